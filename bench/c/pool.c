@@ -1,0 +1,99 @@
+/* The pool of requests; see pool.h. */
+#define _GNU_SOURCE
+#include "pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "stats.h"
+
+struct field {
+    const unsigned char *data;
+    size_t length;
+};
+
+struct reader {
+    const unsigned char *at;
+    const unsigned char *end;
+};
+
+static struct field read_field(struct reader *reader)
+{
+    if (reader->end - reader->at < 4)
+        die("pool file is cut short", NULL);
+    const unsigned char *l = reader->at;
+    size_t length = l[0] | (size_t)l[1] << 8 | (size_t)l[2] << 16 | (size_t)l[3] << 24;
+    reader->at += 4;
+    if ((size_t)(reader->end - reader->at) < length)
+        die("pool file is cut short", NULL);
+    struct field field = {.data = reader->at, .length = length};
+    reader->at += length;
+    return field;
+}
+
+static struct reader map_file(const char *path)
+{
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    if (descriptor < 0 || fstat(descriptor, &status) < 0)
+        die(path, strerror(errno));
+    if (status.st_size == 0)
+        die(path, "empty pool file");
+    /* Mapped for the life of the program: the bodies point into it. */
+    void *data = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    if (data == MAP_FAILED)
+        die(path, strerror(errno));
+    close(descriptor);
+    return (struct reader){.at = data, .end = (unsigned char *)data + status.st_size};
+}
+
+/* Certificate and key are decoded before the load starts: decoding a key costs
+ * as much as signing with it and would be charged to the measured time. */
+static void read_credential(struct pool_entry *entry, struct field cert, struct field key)
+{
+    if (cert.length == 0)
+        return;
+    const unsigned char *at = cert.data;
+    entry->certificate = d2i_X509(NULL, &at, (long)cert.length);
+    at = key.data;
+    entry->key = d2i_PrivateKey(EVP_PKEY_EC, NULL, &at, (long)key.length);
+    if (!entry->certificate || !entry->key)
+        die("pool file holds a certificate or key that cannot be read", NULL);
+}
+
+void pool_read(struct pool *pool, const char *path, size_t first, size_t limit)
+{
+    struct reader reader = map_file(path);
+    size_t capacity = 0;
+    pool->first = first;
+    for (size_t number = 0; reader.at < reader.end && pool->count < limit; number++) {
+        struct field body = read_field(&reader);
+        struct field certificate = read_field(&reader);
+        struct field key = read_field(&reader);
+        if (number < first)
+            continue;
+        if (pool->count == capacity) {
+            capacity = capacity ? capacity * 2 : 4096;
+            pool->entries = realloc(pool->entries, capacity * sizeof *pool->entries);
+            if (!pool->entries)
+                die("out of memory", NULL);
+        }
+        struct pool_entry *entry = &pool->entries[pool->count++];
+        *entry = (struct pool_entry){.body = (const char *)body.data,
+                                     .body_length = body.length};
+        read_credential(entry, certificate, key);
+    }
+    if (pool->count == 0)
+        die(path, "the pool has no entry left");
+}
+
+const struct pool_entry *pool_take(struct pool *pool)
+{
+    return pool->next < pool->count ? &pool->entries[pool->next++] : NULL;
+}

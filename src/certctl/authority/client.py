@@ -1,0 +1,182 @@
+"""A worker's side of the authority's socket (implements ``ports.Authority``).
+
+Many orders are in flight on one connection, answered by id; what one turn of the event
+loop produced travels as one frame. When the authority is gone every waiting order fails
+with StoreUnavailable (503 with Retry-After at the edge) — nothing was answered before
+its commit, so the device's repeat finds the same certificate or gets a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from certctl.authority.messages import (
+    FailureReply,
+    FrameError,
+    FrameReader,
+    IssueRequest,
+    RefusalNote,
+    Request,
+    decode_replies,
+    encode_frame,
+    failure_of,
+)
+from certctl.domain.audit import AuditEvent, Counter
+from certctl.domain.errors import StoreUnavailable
+from certctl.domain.order import Issued, Order
+
+READ_SIZE = 256 * 1024
+RECONNECT_SECONDS = 0.1
+# Longer than any commit and any restart of the authority (2 s), shorter than a
+# client's patience: then the answer is 503 and the client asks again.
+ANSWER_SECONDS = 10.0
+# Refusals waiting for an authority that is away; floods are folded before this.
+MAX_WAITING_NOTES = 10_000
+
+
+class AuthorityClient:
+    """Use from one event loop only; ``start`` connects and keeps connected."""
+
+    def __init__(self, connect: Callable[[], socket.socket]) -> None:
+        self._connect = connect
+        self._loop: asyncio.AbstractEventLoop
+        self._socket: socket.socket | None = None
+        self._reader = FrameReader()
+        self._next_id = 0
+        self._waiting: dict[int, asyncio.Future[Issued]] = {}
+        self._outgoing: list[Request] = []
+        self._flush_scheduled = False
+        self._pending = bytearray()
+        self._reconnect: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    @property
+    def connected(self) -> bool:
+        return self._socket is not None
+
+    def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._open()
+
+    def close(self) -> None:
+        self._closed = True
+        if self._reconnect is not None:
+            self._reconnect.cancel()
+        self._lose()
+
+    async def issue(self, order: Order) -> Issued:
+        """See ``ports.Authority.issue``."""
+        if self._socket is None:
+            raise StoreUnavailable("authority")
+        self._next_id += 1
+        request_id = self._next_id
+        answer: asyncio.Future[Issued] = self._loop.create_future()
+        self._waiting[request_id] = answer
+        self._send(IssueRequest(request_id, order))
+        timer = self._loop.call_later(ANSWER_SECONDS, self._give_up, request_id)
+        try:
+            return await answer
+        finally:
+            timer.cancel()
+            self._waiting.pop(request_id, None)
+
+    def record_refusal(self, event: AuditEvent, counter: Counter | None) -> None:
+        """See ``ports.Authority.record_refusal``; kept while the authority is away."""
+        if self._socket is None and len(self._outgoing) >= MAX_WAITING_NOTES:
+            return
+        self._send(RefusalNote(event, counter))
+
+    def _send(self, message: Request) -> None:
+        self._outgoing.append(message)
+        if not self._flush_scheduled and self._socket is not None:
+            self._flush_scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_scheduled = False
+        if self._socket is None or not self._outgoing:
+            return
+        messages, self._outgoing = self._outgoing, []
+        self._pending += encode_frame(messages)
+        self._write()
+
+    def _write(self) -> None:
+        connection = self._socket
+        if connection is None:
+            return
+        try:
+            while self._pending:
+                sent = connection.send(self._pending)
+                del self._pending[:sent]
+        except BlockingIOError:
+            self._loop.add_writer(connection.fileno(), self._write)
+            return
+        except OSError:
+            self._lose()
+            return
+        self._loop.remove_writer(connection.fileno())
+
+    def _read(self) -> None:
+        connection = self._socket
+        if connection is None:
+            return
+        try:
+            data = connection.recv(READ_SIZE)
+            if not data:
+                self._lose()
+                return
+            for frame in self._reader.feed(data):
+                self._answer(frame)
+        except BlockingIOError:
+            return
+        except (OSError, FrameError):
+            self._lose()
+
+    def _answer(self, frame: bytes) -> None:
+        for reply in decode_replies(frame):
+            answer = self._waiting.pop(reply.id, None)
+            if answer is None or answer.done():
+                continue
+            if isinstance(reply, FailureReply):
+                answer.set_exception(failure_of(reply))
+            else:
+                answer.set_result(reply.issued)
+
+    def _give_up(self, request_id: int) -> None:
+        answer = self._waiting.pop(request_id, None)
+        if answer is not None and not answer.done():
+            answer.set_exception(StoreUnavailable("authority"))
+
+    def _open(self) -> None:
+        if self._closed:
+            return
+        try:
+            connection = self._connect()
+        except OSError:
+            self._reconnect = self._loop.call_later(RECONNECT_SECONDS, self._open)
+            return
+        connection.setblocking(False)
+        self._socket = connection
+        self._loop.add_reader(connection.fileno(), self._read)
+        if self._outgoing:
+            self._flush()
+
+    def _lose(self) -> None:
+        """The connection is gone: fail what waits, keep notes, connect again."""
+        connection, self._socket = self._socket, None
+        if connection is not None:
+            self._loop.remove_reader(connection.fileno())
+            self._loop.remove_writer(connection.fileno())
+            connection.close()
+        self._reader = FrameReader()
+        self._pending = bytearray()
+        # Orders not sent yet must not reach the next authority after their 503.
+        self._outgoing = [note for note in self._outgoing if isinstance(note, RefusalNote)]
+        waiting, self._waiting = self._waiting, {}
+        for answer in waiting.values():
+            if not answer.done():
+                answer.set_exception(StoreUnavailable("authority"))
+        if not self._closed:
+            self._reconnect = self._loop.call_later(RECONNECT_SECONDS, self._open)

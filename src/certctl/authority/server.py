@@ -1,0 +1,201 @@
+"""The authority's loop: frames in from all workers, one transaction a turn, frames out.
+
+There is no waiting to fill a batch: while one transaction is written to disk the next
+requests gather in the sockets, so load makes batches by itself and a quiet server
+answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from certctl.authority.messages import (
+    FailureReply,
+    FrameError,
+    FrameReader,
+    IssueReply,
+    IssueRequest,
+    RefusalNote,
+    Reply,
+    decode_requests,
+    encode_frame,
+    failure_reply,
+)
+from certctl.authority.service import AuthorityService, Refusal
+from certctl.domain.order import Issued
+
+READ_SIZE = 256 * 1024
+# One transaction stays short, so that an order never waits for more than these.
+MAX_BATCH = 256
+TICK_SECONDS = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class _Peer:
+    """One connected worker or host command."""
+
+    socket: socket.socket
+    reader: FrameReader = field(default_factory=FrameReader)
+    pending: bytearray = field(default_factory=bytearray)
+
+
+class AuthorityServer:
+    """Serves one ``AuthorityService`` on a listening AF_UNIX socket until stopped."""
+
+    def __init__(
+        self,
+        service: AuthorityService,
+        listener: socket.socket,
+        *,
+        on_tick: Callable[[], None],
+        on_fault: Callable[[BaseException], None],
+    ) -> None:
+        self._service = service
+        self._listener = listener
+        self._on_tick = on_tick
+        self._on_fault = on_fault
+        self._selector = selectors.DefaultSelector()
+        self._backlog: list[tuple[_Peer, IssueRequest]] = []
+        self._refusals: list[Refusal] = []
+        self._stopping = False
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
+
+    @property
+    def wake_fd(self) -> int:
+        """For ``signal.set_wakeup_fd``: a signal ends the wait at once."""
+        return self._wake_write.fileno()
+
+    def stop(self) -> None:
+        """Answer what has arrived, then return from ``serve``."""
+        self._stopping = True
+
+    def serve(self) -> None:
+        self._listener.setblocking(False)
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(self._wake_read, selectors.EVENT_READ)
+        next_tick = time.monotonic() + TICK_SECONDS
+        while True:
+            idle = not self._backlog and not self._stopping
+            ready = self._selector.select(max(0.0, next_tick - time.monotonic()) if idle else 0)
+            for key, events in ready:
+                self._attend(key, events)
+            if self._backlog or self._refusals:
+                self._turn()
+            elif self._stopping:
+                break
+            if time.monotonic() >= next_tick:
+                next_tick = time.monotonic() + TICK_SECONDS
+                self._service.flush()
+                self._on_tick()
+        self._close()
+
+    def _attend(self, key: selectors.SelectorKey, events: int) -> None:
+        if key.fileobj is self._listener:
+            self._accept()
+        elif key.fileobj is self._wake_read:
+            self._wake_read.recv(4096)
+        else:
+            peer: _Peer = key.data
+            if events & selectors.EVENT_WRITE:
+                self._write(peer)
+            if events & selectors.EVENT_READ:
+                self._read(peer)
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except (BlockingIOError, ConnectionError):
+            return
+        if not _same_user(connection):
+            connection.close()
+            return
+        connection.setblocking(False)
+        self._selector.register(connection, selectors.EVENT_READ, _Peer(connection))
+
+    def _read(self, peer: _Peer) -> None:
+        try:
+            data = peer.socket.recv(READ_SIZE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._drop(peer)
+            return
+        try:
+            for frame in peer.reader.feed(data):
+                self._sort(peer, frame)
+        except FrameError as err:
+            self._on_fault(err)
+            self._drop(peer)
+
+    def _sort(self, peer: _Peer, frame: bytes) -> None:
+        for message in decode_requests(frame):
+            match message:
+                case IssueRequest():
+                    self._backlog.append((peer, message))
+                case RefusalNote():
+                    self._refusals.append((message.event, message.counter))
+
+    def _turn(self) -> None:
+        batch, self._backlog = self._backlog[:MAX_BATCH], self._backlog[MAX_BATCH:]
+        refusals, self._refusals = self._refusals, []
+        outcomes = self._service.run([request.order for _, request in batch], refusals)
+        answers: dict[_Peer, list[Reply]] = {}
+        for (peer, request), outcome in zip(batch, outcomes, strict=True):
+            reply: IssueReply | FailureReply = (
+                IssueReply(request.id, outcome)
+                if isinstance(outcome, Issued)
+                else failure_reply(request.id, outcome)
+            )
+            answers.setdefault(peer, []).append(reply)
+        for peer, replies in answers.items():
+            peer.pending += encode_frame(replies)
+            self._write(peer)
+
+    def _write(self, peer: _Peer) -> None:
+        """Send what the peer takes; the rest waits for the socket to be writable."""
+        if peer.socket.fileno() < 0:
+            return
+        try:
+            while peer.pending:
+                sent = peer.socket.send(peer.pending)
+                del peer.pending[:sent]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._drop(peer)
+            return
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if peer.pending else 0)
+        if self._selector.get_key(peer.socket).events != wanted:
+            self._selector.modify(peer.socket, wanted, peer)
+
+    def _drop(self, peer: _Peer) -> None:
+        """Forget a peer; what it has ordered is still fulfilled and recorded."""
+        if peer.socket.fileno() >= 0:
+            self._selector.unregister(peer.socket)
+            peer.socket.close()
+
+    def _close(self) -> None:
+        for key in list(self._selector.get_map().values()):
+            if isinstance(key.data, _Peer):
+                self._write(key.data)
+                self._drop(key.data)
+        self._selector.close()
+        self._wake_read.close()
+        self._wake_write.close()
+
+
+def _same_user(connection: socket.socket) -> bool:
+    """The directory is 0700 already; this holds even if somebody loosens it."""
+    packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, user, _ = struct.unpack("3i", packed)
+    return user in (0, os.geteuid())

@@ -1,0 +1,179 @@
+"""Group commit: everything that arrived in one turn becomes one transaction.
+
+Order of the law: check → sign → {certificate, repetition, audit, counter} durable →
+answer. A signature that was not committed never leaves this process. When a batch
+meets a doubled key or a fault, nothing of it is kept and it is run again one by one,
+so that one request's trouble is not its neighbours'.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from certctl.authority.audit import Chain
+from certctl.authority.issue import (
+    Fulfilled,
+    IssuingRules,
+    require_good_credential,
+    success_event,
+)
+from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
+from certctl.domain.clock import Clock
+from certctl.domain.errors import Failure, InternalError, StoreUnavailable
+from certctl.domain.ids import NewId
+from certctl.domain.order import Issued, Order
+from certctl.domain.ports import DuplicateKey, Transaction, WritableStore
+
+# Refusals that could not be recorded wait here while the store is away; beyond this
+# many the oldest counts are folded into what is kept (each is a folded event already).
+MAX_WAITING_REFUSALS = 10_000
+
+Refusal = tuple[AuditEvent, Counter | None]
+Outcome = Issued | Failure
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What one transaction will record."""
+
+    fulfilled: list[Fulfilled] = field(default_factory=list)
+    events: list[AuditEvent] = field(default_factory=list)
+    counts: Tally[tuple[str, Counter]] = field(default_factory=Tally)
+    outcomes: list[Outcome] = field(default_factory=list)
+
+
+class AuthorityService:
+    """Fulfils orders and records refusals; one thread, no I/O but the store's."""
+
+    def __init__(
+        self,
+        store: WritableStore,
+        rules: IssuingRules,
+        *,
+        node: str,
+        clock: Clock,
+        new_id: NewId,
+        on_fault: Callable[[BaseException], None],
+    ) -> None:
+        self._store = store
+        self._rules = rules
+        self._node = node
+        self._clock = clock
+        self._new_id = new_id
+        self._on_fault = on_fault
+        self._waiting: list[Refusal] = []
+        self.resume()
+
+    def resume(self) -> None:
+        """Take up the audit chain where the store has it, after others wrote to it."""
+        with self._store.transaction() as transaction:
+            self._chain = Chain(self._node, transaction.last_event(self._node))
+
+    def run(self, orders: Sequence[Order], refusals: Sequence[Refusal] = ()) -> list[Outcome]:
+        """Answer orders, in their order; every ``Issued`` is durable on return."""
+        waiting = [*self._waiting, *refusals]
+        self._waiting = []
+        try:
+            return self._run_together(orders, waiting)
+        except StoreUnavailable as failure:
+            self._keep(waiting)
+            return [failure] * len(orders)
+        except DuplicateKey:
+            return self._run_one_by_one(orders, waiting)
+        except Exception as fault:  # noqa: BLE001 - an edge: the authority must outlive one order
+            self._on_fault(fault)
+            return self._run_one_by_one(orders, waiting)
+
+    def flush(self) -> None:
+        """Try again to record refusals that had to wait for the store."""
+        if self._waiting:
+            self.run(())
+
+    def _run_one_by_one(self, orders: Sequence[Order], refusals: list[Refusal]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for order in orders:
+            try:
+                outcomes += self._run_together((order,), [])
+            except StoreUnavailable as failure:
+                outcomes.append(failure)
+            except DuplicateKey:
+                # Another node won the race for this very request: the repeat finds it.
+                outcomes += self._repeat(order)
+            except Exception as fault:  # noqa: BLE001 - an edge, as above
+                self._on_fault(fault)
+                outcomes.append(InternalError())
+        for refusal in refusals:
+            try:
+                self._run_together((), [refusal])
+            except StoreUnavailable:
+                self._keep([refusal])
+            except Exception as fault:  # noqa: BLE001 - an edge, as above
+                self._on_fault(fault)
+        return outcomes
+
+    def _repeat(self, order: Order) -> list[Outcome]:
+        try:
+            return self._run_together((order,), [])
+        except (DuplicateKey, StoreUnavailable) as err:
+            self._on_fault(err)
+            return [StoreUnavailable("store")]
+
+    def _keep(self, refusals: list[Refusal]) -> None:
+        self._waiting = [*self._waiting, *refusals][-MAX_WAITING_REFUSALS:]
+
+    def _run_together(self, orders: Sequence[Order], refusals: list[Refusal]) -> list[Outcome]:
+        turn = _Turn()
+        recorded: list[RecordedEvent] = []
+        with self._store.transaction() as transaction:
+            if orders:
+                self._fulfil(orders, turn, transaction)
+            for event, counter in refusals:
+                turn.events.append(event)
+                if counter is not None:
+                    turn.counts[event.profile, counter] += event.count
+            recorded = self._record(turn, transaction)
+        self._chain.advance(recorded)
+        return turn.outcomes
+
+    def _fulfil(self, orders: Sequence[Order], turn: _Turn, transaction: Transaction) -> None:
+        now_us = self._clock()
+        shown = {order.credential for order in orders if order.credential is not None}
+        states = transaction.certificate_states(shown) if shown else {}
+        known = dict(
+            transaction.repeated_certificates({order.repetition_key for order in orders}, now_us)
+        )
+        for order in orders:
+            try:
+                require_good_credential(
+                    order, states.get(order.credential) if order.credential else None, now_us
+                )
+                der = known.get(order.repetition_key)
+                if der is not None:
+                    event, counter = success_event(order, None, now_us=now_us)
+                    turn.outcomes.append(Issued(der=der, repeated=True))
+                else:
+                    done = self._rules.fulfil(order, certificate_id=self._new_id(), now_us=now_us)
+                    known[order.repetition_key] = done.record.der
+                    event, counter = done.event, done.counter
+                    turn.fulfilled.append(done)
+                    turn.outcomes.append(Issued(der=done.record.der))
+            except Failure as failure:
+                turn.outcomes.append(failure)
+                continue
+            turn.events.append(event)
+            turn.counts[order.profile, counter] += 1
+
+    def _record(self, turn: _Turn, transaction: Transaction) -> list[RecordedEvent]:
+        if turn.fulfilled:
+            transaction.record_certificates([done.record for done in turn.fulfilled])
+            transaction.record_repetitions(
+                [done.repetition for done in turn.fulfilled], turn.fulfilled[0].record.issued_us
+            )
+        recorded = self._chain.extend(turn.events, self._new_id)
+        if recorded:
+            transaction.append_events(recorded)
+        if turn.counts:
+            transaction.add_counts(self._node, turn.counts)
+        return recorded

@@ -1,0 +1,103 @@
+"""``certctl-server``: the commands that run on the server's own host."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from certctl import __version__
+from certctl.settings import SettingsRefused, load_settings
+from certctl.settings.render import render_findings
+from certctl.settings.schema import Settings
+
+EXIT_USAGE = 2
+
+app = typer.Typer(
+    name="certctl-server",
+    help="An enrollment server for EST (RFC 7030).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        help="File of CERTCTL_NAME=value lines (systemd EnvironmentFile); the environment wins.",
+        show_default=False,
+    ),
+]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        print(f"certctl-server {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def serve(config: ConfigFile = None) -> None:
+    """Run the server in the foreground until SIGTERM. SIGHUP reads certificate and key again.
+
+    Example: CERTCTL_EST_ENABLED=true CERTCTL_EST_ISSUER_ID=iss-local certctl-server serve
+    """
+    settings = _settings_or_exit(config)
+    from certctl.wiring.serve import serve as run  # noqa: PLC0415 - loads the whole server
+
+    raise typer.Exit(run(settings))
+
+
+@app.command()
+def check(config: ConfigFile = None) -> None:
+    """Check all settings and files, print every fault and warning, and start nothing."""
+    settings = _settings_or_exit(config)
+    if settings.warnings:
+        print(render_findings(settings.warnings))
+    names = ", ".join(each.profile.path_id or "(legacy root)" for each in settings.est.profiles)
+    print(f"Settings are good. EST profiles: {names or 'none (CERTCTL_EST_ENABLED is off)'}")
+
+
+@app.command()
+def quickstart(
+    directory: Annotated[
+        Path, typer.Option("--dir", help="Where everything is kept; made when missing.")
+    ] = Path("certctl-demo"),
+    port: Annotated[int, typer.Option(help="TCP port.", min=0, max=65535)] = 8443,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; loopback unless told otherwise.")
+    ] = "127.0.0.1",
+) -> None:
+    """Start a secure server on an embedded database, with a first device enrolled.
+
+    Prints the lines to enroll your own device. Stop it with Ctrl-C; start it again with
+    the same --dir and it has the same CA and all records.
+
+    Example: certctl-server quickstart --dir ./certctl-demo --port 8443
+    """
+    from certctl.cli.quickstart import quickstart as run  # noqa: PLC0415 - loads the whole server
+
+    raise typer.Exit(run(directory, host=host, port=port, environ=dict(os.environ)))
+
+
+def _settings_or_exit(config: Path | None) -> Settings:
+    try:
+        return load_settings(os.environ, config)
+    except SettingsRefused as refused:
+        print(render_findings(refused.findings), file=sys.stderr)
+        raise typer.Exit(EXIT_USAGE) from refused
+
+
+def main() -> None:
+    """Entry point of the ``certctl-server`` program."""
+    app()

@@ -1,0 +1,1 @@
+"""Values, rules, errors and ports: what the program talks about, without any I/O."""

@@ -1,0 +1,86 @@
+"""Audit events and counters (records §5 and §6): the closed sets and the value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class AuditAction(StrEnum):
+    """What an audit event tells; names are the guide's."""
+
+    SIMPLE_ENROLL_SUCCESS = "est_simple_enroll_success"
+    SIMPLE_ENROLL_FAILED = "est_simple_enroll_failed"
+    SIMPLE_REENROLL_SUCCESS = "est_simple_reenroll_success"
+    SIMPLE_REENROLL_FAILED = "est_simple_reenroll_failed"
+    AUTH_FAILED_BASIC = "est_auth_failed_basic"
+    AUTH_FAILED_MTLS = "est_auth_failed_mtls"
+    AUTH_FAILED_CHANNEL_BINDING = "est_auth_failed_channel_binding"
+    CSR_POLICY_VIOLATION = "est_csr_policy_violation"
+    CONFIG_CHANGED = "config_changed"
+
+
+class Counter(StrEnum):
+    """The twelve counters per profile."""
+
+    SUCCESS_SIMPLEENROLL = "success_simpleenroll"
+    SUCCESS_SIMPLEREENROLL = "success_simplereenroll"
+    SUCCESS_SERVERKEYGEN = "success_serverkeygen"
+    AUTH_FAILED_BASIC = "auth_failed_basic"
+    AUTH_FAILED_MTLS = "auth_failed_mtls"
+    AUTH_FAILED_CHANNEL_BINDING = "auth_failed_channel_binding"
+    CSR_INVALID = "csr_invalid"
+    CSR_POLICY_VIOLATION = "csr_policy_violation"
+    CSR_SIGNATURE_MISMATCH = "csr_signature_mismatch"
+    RATE_LIMITED = "rate_limited"
+    ISSUER_ERROR = "issuer_error"
+    INTERNAL_ERROR = "internal_error"
+
+
+class Outcome(StrEnum):
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent:
+    """One audit event as its cause hands it over; the authority adds id, seq and hash.
+
+    ``details`` holds only JSON values (text, numbers, lists of text) and never a
+    secret. ``count`` is above 1 where identical refusals were folded (records §6).
+    """
+
+    time_us: int
+    actor: str
+    actor_type: str
+    action: AuditAction
+    outcome: Outcome
+    profile: str
+    resource_type: str = ""
+    resource_id: str = ""
+    source_address: str = ""
+    request_id: str = ""
+    auth_mode: str = ""
+    client_certificate_subject: str = ""
+    client_certificate_serial: str = ""
+    tls_version: str = ""
+    count: int = 1
+    details: Mapping[str, str | int | list[str]] = field(default_factory=dict)
+    tenant: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedEvent:
+    """An audit event on record, with its place in the node's chain.
+
+    ``digest`` is SHA-256 over the previous event's digest and this event's canonical
+    form (see ``certctl.authority.audit``).
+    """
+
+    id: str
+    node: str
+    seq: int
+    event: AuditEvent
+    previous_digest: bytes
+    digest: bytes

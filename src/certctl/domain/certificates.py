@@ -1,0 +1,85 @@
+"""A certificate on record (records §3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class CertificateStatus(StrEnum):
+    """Stored status; ``expired`` is derived from ``not_after_us`` and never stored."""
+
+    VALID = "valid"
+    REVOKED = "revoked"
+
+
+class CertificateSource(StrEnum):
+    """How a certificate came onto the record."""
+
+    EST = "EST"
+    API = "API"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateRecord:
+    """One row of the inventory, all of it.
+
+    Attributes:
+        id: 26 characters, unique, sortable by time of issuance.
+        serial: lower-case hex of the serial number, without padding.
+        profile: path ID of the EST profile; the legacy profile's is empty.
+        subject: text after RFC 4514, for people; ``subject_der`` decides.
+        sans: one text per name, ``dns:…``, ``ip:…``, ``email:…``, ``uri:…``, ``upn:…``.
+        san_der: value of the subjectAltName extension (GeneralNames, DER), or empty.
+        spki_sha256: hash of the SubjectPublicKeyInfo (DER).
+        fingerprint: SHA-256 of ``der``.
+        csr_der: the request with the values of challenge attributes removed.
+        csr_sha256: hash of the request as it came.
+        renews: id of the certificate this one renews, if any.
+    """
+
+    id: str
+    serial: str
+    profile: str
+    certificate_profile: str
+    issuer_id: str
+    principal: str
+    auth_mode: str
+    subject: str
+    subject_der: bytes
+    sans: tuple[str, ...]
+    san_der: bytes
+    key_algorithm: str
+    spki_sha256: bytes
+    fingerprint: bytes
+    not_before_us: int
+    not_after_us: int
+    issued_us: int
+    der: bytes
+    csr_der: bytes
+    csr_sha256: bytes
+    source: CertificateSource
+    source_address: str
+    tls_version: str
+    channel_binding: str
+    renews: str | None = None
+    status: CertificateStatus = CertificateStatus.VALID
+    revoked_us: int | None = None
+    revocation_reason: str | None = None
+    tenant: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateState:
+    """What the gates ask of a certificate on record: whose it is and whether it holds."""
+
+    id: str
+    fingerprint: bytes
+    serial: str
+    profile: str
+    status: CertificateStatus
+    not_before_us: int
+    not_after_us: int
+    subject_der: bytes
+    san_der: bytes

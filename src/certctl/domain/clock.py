@@ -1,0 +1,15 @@
+"""Time as an argument: nothing below the edges reads a clock by itself.
+
+All times inside the program are integers, microseconds since 1970-01-01T00:00:00Z
+(UTC), named ``*_us``: they compare, store and travel without conversion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Clock = Callable[[], int]
+"""Gives now, in microseconds since the epoch (UTC)."""
+
+SECOND_US = 1_000_000
+DAY_US = 86_400 * SECOND_US

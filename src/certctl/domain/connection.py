@@ -1,0 +1,27 @@
+"""What the TLS edge knows about a connection, handed upwards with each request.
+
+Nothing here authenticates anybody: the peer proved that it holds the key of the
+first certificate of ``peer_chain``, not that anyone trusts that certificate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TLSInfo:
+    """One established TLS connection, as the transport saw it.
+
+    Attributes:
+        version: protocol name as OpenSSL gives it, ``TLSv1.3`` or ``TLSv1.2``.
+        exporter: 32 octets of keying material with the label
+            ``EXPORTER-Channel-Binding`` and an empty context (RFC 9266 §4), or None
+            where this connection has none.
+        peer_chain: DER certificates exactly as the client presented them, leaf first;
+            empty when it showed none.
+    """
+
+    version: str
+    exporter: bytes | None
+    peer_chain: tuple[bytes, ...]

@@ -1,0 +1,39 @@
+"""Who was authenticated, and by what. Only ``enroll.authenticate`` makes these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from certctl.domain.profiles import AuthMode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """The client certificate a caller proved to hold and this profile accepted.
+
+    ``own`` says that the certificate is on record here; then ``subject_der`` and
+    ``san_der`` are those of that record.
+    """
+
+    fingerprint: bytes
+    serial: str
+    subject: str
+    issuer: str
+    subject_der: bytes
+    san_der: bytes
+    own: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """The authenticated caller.
+
+    ``name`` is what records show: the Basic user name, the subject of the client
+    certificate, or ``anonymous``. ``key`` identifies the caller for repetition
+    (policy §5): certificate fingerprint, Basic user, or ``anonymous``.
+    """
+
+    name: str
+    key: str
+    auth_mode: AuthMode
+    credential: Credential | None = None

@@ -1,0 +1,79 @@
+"""An EST profile: one endpoint group with its rules, ready for use.
+
+Settings (``certctl.settings``) are what was written; an ``EstProfile`` is what the
+gates of ``certctl.enroll`` work with. No secret is in here: passwords are handed to
+the gates as digests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class AuthMode(StrEnum):
+    """How a caller may authenticate; the closed set of ``ALLOWED_AUTH_MODES``."""
+
+    MTLS = "mtls"
+    BASIC = "basic"
+    ANONYMOUS = "anonymous"
+
+
+class Operation(StrEnum):
+    """EST operations served here, by their path segment (RFC 7030 §3.2.2)."""
+
+    CACERTS = "cacerts"
+    CSRATTRS = "csrattrs"
+    SIMPLEENROLL = "simpleenroll"
+    SIMPLEREENROLL = "simplereenroll"
+
+
+ENROLLING = frozenset({Operation.SIMPLEENROLL, Operation.SIMPLEREENROLL})
+"""The operations that end in a certificate; all are POST."""
+
+
+class Route(StrEnum):
+    """The two siblings under ``/.well-known/``."""
+
+    STANDARD = "est"
+    MTLS = "est-mtls"
+
+
+class Base64Form(StrEnum):
+    """How base64 answers are folded (``BASE64`` setting)."""
+
+    AUTO = "auto"
+    WRAPPED = "wrapped"
+    SINGLE_LINE = "single-line"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EstProfile:
+    """One EST profile after all checks.
+
+    ``path_id`` is the label in the URL and the name in records; the legacy single
+    profile has the empty label.
+    """
+
+    path_id: str
+    issuer_id: str
+    certificate_profile_id: str | None = None
+    auth_modes: frozenset[AuthMode] = frozenset()
+    mtls_own_only: bool = False
+    accept_from_profiles: frozenset[str] = frozenset()
+    same_subject: bool = True
+    base64_form: Base64Form = Base64Form.AUTO
+    include_chain: bool = False
+    tenant: str | None = None
+
+    @property
+    def anonymous(self) -> bool:
+        return AuthMode.ANONYMOUS in self.auth_modes or not self.auth_modes
+
+    @property
+    def mtls(self) -> bool:
+        return AuthMode.MTLS in self.auth_modes
+
+    @property
+    def basic(self) -> bool:
+        return AuthMode.BASIC in self.auth_modes

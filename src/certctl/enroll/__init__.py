@@ -1,0 +1,1 @@
+"""What an EST request goes through: authenticate, read, bind, authorize, issue."""

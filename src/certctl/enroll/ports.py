@@ -1,0 +1,23 @@
+"""What the enrollment gates are given at start; nothing else is reachable from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from certctl.domain.clock import Clock
+from certctl.domain.policy import CertificateProfile
+from certctl.domain.ports import Authority, ClientTrust, Records
+from certctl.enroll.passwords import PasswordDigest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Adapters and values by EST profile (``path_id``)."""
+
+    authority: Authority
+    records: Records
+    trust: Mapping[str, ClientTrust]
+    passwords: Mapping[str, PasswordDigest]
+    certificate_profiles: Mapping[str, CertificateProfile]
+    clock: Clock

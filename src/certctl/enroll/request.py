@@ -1,0 +1,50 @@
+"""The request as the gates see it, and the reading of its body (est §5).
+
+Authentication comes before ``read_csr``: nobody unauthenticated gets our parsers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from certctl.domain.connection import TLSInfo
+from certctl.domain.csr import Csr
+from certctl.domain.profiles import EstProfile, Operation, Route
+from certctl.wire.body import decode_body
+from certctl.wire.pkcs10 import decode_pkcs10, verify_signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EstRequest:
+    """One HTTP request to an EST operation, routed and size-checked.
+
+    Attributes:
+        source: the client's address as text.
+        authorization: value of the Authorization header, if one was sent.
+        body: as received, transfer coding removed.
+        headers: the few further request headers that shape the answer, lower-case.
+    """
+
+    request_id: str
+    profile: EstProfile
+    route: Route
+    operation: Operation
+    tls: TLSInfo
+    source: str
+    authorization: str | None
+    body: bytes
+    headers: Mapping[str, str]
+
+
+def read_csr(body: bytes) -> Csr:
+    """Body → CSR whose signature proves possession of its key.
+
+    Raises:
+        RequestMalformed: not one PKCS#10 request in base64, PEM or DER.
+        SignatureWrong: the self-signature does not hold.
+        PolicyViolation: a key algorithm we cannot verify.
+    """
+    csr = decode_pkcs10(decode_body(body))
+    verify_signature(csr)
+    return csr

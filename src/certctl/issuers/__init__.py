@@ -1,0 +1,1 @@
+"""What signs certificates, each behind the port ``Issuer``; connectors do not know each other."""

@@ -1,0 +1,1 @@
+"""Where private keys live; everything that signs goes through the one port in here."""

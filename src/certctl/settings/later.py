@@ -1,0 +1,135 @@
+"""The one table of settings that are known but do not work in this version.
+
+Such a setting is parsed and checked like any other, and refused once it is switched on,
+that is, set to something other than its default: nobody shall believe in a protection
+that is not there. Whoever builds the feature deletes its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from certctl.settings.catalogue import est, issuing, server
+from certctl.settings.findings import Report
+from certctl.settings.variable import Variable
+
+PROBLEM = "not available in this version"
+
+LATER_PREFIXES: Final = ("VAULT_", "STEPCA_", "EJBCA_", "OPENSSL_")
+"""Connectors by the original's short names; any of them that is set is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Later:
+    """A setting of which only the default, or what ``works`` accepts, is available."""
+
+    variable: Variable[Any]
+    remedy: str = "unset it"
+    works: Callable[[Any], bool] | None = None
+
+
+def _default_profile(value: str) -> bool:
+    return value == "default"
+
+
+LATER: Final = (
+    Later(variable=server.TLS12_PORT),
+    Later(variable=server.PKI_HTTP_PORT),
+    Later(variable=server.TRUSTED_PROXIES),
+    Later(variable=server.METRICS_PORT),
+    Later(variable=server.AUTH_TYPE, remedy="unset it, or set it to api-key"),
+    Later(variable=server.API_KEYS_NAMED),
+    Later(variable=server.AUTH_SECRET),
+    Later(variable=server.CORS_ORIGINS),
+    Later(variable=server.RATE_LIMIT_ENABLED),
+    Later(variable=server.RATE_LIMIT_RPS),
+    Later(variable=server.RATE_LIMIT_BURST),
+    Later(variable=server.CERTIFICATE_PROFILES_DIR),
+    Later(variable=server.CONFIG_ENCRYPTION_KEY),
+    Later(
+        variable=server.DATABASE_URL,
+        remedy="unset it, or give a sqlite:/// URL",
+        works=lambda value: value.startswith("sqlite:///"),
+    ),
+    Later(variable=est.EST_LOCKOUT_FAILURES),
+    Later(variable=est.EST_LOCKOUT_WINDOW),
+    Later(
+        variable=est.EST_PROFILE_ID,
+        remedy="unset it, or set it to default",
+        works=_default_profile,
+    ),
+    Later(variable=est.PROFILE_ID, remedy="unset it, or set it to default", works=_default_profile),
+    Later(variable=est.CHANNEL_BINDING_REQUIRED),
+    Later(variable=est.RATE_LIMIT_PER_PRINCIPAL_24H),
+    Later(variable=est.MTLS_CRL_POLICY, remedy="unset it, or set it to soft"),
+    Later(variable=est.RA_CERTIFICATES),
+    Later(variable=est.SERVERKEYGEN_ENABLED),
+    Later(variable=est.SERVERKEYGEN_FORM),
+    Later(variable=est.FULLCMC),
+    Later(variable=est.FULLCMC_UPSTREAM),
+    Later(variable=est.IDENTITY_BINDING),
+    Later(variable=est.REENROLL_KEY),
+    Later(variable=est.REENROLL_GRACE),
+    Later(variable=est.ON_REENROLL),
+    Later(variable=est.CHALLENGE_PASSWORD),
+    Later(variable=est.DEVICE_STATE_HOOK),
+    Later(
+        variable=issuing.TYPE,
+        remedy="set it to local",
+        works=lambda value: value == "local",
+    ),
+    Later(
+        variable=issuing.CA_KEY_TYPE,
+        remedy="choose P-256, P-384, RSA-2048, RSA-3072, RSA-4096 or Ed25519",
+        works=lambda value: not value.startswith("ML-DSA"),
+    ),
+    Later(
+        variable=issuing.CA_KEY_PATH,
+        remedy="give the path of a key file",
+        works=lambda value: not str(value).startswith("pkcs11:"),
+    ),
+    Later(variable=issuing.FALLBACK),
+    Later(variable=issuing.CRL_GENERATION_INTERVAL),
+    Later(variable=issuing.CRL_DEBOUNCE),
+    Later(variable=issuing.CRL_VALIDITY),
+    Later(variable=issuing.OCSP_RESPONDER_VALIDITY),
+    Later(variable=issuing.OCSP_RESPONDER_ROTATION_GRACE),
+    Later(variable=issuing.OCSP_RATE_LIMIT_PER_IP_MIN),
+    Later(variable=issuing.EXPIRY_NOTICE_DAYS),
+    Later(variable=issuing.WEBHOOK_URLS),
+    Later(variable=issuing.WEBHOOK_SECRET),
+    Later(variable=issuing.WEBHOOK_ALLOW_PRIVATE),
+    Later(variable=issuing.SMTP_HOST),
+    Later(variable=issuing.SMTP_PORT),
+    Later(variable=issuing.SMTP_USERNAME),
+    Later(variable=issuing.SMTP_PASSWORD),
+    Later(variable=issuing.SMTP_FROM_ADDRESS),
+    Later(variable=issuing.SMTP_USE_TLS),
+    Later(variable=issuing.SLACK_WEBHOOK_URL),
+    Later(variable=issuing.AUDIT_COPY_TO),
+    Later(variable=issuing.AUDIT_RETENTION),
+    Later(variable=issuing.RECORD_RETENTION),
+)
+
+_BY_VARIABLE: Final = {row.variable: row for row in LATER}
+
+
+def later_row(variable: Variable[Any]) -> Later | None:
+    """The row of a setting that does not fully work yet."""
+    return _BY_VARIABLE.get(variable)
+
+
+def refuse_later(variable: Variable[Any], value: object, *, name: str, report: Report) -> bool:
+    """Refuse ``value`` of the variable called ``name`` if its feature is not there yet.
+
+    Returns whether it was refused.
+    """
+    row = later_row(variable)
+    if row is None or value == variable.default:
+        return False
+    if row.works is not None and row.works(value):
+        return False
+    report.refuse(name, PROBLEM, row.remedy)
+    return True

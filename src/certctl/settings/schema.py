@@ -1,0 +1,132 @@
+"""The usable settings: frozen values, made once by ``certctl.settings.env``.
+
+Whoever holds a ``Settings`` need not check it again: ranges, names and consistency are
+right, paths are absolute. Nothing in here reads the environment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from certctl.domain.profiles import EstProfile
+from certctl.settings.findings import Finding
+from certctl.settings.secret import Secret, SecretSource
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    JSON = "json"
+    TEXT = "text"
+
+
+class CaKeyType(StrEnum):
+    """What kind of key the local CA makes at its first start (issuers §2)."""
+
+    P256 = "P-256"
+    P384 = "P-384"
+    RSA2048 = "RSA-2048"
+    RSA3072 = "RSA-3072"
+    RSA4096 = "RSA-4096"
+    ED25519 = "Ed25519"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """The processes, the listener and the store.
+
+    Attributes:
+        host: address or name to bind; IPv6 without brackets.
+        tls_cert_path: PEM chain, leaf first; None when the local CA issues it. Set
+            together with ``tls_key_path``.
+        public_url: ``https://host[:port]`` without a final slash.
+        max_connections: over all workers.
+        data_dir: absolute; may not exist yet, then it is made with mode 0700.
+        database_url: ``sqlite:///`` and an absolute path.
+        max_body: octets, API bodies.
+        est_max_body: octets, EST bodies after transfer decoding.
+        shutdown_grace_s: seconds for requests in flight.
+    """
+
+    host: str
+    port: int
+    tls_cert_path: Path | None
+    tls_key_path: Path | None
+    public_url: str | None
+    max_connections: int
+    max_connections_per_source: int
+    data_dir: Path
+    database_url: str
+    workers: int
+    max_body: int
+    est_max_body: int
+    shutdown_grace_s: float
+    log_level: LogLevel
+    log_format: LogFormat
+
+    @property
+    def public_host(self) -> str | None:
+        """Host of ``public_url``, lower case, IPv6 without brackets."""
+        return urlsplit(self.public_url).hostname if self.public_url else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EstProfileSettings:
+    """An EST profile with what belongs to it but must not travel in ``EstProfile``.
+
+    ``enrollment_password`` is set when Basic is open. ``trust_bundle_path`` is the PEM
+    file of the profile's anchors; None without mTLS and with ``MTLS_OWN_ONLY``.
+    """
+
+    profile: EstProfile
+    enrollment_password: Secret | None = None
+    trust_bundle_path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EstSettings:
+    """The EST profiles. ``root_profile`` is the path ID that is served at the root too."""
+
+    enabled: bool
+    root_profile: str | None
+    require_auth: bool
+    profiles: tuple[EstProfileSettings, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerSettings:
+    """One issuer.
+
+    Attributes:
+        id: ``[a-z0-9-]+``.
+        ca_cert_path: PEM of the CA certificate and its chain (sub-CA mode), set together
+            with ``ca_key_path``; None when the CA is made here.
+        validity_s: seconds a certificate is valid unless its profile says otherwise.
+        ca_key_passphrase: encrypts the CA key at rest; only the authority reads it.
+    """
+
+    id: str
+    type: str = "local"
+    ca_cert_path: Path | None = None
+    ca_key_path: Path | None = None
+    ca_key_type: CaKeyType = CaKeyType.P256
+    validity_s: int = 90 * 86_400
+    ca_key_passphrase: SecretSource | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of one server; ``warnings`` also holds what the lint found."""
+
+    server: ServerSettings
+    est: EstSettings
+    issuers: tuple[IssuerSettings, ...]
+    warnings: tuple[Finding, ...] = ()

@@ -1,0 +1,81 @@
+"""Server settings out of what was given (config §1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from certctl.settings.catalogue import server as names
+from certctl.settings.given import Given
+from certctl.settings.schema import LogFormat, ServerSettings
+from certctl.settings.surroundings import Surroundings
+from certctl.settings.variable import Variable
+
+STATE_DIRECTORY = "STATE_DIRECTORY"
+"""Set by systemd for units with ``StateDirectory=``; a list split on colons."""
+
+DATA_DIR_PLACEHOLDER = "{DATA_DIR}"
+
+
+def server_settings(
+    given: Given, environ: Mapping[str, str], surroundings: Surroundings
+) -> ServerSettings:
+    """The server's settings; faults across variables go into the report."""
+    data_dir = _data_dir(given, environ)
+    certificate = given.path(names.SERVER_TLS_CERT_PATH)
+    key = given.path(names.SERVER_TLS_KEY_PATH)
+    check_pair(given, names.SERVER_TLS_CERT_PATH, names.SERVER_TLS_KEY_PATH)
+    default_format = LogFormat.TEXT if surroundings.on_terminal else LogFormat.JSON
+    return ServerSettings(
+        host=given.value(names.SERVER_HOST),
+        port=given.value(names.SERVER_PORT),
+        tls_cert_path=certificate,
+        tls_key_path=key,
+        public_url=given.value(names.PUBLIC_URL),
+        max_connections=given.value(names.MAX_CONNECTIONS),
+        max_connections_per_source=given.value(names.MAX_CONNECTIONS_PER_SOURCE),
+        data_dir=data_dir,
+        database_url=_database_url(given, data_dir),
+        workers=given.value(names.WORKERS) or surroundings.cores,
+        max_body=given.value(names.MAX_BODY_SIZE),
+        est_max_body=given.value(names.EST_MAX_BODY),
+        shutdown_grace_s=float(given.value(names.SHUTDOWN_GRACE)),
+        log_level=given.value(names.LOG_LEVEL),
+        log_format=given.value(names.LOG_FORMAT) or default_format,
+    )
+
+
+def check_pair(
+    given: Given,
+    certificate: Variable[Path | None],
+    key: Variable[Path | None],
+    owner: str = "",
+) -> None:
+    """A certificate path and its key path come together or not at all."""
+    for one, other in ((certificate, key), (key, certificate)):
+        if given.is_set(one, owner) and not given.is_set(other, owner):
+            given.refuse(
+                one,
+                owner,
+                f"is set, but {given.name(other, owner)} is not",
+                "set both or none of the two",
+            )
+
+
+def _data_dir(given: Given, environ: Mapping[str, str]) -> Path:
+    chosen = given.path(names.DATA_DIR)
+    if chosen is None:
+        state = environ.get(STATE_DIRECTORY, "").split(":")[0]
+        chosen = given.directory / (state or "certctl-data")
+    return chosen
+
+
+def _database_url(given: Given, data_dir: Path) -> str:
+    """With the path made absolute: the processes need not share a working directory."""
+    url = given.value(names.DATABASE_URL)
+    if url is None or not url.startswith("sqlite:///"):
+        if "?" in str(data_dir):
+            given.refuse(names.DATA_DIR, "", "a ? is in the path", "choose a directory without one")
+        return f"sqlite:///{data_dir}/certctl.db"
+    path = url.removeprefix("sqlite:///").replace(DATA_DIR_PLACEHOLDER, str(data_dir))
+    return f"sqlite:///{given.directory / path}"

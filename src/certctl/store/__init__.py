@@ -1,0 +1,40 @@
+"""The store: everything on record, behind the ports of ``certctl.domain.ports``.
+
+The only package that knows SQL. One process per node writes (``open_writable``), others
+read (``open_records``); ``MemoryStore`` is both in memory, for tests and trials.
+"""
+
+from __future__ import annotations
+
+from certctl.store.engine import open_records, open_writable
+from certctl.store.errors import (
+    CaMismatch,
+    CommandRefused,
+    SchemaOutdated,
+    SchemaTooNew,
+    StoreCorrupt,
+    StoreError,
+    StoreExposed,
+    StoreInUse,
+    StoreUnopenable,
+)
+from certctl.store.memory import MemoryStore
+from certctl.store.reader import SqlRecords
+from certctl.store.writer import SqlStore
+
+__all__ = [
+    "CaMismatch",
+    "CommandRefused",
+    "MemoryStore",
+    "SchemaOutdated",
+    "SchemaTooNew",
+    "SqlRecords",
+    "SqlStore",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreExposed",
+    "StoreInUse",
+    "StoreUnopenable",
+    "open_records",
+    "open_writable",
+]

@@ -1,0 +1,1 @@
+"""Writes: named functions over a connection inside a transaction, one intent each."""

@@ -1,0 +1,25 @@
+"""Put certificates on record (records §3). A row, once written, keeps its DER for good."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from sqlalchemy import insert
+from sqlalchemy.engine import Connection, Dialect
+
+from certctl.domain.certificates import CertificateRecord
+from certctl.store.rows import certificate_row
+from certctl.store.statement import positional
+from certctl.store.tables import certificates
+
+
+def record_certificates(connection: Connection, records: Sequence[CertificateRecord]) -> None:
+    """Insert all, with one statement; id, serial per issuer and fingerprint are unique."""
+    if records:
+        connection.exec_driver_sql(_insert(connection.dialect), [*map(certificate_row, records)])
+
+
+@lru_cache(maxsize=8)
+def _insert(dialect: Dialect) -> str:
+    return positional(insert(certificates), dialect, certificates.columns.keys())

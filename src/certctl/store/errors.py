@@ -1,0 +1,105 @@
+"""Why a store cannot be opened or used as asked. Each class carries data, not prose.
+
+::
+
+    StoreError
+    ├── StoreInUse        another server holds the lock of this file
+    ├── StoreExposed      the file may be read or written by everybody
+    ├── StoreCorrupt      not a database, damaged, or not one of ours
+    ├── StoreUnopenable   folder missing, no permission, URL not understood
+    ├── SchemaTooNew      a newer certctl has migrated it: downgrades are refused
+    ├── SchemaOutdated    a reader met a store that nobody has migrated yet
+    ├── CaMismatch        another CA certificate is bound to this issuer id
+    └── CommandRefused    a row breaks a rule of the tables, or so: a fault of ours
+
+These are met by whoever starts the program. While it runs, a store that is away is
+``domain.errors.StoreUnavailable`` and a doubled key is ``domain.ports.DuplicateKey``.
+"""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """Base of the errors of this package."""
+
+
+class StoreInUse(StoreError):
+    """Another process holds the store's lock; ``pid`` is what it wrote there, or None."""
+
+    def __init__(self, path: str, *, pid: int | None) -> None:
+        super().__init__(f"{path} is in use by another server (process {pid or 'unknown'})")
+        self.path = path
+        self.pid = pid
+
+
+class StoreExposed(StoreError):
+    """Users outside owner and group can reach the file; ``mode`` is its permission bits."""
+
+    def __init__(self, path: str, *, mode: int) -> None:
+        super().__init__(f"{path} has mode {mode:04o}; take the rights of others away: chmod 0600")
+        self.path = path
+        self.mode = mode
+
+
+class StoreCorrupt(StoreError):
+    """The file is not a database of ours, or is damaged; ``note`` is the finding."""
+
+    def __init__(self, path: str, *, note: str) -> None:
+        super().__init__(f"{path} cannot be used: {note}; restore it from a backup")
+        self.path = path
+        self.note = note
+
+
+class StoreUnopenable(StoreError):
+    """The file cannot be opened at all; ``note`` says what stood in the way."""
+
+    def __init__(self, path: str, *, note: str) -> None:
+        super().__init__(f"{path} cannot be opened: {note}")
+        self.path = path
+        self.note = note
+
+
+class SchemaTooNew(StoreError):
+    """``found`` is a schema revision that this version does not know."""
+
+    def __init__(self, path: str, *, found: str, known: str) -> None:
+        super().__init__(f"{path} has schema {found}, newer than {known}: start the newer certctl")
+        self.path = path
+        self.found = found
+        self.known = known
+
+
+class SchemaOutdated(StoreError):
+    """``found`` is older than the schema ``wanted``, and a reader never migrates."""
+
+    def __init__(self, path: str, *, found: str, wanted: str) -> None:
+        super().__init__(f"{path} has schema {found or 'none'}, {wanted} is needed: migrate first")
+        self.path = path
+        self.found = found
+        self.wanted = wanted
+
+
+class CaMismatch(StoreError):
+    """The store belongs to another CA of this issuer id: never start a second one.
+
+    ``recorded`` and ``presented`` are SHA-256 fingerprints of CA certificates.
+    """
+
+    def __init__(self, issuer_id: str, *, recorded: bytes, presented: bytes) -> None:
+        super().__init__(
+            f"issuer {issuer_id}: the store knows the CA {recorded.hex()}, "
+            f"the files hold {presented.hex()}"
+        )
+        self.issuer_id = issuer_id
+        self.recorded = recorded
+        self.presented = presented
+
+
+class CommandRefused(StoreError):
+    """The database refused a command: a check, a reference, the append-only rule, or the
+    statement itself; ``note`` is its word. Nothing of the transaction is kept.
+    """
+
+    def __init__(self, note: str) -> None:
+        super().__init__(note)
+        self.note = note

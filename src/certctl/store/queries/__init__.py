@@ -1,0 +1,1 @@
+"""Reads: named functions over a connection; one SELECT per batch, columns always named."""

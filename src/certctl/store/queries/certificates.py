@@ -1,0 +1,89 @@
+"""Find certificates: states for the gates, whole records for people (records §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
+
+from sqlalchemy import bindparam, literal_column, select
+from sqlalchemy.engine import Connection, Dialect
+
+from certctl.domain.certificates import CertificateRecord, CertificateState
+from certctl.store.rows import certificate_record, certificate_state, subject_key
+from certctl.store.statement import chunks, positional
+from certctl.store.tables import certificates
+
+NEWEST = 20
+"""How many certificates of one subject a renewal looks at."""
+
+_c = certificates.c
+_STATE = (
+    _c.id,
+    _c.fingerprint,
+    _c.serial,
+    _c.profile,
+    _c.status,
+    _c.not_before_us,
+    _c.not_after_us,
+    _c.subject_der,
+    _c.san_der,
+)
+
+
+def states(
+    connection: Connection, fingerprints: Collection[bytes]
+) -> Mapping[bytes, CertificateState]:
+    """Current state by SHA-256 fingerprint; absent ones are left out."""
+    found: dict[bytes, CertificateState] = {}
+    for keys in chunks(fingerprints):
+        rows = connection.exec_driver_sql(_states(connection.dialect, len(keys)), tuple(keys))
+        for row in rows.fetchall():
+            found[row[1]] = certificate_state(row)
+    return found
+
+
+def newest_valid(
+    connection: Connection, profile: str, subject_der: bytes, now_us: int
+) -> Sequence[CertificateState]:
+    """Valid, unexpired certificates of this profile and subject, newest id first."""
+    rows = connection.exec_driver_sql(
+        _newest(connection.dialect), (subject_key(subject_der), subject_der, profile, now_us)
+    )
+    return [certificate_state(row) for row in rows.fetchall()]
+
+
+def certificate(connection: Connection, certificate_id: str) -> CertificateRecord | None:
+    rows = connection.execute(select(certificates).where(_c.id == certificate_id)).fetchall()
+    return certificate_record(rows[0]) if rows else None
+
+
+def page(connection: Connection, after: str | None, limit: int) -> Sequence[CertificateRecord]:
+    """The next records in order of id, at most ``limit``."""
+    clause = select(certificates).order_by(_c.id).limit(limit)
+    if after is not None:
+        clause = clause.where(_c.id > after)
+    return [certificate_record(row) for row in connection.execute(clause).fetchall()]
+
+
+@lru_cache(maxsize=64)
+def _states(dialect: Dialect, size: int) -> str:
+    names = [f"key_{n}" for n in range(size)]
+    clause = select(*_STATE).where(_c.fingerprint.in_([bindparam(name) for name in names]))
+    return positional(clause, dialect, names)
+
+
+@lru_cache(maxsize=8)
+def _newest(dialect: Dialect) -> str:
+    clause = (
+        select(*_STATE)
+        .where(_c.subject_key == bindparam("subject_key"))
+        .where(_c.subject_der == bindparam("subject_der"))
+        .where(_c.profile == bindparam("profile"))
+        .where(_c.status == literal_column("'valid'"))
+        .where(_c.not_after_us > bindparam("now_us"))
+        .order_by(_c.id.desc())
+        .limit(literal_column(str(NEWEST)))
+        # Said, or SQLite's compiler adds a parameter of its own for it.
+        .offset(literal_column("0"))
+    )
+    return positional(clause, dialect, ("subject_key", "subject_der", "profile", "now_us"))

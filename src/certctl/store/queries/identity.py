@@ -1,0 +1,27 @@
+"""What a store belongs to: its schema, its node and the CA behind each issuer id."""
+
+from __future__ import annotations
+
+from sqlalchemy import inspect, select, text
+from sqlalchemy.engine import Connection
+
+from certctl.store.tables import ca, meta
+
+
+def schema_revision(connection: Connection) -> str | None:
+    """Alembic revision of the schema: empty for a new database, None for a foreign one."""
+    tables = inspect(connection).get_table_names()
+    if "alembic_version" not in tables:
+        return None if tables else ""
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return "" if found is None else str(found)
+
+
+def node_name(connection: Connection) -> str | None:
+    """Name of the node that this store was made for."""
+    return connection.execute(select(meta.c.value).where(meta.c.name == "node")).scalar()
+
+
+def ca_fingerprint(connection: Connection, issuer_id: str) -> bytes | None:
+    """SHA-256 of the CA certificate that an issuer id is bound to."""
+    return connection.execute(select(ca.c.fingerprint).where(ca.c.issuer_id == issuer_id)).scalar()

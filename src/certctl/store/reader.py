@@ -1,0 +1,85 @@
+"""The read-only side of the store, for workers and host commands.
+
+Each call is one statement (or a few) outside any transaction, fetched whole: it sees the
+latest commit and holds no snapshot that would keep the write-ahead log from shrinking.
+One thread per object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import ParamSpec, TypeVar
+
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from certctl.domain.audit import Counter, RecordedEvent
+from certctl.domain.certificates import CertificateRecord, CertificateState
+from certctl.store import faults
+from certctl.store.queries import audit, certificates, counters
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class SqlRecords:
+    """``ports.Records`` over SQLAlchemy Core; made by ``engine.open_records``.
+
+    Every method raises StoreUnavailable while the database cannot be read, and works
+    again by itself when it can.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+        self._closed = False
+
+    def state_by_fingerprint(self, fingerprint: bytes) -> CertificateState | None:
+        return self._ask(certificates.states, (fingerprint,)).get(fingerprint)
+
+    def newest_valid(
+        self, profile: str, subject_der: bytes, now_us: int
+    ) -> Sequence[CertificateState]:
+        return self._ask(certificates.newest_valid, profile, subject_der, now_us)
+
+    def certificate(self, certificate_id: str) -> CertificateRecord | None:
+        return self._ask(certificates.certificate, certificate_id)
+
+    def certificates(
+        self, *, after: str | None = None, limit: int = 100
+    ) -> Sequence[CertificateRecord]:
+        return self._ask(certificates.page, after, limit)
+
+    def events(
+        self, *, after_seq: int = 0, limit: int = 100, node: str | None = None
+    ) -> Sequence[RecordedEvent]:
+        """Events with a seq above ``after_seq`` in order of (node, seq).
+
+        A store with several chains is paged one node after the other: name the ``node``.
+        """
+        return self._ask(audit.page, node, after_seq, limit)
+
+    def counts(self) -> Mapping[tuple[str, Counter], int]:
+        return self._ask(counters.counts)
+
+    def close(self) -> None:
+        """Close the database; a second call does nothing."""
+        self._closed = True
+        self._drop()
+
+    def _ask(self, query: Callable[..., T], *values: object) -> T:
+        if self._closed:
+            raise RuntimeError("the records are closed")
+        try:
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            return query(self._connection, *values)
+        except DBAPIError as err:
+            self._drop()
+            raise faults.meaning(err) from err
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()
+            connection.close()

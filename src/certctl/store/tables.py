@@ -1,0 +1,162 @@
+"""The tables, as Core metadata (records §3, §5, §6). Migrations make them, never this module.
+
+Times are integers, microseconds since 1970 (UTC). Types are those that SQLite's STRICT
+tables and PostgreSQL share. Each index costs a random page per certificate written, so
+there are only those that a running query needs: id, fingerprint, serial, subject.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# STRICT tables know INTEGER (64 bits) and refuse BIGINT.
+Integer64: Final = BigInteger().with_variant(Integer(), "sqlite")
+
+# Small, often read columns come first: SQLite reads a row from its start, and the two
+# long values at the end need not be touched for a state.
+certificates: Final = Table(
+    "certificates",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("not_before_us", Integer64, nullable=False),
+    Column("not_after_us", Integer64, nullable=False),
+    Column("issued_us", Integer64, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    # 20 octets, big endian: equal numbers are equal rows, however they were written.
+    Column("serial", LargeBinary, nullable=False),
+    Column("issuer_id", Text, nullable=False),
+    Column("profile", Text, nullable=False),
+    # First 16 octets of SHA-256 over subject_der: a short key to find it by.
+    Column("subject_key", LargeBinary, nullable=False),
+    Column("subject_der", LargeBinary, nullable=False),
+    Column("san_der", LargeBinary, nullable=False),
+    Column("certificate_profile", Text, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("auth_mode", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("sans", Text, nullable=False),
+    Column("key_algorithm", Text, nullable=False),
+    Column("spki_sha256", LargeBinary, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("source_address", Text, nullable=False),
+    Column("tls_version", Text, nullable=False),
+    Column("channel_binding", Text, nullable=False),
+    Column("renews", Text),
+    Column("revoked_us", Integer64),
+    Column("revocation_reason", Text),
+    Column("tenant", Text),
+    Column("csr_sha256", LargeBinary, nullable=False),
+    Column("der", LargeBinary, nullable=False),
+    Column("csr_der", LargeBinary, nullable=False),
+    UniqueConstraint("fingerprint"),
+    UniqueConstraint("serial", "issuer_id"),
+    CheckConstraint("length(serial) = 20", name="serial"),
+    CheckConstraint("length(fingerprint) = 32", name="fingerprint"),
+    CheckConstraint("status IN ('valid', 'revoked')", name="status"),
+    sqlite_strict=True,
+)
+Index(None, certificates.c.subject_key, certificates.c.id)
+
+# One chain per node; a row is never changed (triggers, see the migration).
+audit_events: Final = Table(
+    "audit_events",
+    metadata,
+    Column("node", Text, nullable=False),
+    Column("seq", Integer64, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("time_us", Integer64, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("actor_type", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("resource_type", Text, nullable=False),
+    Column("resource_id", Text, nullable=False),
+    Column("source_address", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("auth_mode", Text, nullable=False),
+    Column("client_certificate_subject", Text, nullable=False),
+    Column("client_certificate_serial", Text, nullable=False),
+    Column("tls_version", Text, nullable=False),
+    Column("count", Integer64, nullable=False),
+    Column("details", Text, nullable=False),
+    Column("tenant", Text),
+    Column("previous_digest", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("node", "seq"),
+    CheckConstraint("seq > 0", name="seq"),
+    CheckConstraint("length(digest) = 32", name="digest"),
+    sqlite_strict=True,
+)
+
+counters: Final = Table(
+    "counters",
+    metadata,
+    Column("profile", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("n", Integer64, nullable=False),
+    PrimaryKeyConstraint("profile", "label", "node"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# The repetition key of policy §5: its uniqueness is what makes one request one certificate.
+repetitions: Final = Table(
+    "repetitions",
+    metadata,
+    Column("key", LargeBinary, nullable=False),
+    Column("certificate_id", Text, ForeignKey("certificates.id"), nullable=False),
+    Column("expires_us", Integer64, nullable=False),
+    PrimaryKeyConstraint("key"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# Which CA certificate (SHA-256) an issuer id stands for: never a second CA.
+ca: Final = Table(
+    "ca",
+    metadata,
+    Column("issuer_id", Text, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("issuer_id"),
+    CheckConstraint("length(fingerprint) = 32", name="fingerprint"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+meta: Final = Table(
+    "meta",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    PrimaryKeyConstraint("name"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)

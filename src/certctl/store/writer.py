@@ -1,0 +1,196 @@
+"""The authority's side of the store: one transaction at a time, durable when it ends.
+
+Whatever goes wrong inside, nothing of the transaction is kept. A failed command spoils
+its transaction even if the caller swallows the error: half a command must not be
+committed. After a fault of the storage the connection is made anew, so that the store
+works again as soon as the storage does, without a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import TracebackType
+from typing import Self, TypeVar
+
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from certctl.domain.audit import Counter, RecordedEvent
+from certctl.domain.certificates import CertificateRecord, CertificateState
+from certctl.domain.errors import StoreUnavailable
+from certctl.domain.ports import DuplicateKey
+from certctl.store import faults
+from certctl.store.commands import audit, certificates, counters, identity, repetitions
+from certctl.store.errors import CaMismatch
+from certctl.store.queries import audit as audit_queries
+from certctl.store.queries import certificates as certificate_queries
+from certctl.store.queries import identity as identity_queries
+from certctl.store.queries import repetitions as repetition_queries
+
+T = TypeVar("T")
+
+
+class SqlStore:
+    """``ports.WritableStore`` over SQLAlchemy Core; made by ``engine.open_writable``.
+
+    Attributes:
+        node: name of this store's audit chain. Use it, not the name asked for.
+    """
+
+    def __init__(self, engine: Engine, *, node: str, release: Callable[[], None]) -> None:
+        self.node = node
+        self._engine = engine
+        self._release = release
+        self._connection: Connection | None = None
+        self._busy = False
+        self._closed = False
+
+    def transaction(self) -> SqlTransaction:
+        """A context manager that begins on entry and commits durably on exit."""
+        return SqlTransaction(self)
+
+    def ca_fingerprint(self, issuer_id: str) -> bytes | None:
+        """SHA-256 of the CA certificate bound to this issuer id, if any.
+
+        Raises:
+            StoreUnavailable: the database cannot be read now.
+        """
+        with self.transaction() as transaction:
+            return transaction.ca_fingerprint(issuer_id)
+
+    def bind_ca(self, issuer_id: str, fingerprint: bytes) -> None:
+        """Bind an issuer id to a CA certificate for good; the same once more is fine.
+
+        Raises:
+            CaMismatch: it is bound to another one; the program must not start.
+            StoreUnavailable: the database cannot record now.
+        """
+        with self.transaction() as transaction:
+            transaction.bind_ca(issuer_id, fingerprint)
+
+    def close(self) -> None:
+        """Close the database and let its lock go; a second call does nothing."""
+        self._closed = True
+        self.drop()
+        self._release()
+
+    def begin(self) -> Connection:
+        """For ``SqlTransaction``: the connection, with a transaction begun on it."""
+        if self._closed or self._busy:
+            raise RuntimeError("the store is closed" if self._closed else "a transaction is open")
+        try:
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            self._connection.begin()
+        except DBAPIError as err:
+            self.drop()
+            raise faults.meaning(err) from err
+        self._busy = True
+        return self._connection
+
+    def end(self) -> None:
+        """For ``SqlTransaction``: the transaction is over, whichever way."""
+        self._busy = False
+
+    def drop(self) -> None:
+        """Forget the connection; SQLite rolls back what it had open."""
+        connection, self._connection = self._connection, None
+        self._busy = False
+        if connection is not None:
+            connection.invalidate()
+            connection.close()
+
+
+class SqlTransaction:
+    """``ports.Transaction``; over when its ``with`` block ends, and refusing use after."""
+
+    __slots__ = ("_connection", "_failure", "_store")
+
+    def __init__(self, store: SqlStore) -> None:
+        self._store = store
+        self._connection: Connection | None = None
+        self._failure: Exception | None = None
+
+    def __enter__(self) -> Self:
+        self._connection = self._store.begin()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        connection, self._connection = self._open(), None
+        if kind is None and self._failure is None:
+            try:
+                connection.commit()
+            except DBAPIError as err:
+                self._store.drop()
+                raise faults.meaning(err) from err
+            self._store.end()
+            return
+        if isinstance(self._failure, StoreUnavailable):
+            self._store.drop()
+        else:
+            self._roll_back(connection)
+        if error is None and self._failure is not None:
+            raise self._failure
+
+    def certificate_states(
+        self, fingerprints: Collection[bytes]
+    ) -> Mapping[bytes, CertificateState]:
+        return self._run(certificate_queries.states, fingerprints)
+
+    def repeated_certificates(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, bytes]:
+        return self._run(repetition_queries.repeated_certificates, keys, now_us)
+
+    def last_event(self, node: str) -> RecordedEvent | None:
+        return self._run(audit_queries.last_event, node)
+
+    def record_certificates(self, records: Sequence[CertificateRecord]) -> None:
+        self._run(certificates.record_certificates, records)
+
+    def record_repetitions(self, rows: Sequence[tuple[bytes, str, int]], now_us: int) -> None:
+        self._run(repetitions.record_repetitions, rows, now_us)
+
+    def append_events(self, events: Sequence[RecordedEvent]) -> None:
+        self._run(audit.append_events, events)
+
+    def add_counts(self, node: str, counts: Mapping[tuple[str, Counter], int]) -> None:
+        self._run(counters.add_counts, node, counts)
+
+    def ca_fingerprint(self, issuer_id: str) -> bytes | None:
+        return self._run(identity_queries.ca_fingerprint, issuer_id)
+
+    def bind_ca(self, issuer_id: str, fingerprint: bytes) -> None:
+        bound = self._run(identity.bind_ca, issuer_id, fingerprint)
+        if bound != fingerprint:
+            raise CaMismatch(issuer_id, recorded=bound, presented=fingerprint)
+
+    def _run(self, command: Callable[..., T], *values: object) -> T:
+        connection = self._open()
+        try:
+            return command(connection, *values)
+        except DBAPIError as err:
+            self._failure = faults.meaning(err)
+            raise self._failure from err
+        except (DuplicateKey, ValueError, TypeError, ArithmeticError) as err:
+            # Taken keys, and values that a row cannot hold, met half-way through a batch.
+            self._failure = err
+            raise
+
+    def _open(self) -> Connection:
+        # Outside its block a command would commit by itself, one statement at a time.
+        if self._connection is None:
+            raise RuntimeError("the transaction is over")
+        return self._connection
+
+    def _roll_back(self, connection: Connection) -> None:
+        try:
+            connection.rollback()
+        except DBAPIError:
+            # It cannot be told what is left open; closing the connection settles it.
+            self._store.drop()
+        else:
+            self._store.end()

@@ -1,0 +1,225 @@
+"""What a certificate that somebody showed us says about itself, trusted or not.
+
+RFC 5280 §4.1. Every octet may be an attacker's. The form is walked here first, so that
+only shortest-form DER with a positive serial number and no extension twice goes on to
+the two libraries that must agree on it. Says nothing about who issued it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from cryptography import x509
+
+from certctl.domain.errors import CertificateRefused
+from certctl.domain.principal import Credential
+from certctl.trust.name_text import name_text
+from certctl.wire.der import (
+    BIT_STRING,
+    INTEGER,
+    OBJECT_IDENTIFIER,
+    OCTET_STRING,
+    SEQUENCE,
+    DerError,
+    children,
+    decode_oid,
+    expect,
+    read,
+)
+
+MAX_CERTIFICATE = 32 * 1024
+"""Octets. Device certificates have 1 to 3 KiB, post-quantum ones up to 8 KiB."""
+
+_MAX_EXTENSIONS = 64
+_MAX_USAGES = 64
+_MAX_SERIAL = 64
+"""RFC 5280 allows 20 octets; factories have been seen to use more."""
+
+_BOOLEAN = 0x01
+_VERSION = 0xA0
+_EXTENSIONS = 0xA3
+
+_BASIC_CONSTRAINTS = bytes.fromhex("551d13")
+_KEY_USAGE = bytes.fromhex("551d0f")
+_EXTENDED_KEY_USAGE = bytes.fromhex("551d25")
+_SUBJECT_ALT_NAME = bytes.fromhex("551d11")
+
+_CLIENT_AUTHENTICATION = "1.3.6.1.5.5.7.3.2"
+_ANY_USAGE = "2.5.29.37.0"
+
+_DIGITAL_SIGNATURE = 0x80  # bit 0
+_KEY_CERT_SIGN = 0x04  # bit 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presented:
+    """One certificate, taken apart.
+
+    Attributes:
+        serial: lower-case hex without padding.
+        subject_der: Name, as it stands in the certificate.
+        issuer_der: Name, as it stands in the certificate.
+        is_ca: BasicConstraints says so.
+        key_usage: first octet of the KeyUsage bits, or None without the extension.
+        ekus: dotted OIDs, or None without the extension.
+        san_der: GeneralNames (DER), or empty.
+        parsed: the same certificate, for times and key.
+    """
+
+    der: bytes
+    serial: str
+    subject_der: bytes
+    issuer_der: bytes
+    is_ca: bool
+    key_usage: int | None
+    ekus: tuple[str, ...] | None
+    san_der: bytes
+    parsed: x509.Certificate
+
+    @property
+    def may_sign_certificates(self) -> bool:
+        """CA flag, and keyCertSign where the KeyUsage speaks at all."""
+        return self.is_ca and (self.key_usage is None or bool(self.key_usage & _KEY_CERT_SIGN))
+
+    def credential(self) -> Credential:
+        """Names for records; whether anyone trusts them is not said."""
+        return Credential(
+            fingerprint=hashlib.sha256(self.der).digest(),
+            serial=self.serial,
+            subject=name_text(self.subject_der),
+            issuer=name_text(self.issuer_der),
+            subject_der=self.subject_der,
+            san_der=self.san_der,
+            own=False,
+        )
+
+    def refused(self, reason: str) -> CertificateRefused:
+        """The refusal of this certificate, naming it."""
+        return CertificateRefused(
+            reason,
+            subject=name_text(self.subject_der),
+            issuer=name_text(self.issuer_der),
+            serial=self.serial,
+        )
+
+    def check_client_usage(self) -> None:
+        """Is it meant for a client? What it does not mention, it does not forbid (est §3).
+
+        Raises:
+            CertificateRefused: wrong_usage.
+        """
+        if self.is_ca:
+            raise self.refused("wrong_usage")
+        if self.key_usage is not None and not self.key_usage & _DIGITAL_SIGNATURE:
+            raise self.refused("wrong_usage")
+        if self.ekus is not None and not (
+            _CLIENT_AUTHENTICATION in self.ekus or _ANY_USAGE in self.ekus
+        ):
+            raise self.refused("wrong_usage")
+
+
+def read_presented(der: bytes) -> Presented:
+    """Take a certificate apart.
+
+    Raises:
+        CertificateRefused: untrusted: too large, not DER, not a certificate, or
+            something in it twice.
+    """
+    if len(der) > MAX_CERTIFICATE:
+        raise CertificateRefused("untrusted")
+    try:
+        return _walk(der)
+    except (DerError, ValueError) as err:
+        raise CertificateRefused("untrusted") from err
+
+
+def _walk(der: bytes) -> Presented:
+    start, end = expect(der, 0, len(der), SEQUENCE)
+    if end != len(der):
+        raise DerError("octets after the certificate")
+    start, end = expect(der, start, end, SEQUENCE)
+    fields = children(der, start, end)
+    if fields and fields[0][0] == _VERSION:
+        fields = fields[1:]
+    if [field[0] for field in fields[:6]] != [INTEGER, *[SEQUENCE] * 5]:
+        raise DerError("not a certificate")
+    serial = _serial(der, *fields[0][2:])
+    issuer, subject = fields[2], fields[4]
+    extensions = _extensions(der, fields[6:])
+    usage = extensions.get(_KEY_USAGE)
+    ekus = extensions.get(_EXTENDED_KEY_USAGE)
+    return Presented(
+        der=der,
+        serial=serial,
+        subject_der=der[subject[1] : subject[3]],
+        issuer_der=der[issuer[1] : issuer[3]],
+        is_ca=_is_ca(extensions.get(_BASIC_CONSTRAINTS)),
+        key_usage=None if usage is None else _usage_bits(usage),
+        ekus=None if ekus is None else _usages(ekus),
+        san_der=extensions.get(_SUBJECT_ALT_NAME, b""),
+        # Checked for a positive serial above: the library would warn on the console.
+        parsed=x509.load_der_x509_certificate(der),
+    )
+
+
+def _serial(der: bytes, start: int, end: int) -> str:
+    value = int.from_bytes(der[start:end], "big", signed=True)
+    if value <= 0 or end - start > _MAX_SERIAL:
+        raise DerError("serial number not positive, or too long")
+    return f"{value:x}"
+
+
+def _extensions(der: bytes, fields: list[tuple[int, int, int, int]]) -> dict[bytes, bytes]:
+    """Values (DER) by content octets of their OID."""
+    wrapped = [field for field in fields if field[0] == _EXTENSIONS]
+    if not wrapped:
+        return {}
+    start, end = expect(der, wrapped[0][2], wrapped[0][3], SEQUENCE)
+    found: dict[bytes, bytes] = {}
+    for tag, _, content, stop in children(der, start, end):
+        if tag != SEQUENCE:
+            raise DerError("not an extension")
+        oid, oid_end = expect(der, content, stop, OBJECT_IDENTIFIER)
+        after, value, value_end = read(der, oid_end, stop)
+        if after == _BOOLEAN:
+            value, value_end = expect(der, value_end, stop, OCTET_STRING)
+        elif after != OCTET_STRING:
+            raise DerError("not an extension")
+        name = der[oid:oid_end]
+        # RFC 5280 §4.2: two of a kind mean two readings.
+        if name in found or len(found) == _MAX_EXTENSIONS or value_end != stop:
+            raise DerError("extension twice, or too many of them")
+        found[name] = der[value:value_end]
+    return found
+
+
+def _is_ca(value: bytes | None) -> bool:
+    if value is None:
+        return False
+    start, end = _whole(value, SEQUENCE)
+    if start == end:
+        return False
+    tag, content, stop = read(value, start, end)
+    return tag == _BOOLEAN and value[content:stop] != b"\x00"
+
+
+def _usage_bits(value: bytes) -> int:
+    start, end = _whole(value, BIT_STRING)
+    # The first octet counts unused bits; an empty list is one octet long.
+    return value[start + 1] if end > start + 1 else 0
+
+
+def _usages(value: bytes) -> tuple[str, ...]:
+    start, end = _whole(value, SEQUENCE)
+    members = children(value, start, end)
+    if len(members) > _MAX_USAGES or any(tag != OBJECT_IDENTIFIER for tag, *_ in members):
+        raise DerError("not a list of usages")
+    return tuple(decode_oid(value[content:stop]) for _, _, content, stop in members)
+
+
+def _whole(value: bytes, tag: int) -> tuple[int, int]:
+    start, end = expect(value, 0, len(value), tag)
+    if end != len(value):
+        raise DerError("octets after an extension's value")
+    return start, end

@@ -1,0 +1,37 @@
+"""The one way an answer leaves: complete, with Content-Length, names in Title-Case.
+
+Real EST clients compare header names case-sensitively, read no chunked answers and
+keep the whole header in 1,000 octets; so nothing here streams and nothing is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Status, headers beyond Content-Length, and the whole body."""
+
+    status: int
+    headers: Headers = ()
+    body: bytes = b""
+    close: bool = False
+
+
+async def send_answer(answer: Answer, send: Send) -> None:
+    headers = [*answer.headers]
+    if answer.status != 204:  # RFC 9110 §8.6: no Content-Length in a 204
+        headers.append((b"Content-Length", b"%d" % len(answer.body)))
+    if answer.close:
+        headers.append((b"Connection", b"close"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

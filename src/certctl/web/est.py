@@ -1,0 +1,246 @@
+"""The EST operations over HTTP (RFC 7030, RFC 8951): raw ASGI, because this path is hot.
+
+Gates 1 and 2 (method, route, size) are here; everything from authentication on is
+``certctl.enroll``. Every failure from there on leaves one audit event and one counter
+through ``_refuse``; success is recorded by the authority itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from certctl.domain.audit import AuditAction, AuditEvent, Outcome
+from certctl.domain.connection import TLSInfo
+from certctl.domain.errors import (
+    BodyTooLarge,
+    CertificateRefused,
+    CredentialMissing,
+    Failure,
+    InternalError,
+)
+from certctl.domain.ids import RandomBytes, request_id
+from certctl.domain.profiles import Base64Form, EstProfile, Operation, Route
+from certctl.enroll.authenticate import judge_certificate
+from certctl.enroll.binding import Binding
+from certctl.enroll.pipeline import enroll
+from certctl.enroll.ports import Ports
+from certctl.enroll.refusals import RefusalFolder
+from certctl.enroll.request import EstRequest
+from certctl.obs.log import Log
+from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
+from certctl.web.problems import answer_of, not_found, problem_of, wrong_method
+from certctl.web.routes import Endpoint
+from certctl.wire.body import encode_base64, is_single_line
+from certctl.wire.pkcs7 import certs_only
+
+BASE64_HEADER = (b"Content-Transfer-Encoding", b"base64")
+ENROLL_HEADERS = (
+    (b"Content-Type", b"application/pkcs7-mime; smime-type=certs-only"),
+    BASE64_HEADER,
+)
+CACERTS_HEADERS = ((b"Content-Type", b"application/pkcs7-mime"), BASE64_HEADER)
+CSRATTRS_HEADERS = ((b"Content-Type", b"application/csrattrs"), BASE64_HEADER)
+# CA certificates change once in years; a day keeps devices from asking at every boot.
+CACHE_CONTROL = (b"Cache-Control", b"public, max-age=86400")
+
+_FAILED: Mapping[Operation, AuditAction] = {
+    Operation.SIMPLEENROLL: AuditAction.SIMPLE_ENROLL_FAILED,
+    Operation.SIMPLEREENROLL: AuditAction.SIMPLE_REENROLL_FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What a profile answers to everybody, computed once (DER)."""
+
+    cacerts: bytes
+    csrattrs: bytes
+    chain: tuple[bytes, ...]
+
+
+class EstApp:
+    """ASGI application for everything below ``/.well-known/est`` and ``est-mtls``."""
+
+    def __init__(
+        self,
+        routes: Mapping[bytes, Endpoint],
+        published: Mapping[str, Published],
+        ports: Ports,
+        *,
+        folder: RefusalFolder,
+        max_body: int,
+        random: RandomBytes,
+        log: Log,
+    ) -> None:
+        self._routes = routes
+        self._published = published
+        self._ports = ports
+        self._folder = folder
+        self._max_body = max_body
+        self._random = random
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send_answer(await self._answer(scope, receive), send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        headers = dict(scope["headers"])
+        number = request_id(self._random)
+        wants_json = b"application/problem+json" in headers.get(b"accept", b"")
+        endpoint = self._routes.get(scope["raw_path"])
+        if endpoint is None:
+            problem = not_found(tuple(Operation) if self._routes else ())
+            return answer_of(problem, request_id=number, wants_json=wants_json)
+        if scope["method"] not in endpoint.allowed:
+            problem = wrong_method(endpoint.allowed)
+            return answer_of(problem, request_id=number, wants_json=wants_json)
+        request: EstRequest | None = None
+        try:
+            body = await self._read_body(headers, receive)
+            authorization = headers.get(b"authorization")
+            request = EstRequest(
+                request_id=number,
+                profile=endpoint.profile,
+                route=endpoint.route,
+                operation=endpoint.operation,
+                tls=scope["extensions"]["certctl.tls"],
+                source=scope["client"][0],
+                authorization=authorization.decode("latin-1") if authorization else None,
+                body=body,
+                headers={},
+            )
+            return await self._serve(request, headers)
+        except Failure as failure:
+            refused = failure
+        except Exception as fault:  # noqa: BLE001 - the edge: unknown faults become 500 and a log
+            self._log.error("request_failed", exc_info=fault, request_id=number)
+            refused = InternalError()
+        self._refuse(refused, endpoint, number, scope)
+        problem = problem_of(refused, endpoint.profile)
+        return answer_of(problem, request_id=number, wants_json=wants_json)
+
+    async def _read_body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+        """The whole body, at most ``EST_MAX_BODY`` after transfer decoding."""
+        announced = headers.get(b"content-length")
+        if announced is not None and int(announced) > self._max_body:
+            raise BodyTooLarge(self._max_body)
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            return body
+        parts = [body]
+        size = len(body)
+        while message.get("more_body"):
+            message = await receive()
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > self._max_body:
+                raise BodyTooLarge(self._max_body)
+        return b"".join(parts)
+
+    async def _serve(self, request: EstRequest, headers: Mapping[bytes, bytes]) -> Answer:
+        published = self._published[request.profile.path_id]
+        match request.operation:
+            case Operation.CACERTS:
+                self._require_reader(request)
+                return self._cacerts(request.profile, published, headers)
+            case Operation.CSRATTRS:
+                self._require_reader(request)
+                if not published.csrattrs:
+                    return Answer(status=204)
+                wrapped = _get_wrapped(request.profile, headers)
+                body = encode_base64(published.csrattrs, wrapped=wrapped)
+                return Answer(status=200, headers=CSRATTRS_HEADERS, body=body)
+            case Operation.SIMPLEENROLL | Operation.SIMPLEREENROLL:
+                enrolled = await enroll(request, self._ports)
+                certificates = [enrolled.issued.der]
+                if request.profile.include_chain:
+                    certificates += published.chain
+                wrapped = _post_wrapped(request.profile, request.body)
+                return Answer(
+                    status=200,
+                    headers=ENROLL_HEADERS,
+                    body=encode_base64(certs_only(certificates), wrapped=wrapped),
+                    # RFC 9266 §4.1: a binding authenticates once per connection.
+                    close=enrolled.binding is not Binding.NONE,
+                )
+
+    def _require_reader(self, request: EstRequest) -> None:
+        """Cacerts and csrattrs are public on the standard route (est §3)."""
+        if request.route is Route.MTLS:
+            if not request.tls.peer_chain:
+                raise CertificateRefused("missing")
+            judge_certificate(request, self._ports)
+
+    def _cacerts(
+        self, profile: EstProfile, published: Published, headers: Mapping[bytes, bytes]
+    ) -> Answer:
+        wrapped = _get_wrapped(profile, headers)
+        body = encode_base64(published.cacerts, wrapped=wrapped)
+        tag = b'"' + hashlib.sha256(body).hexdigest()[:32].encode() + b'"'
+        validators = ((b"ETag", tag), CACHE_CONTROL)
+        if tag in headers.get(b"if-none-match", b""):
+            return Answer(status=304, headers=validators)
+        return Answer(status=200, headers=(*CACERTS_HEADERS, *validators), body=body)
+
+    def _refuse(self, failure: Failure, endpoint: Endpoint, number: str, scope: Scope) -> None:
+        """The one place where a refusal becomes an event, a counter and a log line."""
+        if isinstance(failure, CredentialMissing):
+            return
+        tls: TLSInfo = scope["extensions"]["certctl.tls"]
+        source = scope["client"][0]
+        profile = endpoint.profile
+        user = getattr(failure, "user", "")
+        action = failure.action or _FAILED.get(endpoint.operation, AuditAction.SIMPLE_ENROLL_FAILED)
+        event = AuditEvent(
+            time_us=self._ports.clock(),
+            actor=f"est-client:{user or getattr(failure, 'subject', '') or source}",
+            actor_type="est-client",
+            action=action,
+            outcome=Outcome.FAILURE,
+            profile=profile.path_id,
+            resource_type="est",
+            resource_id=endpoint.operation.value,
+            source_address=source,
+            request_id=number,
+            client_certificate_subject=getattr(failure, "subject", ""),
+            client_certificate_serial=getattr(failure, "serial", ""),
+            tls_version=tls.version,
+            details=failure.details(),
+            tenant=profile.tenant,
+        )
+        if self._folder.add(event, failure.counter):
+            self._log.info(
+                "enroll_refused",
+                profile=profile.path_id,
+                action=action.value,
+                reason=failure.reason,
+                source=source,
+                request_id=number,
+            )
+
+
+def _get_wrapped(profile: EstProfile, headers: Mapping[bytes, bytes]) -> bool:
+    """``auto``: strongSwan 5.9.8 reads only unfolded answers, and is known by sending
+    neither User-Agent nor Accept on a GET.
+    """
+    match profile.base64_form:
+        case Base64Form.AUTO:
+            return b"user-agent" in headers or b"accept" in headers
+        case Base64Form.WRAPPED:
+            return True
+        case Base64Form.SINGLE_LINE:
+            return False
+
+
+def _post_wrapped(profile: EstProfile, body: bytes) -> bool:
+    """``auto``: a client that sends one line gets one line."""
+    match profile.base64_form:
+        case Base64Form.AUTO:
+            return not is_single_line(body)
+        case Base64Form.WRAPPED:
+            return True
+        case Base64Form.SINGLE_LINE:
+            return False

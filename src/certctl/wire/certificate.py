@@ -1,0 +1,216 @@
+"""A certificate as bytes: what is the same in all of one issuer's is encoded once.
+
+RFC 5280 §4.1. The subject, the public key and the SANs go in as the octets they came
+in, so nothing is read and written again on the way from request to certificate. The
+caller answers for *what* is certified (policy §3); this module never chooses a name, a
+key or a lifetime, and never signs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from certctl.wire.der import (
+    BIT_STRING,
+    INTEGER,
+    OBJECT_IDENTIFIER,
+    OCTET_STRING,
+    SEQUENCE,
+    DerError,
+    encode,
+    encode_oid,
+    expect,
+)
+
+EMPTY_NAME = b"\x30\x00"
+SERIAL_OCTETS = 20
+"""RFC 5280 §4.1.2.2 allows no more, and policy §3 wants all of them."""
+
+_UTC_TIME = 0x17
+_GENERALIZED_TIME = 0x18
+_EXTENSIONS = 0xA3
+_AKI_KEY_IDENTIFIER = 0x80
+
+_VERSION_3 = bytes.fromhex("a003020102")
+_TRUE = b"\x01\x01\xff"
+
+# The content octets of the two algorithm identifiers that change the key usage.
+_RSA_ENCRYPTION = encode_oid("1.2.840.113549.1.1.1")[2:]
+_EC_PUBLIC_KEY = encode_oid("1.2.840.10045.2.1")[2:]
+
+_AUTHORITY_KEY_IDENTIFIER = "2.5.29.35"
+
+
+def extension(dotted: str, value: bytes, *, critical: bool = False) -> bytes:
+    """One Extension (DER) around the DER of its value."""
+    flag = _TRUE if critical else b""
+    return encode(SEQUENCE, encode_oid(dotted), flag, encode(OCTET_STRING, value))
+
+
+_BASIC_CONSTRAINTS = extension("2.5.29.19", b"\x30\x00", critical=True)
+
+# KeyUsage is a named bit list: trailing zero bits are cut off (X.690 §11.2.2).
+_DIGITAL_SIGNATURE = extension("2.5.29.15", bytes.fromhex("03020780"), critical=True)
+_AND_KEY_ENCIPHERMENT = extension("2.5.29.15", bytes.fromhex("030205a0"), critical=True)
+_AND_KEY_AGREEMENT = extension("2.5.29.15", bytes.fromhex("03020388"), critical=True)
+
+# SubjectKeyIdentifier always holds 20 octets, so all but those is fixed.
+_SKI_HEAD = bytes.fromhex("301d0603551d0e04160414")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateTemplate:
+    """What all end-entity certificates of one issuer have in common.
+
+    Attributes:
+        algorithm_der: AlgorithmIdentifier of the issuer's signatures.
+        issuer_der: Name (DER) exactly as the subject of the CA certificate.
+        authority_key_id: the extension that names the CA's key, ready encoded.
+    """
+
+    algorithm_der: bytes
+    issuer_der: bytes
+    authority_key_id: bytes
+
+    @classmethod
+    def of_issuer(
+        cls, *, algorithm_der: bytes, issuer_der: bytes, key_identifier: bytes
+    ) -> CertificateTemplate:
+        """Template of the CA whose SubjectKeyIdentifier is ``key_identifier``."""
+        named = encode(SEQUENCE, encode(_AKI_KEY_IDENTIFIER, key_identifier))
+        return cls(
+            algorithm_der=algorithm_der,
+            issuer_der=issuer_der,
+            authority_key_id=extension(_AUTHORITY_KEY_IDENTIFIER, named),
+        )
+
+    def to_be_signed(
+        self,
+        *,
+        serial: bytes,
+        not_before: int,
+        not_after: int,
+        subject_der: bytes,
+        spki_der: bytes,
+        san_der: bytes,
+        key_agreement: bool,
+        ekus: Sequence[str],
+    ) -> bytes:
+        """TBSCertificate (DER) of an end entity, RFC 5280 §4.1.
+
+        Args:
+            serial: content octets of a positive INTEGER in its shortest form.
+            not_before: seconds since the epoch.
+            not_after: seconds since the epoch.
+            subject_der: Name.
+            spki_der: SubjectPublicKeyInfo.
+            san_der: GeneralNames, or empty for none.
+            key_agreement: also allow keyAgreement; only heeded for EC keys.
+            ekus: dotted OIDs; none leaves the extension out.
+
+        Raises:
+            DerError: ``spki_der`` is not a SubjectPublicKeyInfo, or an EKU is no OID.
+        """
+        algorithm, key_bits = _open_public_key(spki_der)
+        if algorithm == _RSA_ENCRYPTION:
+            key_usage = _AND_KEY_ENCIPHERMENT
+        elif key_agreement and algorithm == _EC_PUBLIC_KEY:
+            key_usage = _AND_KEY_AGREEMENT
+        else:
+            key_usage = _DIGITAL_SIGNATURE
+        # RFC 5280 §4.2.1.6: with an empty subject the names stand in the SAN alone.
+        names = _san_extension(san_der, critical=subject_der == EMPTY_NAME) if san_der else b""
+        extensions = (
+            _BASIC_CONSTRAINTS
+            + key_usage
+            + _eku_extension(tuple(ekus))
+            + names
+            + _SKI_HEAD
+            + _digest_key_bits(key_bits)
+            + self.authority_key_id
+        )
+        return encode(
+            SEQUENCE,
+            _VERSION_3,
+            encode(INTEGER, serial),
+            self.algorithm_der,
+            self.issuer_der,
+            _validity(not_before, not_after),
+            subject_der,
+            spki_der,
+            encode(_EXTENSIONS, encode(SEQUENCE, extensions)),
+        )
+
+    def seal(self, to_be_signed: bytes, signature: bytes) -> bytes:
+        """Certificate (DER) of a TBSCertificate and the issuer's signature over it."""
+        return encode(
+            SEQUENCE, to_be_signed, self.algorithm_der, encode(BIT_STRING, b"\x00", signature)
+        )
+
+
+def key_identifier(spki_der: bytes) -> bytes:
+    """RFC 7093 §2 method 1: the leftmost 160 bits of the SHA-256 of the key's bits.
+
+    Raises:
+        DerError: not a SubjectPublicKeyInfo.
+    """
+    return _digest_key_bits(_open_public_key(spki_der)[1])
+
+
+def encode_serial(random: bytes) -> bytes:
+    """Twenty random octets as a serial number of just that length, always positive.
+
+    The first two bits become 01: never negative, never shorter, 158 bits of chance.
+    """
+    if len(random) != SERIAL_OCTETS:
+        raise ValueError(f"{SERIAL_OCTETS} random octets are needed")
+    return bytes((random[0] & 0x3F | 0x40,)) + random[1:]
+
+
+@lru_cache(maxsize=64)
+def encode_time(seconds: int) -> bytes:
+    """RFC 5280 §4.1.2.5: UTCTime through the year 2049, GeneralizedTime from 2050 on.
+
+    Cached because all certificates of one second share their times.
+    """
+    moment = datetime.fromtimestamp(seconds, UTC)
+    if 1950 <= moment.year < 2050:
+        return encode(_UTC_TIME, moment.strftime("%y%m%d%H%M%SZ").encode("ascii"))
+    # strftime would not pad a year below 1000 on every platform.
+    text = f"{moment.year:04}{moment:%m%d%H%M%S}Z"
+    return encode(_GENERALIZED_TIME, text.encode("ascii"))
+
+
+@lru_cache(maxsize=64)
+def _validity(not_before: int, not_after: int) -> bytes:
+    return encode(SEQUENCE, encode_time(not_before), encode_time(not_after))
+
+
+@lru_cache(maxsize=64)
+def _eku_extension(ekus: tuple[str, ...]) -> bytes:
+    if not ekus:
+        return b""
+    return extension("2.5.29.37", encode(SEQUENCE, *map(encode_oid, ekus)))
+
+
+def _san_extension(san_der: bytes, *, critical: bool) -> bytes:
+    return extension("2.5.29.17", san_der, critical=critical)
+
+
+def _open_public_key(spki_der: bytes) -> tuple[bytes, bytes]:
+    """(content octets of the algorithm's OID, octets of the key's BIT STRING)."""
+    start, end = expect(spki_der, 0, len(spki_der), SEQUENCE)
+    inner, inner_end = expect(spki_der, start, end, SEQUENCE)
+    oid, oid_end = expect(spki_der, inner, inner_end, OBJECT_IDENTIFIER)
+    bits, bits_end = expect(spki_der, inner_end, end, BIT_STRING)
+    if end != len(spki_der) or bits_end != end or bits == bits_end or spki_der[bits]:
+        raise DerError("not a SubjectPublicKeyInfo")
+    return spki_der[oid:oid_end], spki_der[bits + 1 : bits_end]
+
+
+def _digest_key_bits(key_bits: bytes) -> bytes:
+    return hashlib.sha256(key_bits).digest()[:20]

@@ -1,0 +1,1 @@
+"""Start-up: settings become running processes. Alone knows the concrete classes."""

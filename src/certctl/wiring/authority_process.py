@@ -1,0 +1,130 @@
+"""The authority's process: opens store and CAs, then serves orders until told to stop."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import socket
+import sys
+from functools import partial
+from pathlib import Path
+
+from certctl.authority.audit import Chain
+from certctl.authority.issue import IssuingRules
+from certctl.authority.server import AuthorityServer
+from certctl.authority.service import AuthorityService
+from certctl.domain.clock import Clock
+from certctl.domain.errors import StoreUnavailable
+from certctl.domain.ids import NewId, sortable_id
+from certctl.domain.policy import DEFAULT_PROFILE
+from certctl.issuers.local import LocalCA
+from certctl.obs.log import Log
+from certctl.settings.schema import Settings
+from certctl.settings.secret import SecretUnreadable
+from certctl.store import SqlStore, StoreError, open_writable
+from certctl.issuers.ca_checks import CARefused
+from certctl.issuers.signers.file import KeyFileRefused
+from certctl.wiring import server_certificate
+from certctl.wiring.issuers import ca_certificate_file, open_issuers
+from certctl.wiring.process import keep_out_of_dumps, name_process
+from certctl.wiring.supervisor import EXIT_REFUSED, Status
+
+SERVER_CERTIFICATE_EVERY_US = 3_600 * 1_000_000
+
+
+def run(
+    settings: Settings, listener: socket.socket, status: Status, *, log: Log, clock: Clock
+) -> int:
+    """Run until SIGTERM; gives the exit code."""
+    name_process("certctl-authority")
+    keep_out_of_dumps()
+    # Ctrl-C reaches the whole group: the supervisor alone decides who ends when.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        store = open_writable(settings.server.database_url, node=f"node-{secrets.token_hex(4)}")
+        issuers = open_issuers(settings, store, now_us=clock())
+    except (StoreError, CARefused, KeyFileRefused, SecretUnreadable) as refused:
+        print(f"certctl-server cannot start: {refused}", file=sys.stderr)
+        return EXIT_REFUSED
+    new_id = partial(_new_id, clock)
+    keeper = _ServerCertificate(settings, store, issuers, new_id=new_id)
+    if keeper.renew_if_due(clock()):
+        log.info("server_certificate_issued")
+
+    def on_fault(fault: BaseException) -> None:
+        log.error("authority_fault", exc_info=fault)
+
+    service = AuthorityService(
+        store,
+        IssuingRules(issuers, {DEFAULT_PROFILE.id: DEFAULT_PROFILE}),
+        node=store.node,
+        clock=clock,
+        new_id=new_id,
+        on_fault=on_fault,
+    )
+
+    def on_tick() -> None:
+        if keeper.is_time(clock()) and keeper.renew_if_due(clock()):
+            log.info("server_certificate_issued")
+            service.resume()
+            status.reload()
+
+    server = AuthorityServer(service, listener, on_tick=on_tick, on_fault=on_fault)
+    signal.set_wakeup_fd(server.wake_fd, warn_on_full_buffer=False)
+    signal.signal(signal.SIGTERM, lambda *_: server.stop())
+    status.ready()
+    server.serve()
+    store.close()
+    return 0
+
+
+def first_ca_file(settings: Settings) -> Path:
+    """Where the first issuer's CA certificate is kept once the authority is ready."""
+    return ca_certificate_file(settings.issuers[0], settings.server.data_dir)
+
+
+def _new_id(clock: Clock) -> str:
+    return sortable_id(clock(), secrets.token_bytes)
+
+
+class _ServerCertificate:
+    """Keeps the listener's certificate fresh where the local CA issues it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: SqlStore,
+        issuers: dict[str, LocalCA],
+        *,
+        new_id: NewId,
+    ) -> None:
+        self._managed = settings.server.tls_cert_path is None
+        self._directory = settings.server.data_dir
+        self._names = server_certificate.server_names(settings.server)
+        self._store = store
+        self._ca = next(iter(issuers.values()))
+        self._new_id = new_id
+        self._next_us = 0
+
+    def is_time(self, now_us: int) -> bool:
+        return self._managed and now_us >= self._next_us
+
+    def renew_if_due(self, now_us: int) -> bool:
+        """Record, then write a new certificate if one is due; True when it was."""
+        if not self.is_time(now_us):
+            return False
+        self._next_us = now_us + SERVER_CERTIFICATE_EVERY_US
+        due = server_certificate.is_due(self._directory, self._names, self._ca, now_us=now_us)
+        if not due:
+            return False
+        record, event, pem = server_certificate.issue(
+            self._directory, self._names, self._ca, now_us=now_us, new_id=self._new_id
+        )
+        node = self._store.node
+        with self._store.transaction() as transaction:
+            transaction.record_certificates([record])
+            chain = Chain(node, transaction.last_event(node))
+            transaction.append_events(chain.extend([event], self._new_id))
+        server_certificate.write(self._directory, pem)
+        return True

@@ -1,0 +1,158 @@
+"""``serve``: from settings to a running process tree, in the foreground.
+
+Start order: one server per data directory and port is made sure of, then the
+authority starts (migrations, CA, the listener's own certificate), then the workers.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from certctl.domain.clock import Clock
+from certctl.obs.log import Level, Log, make_log
+from certctl.settings.schema import LogFormat, Settings
+from certctl.wiring import authority_process, sockets, worker_process
+from certctl.wiring.clock import system_clock
+from certctl.wiring.ports import PortInUse, reserve_port
+from certctl.wiring.supervisor import EXIT_REFUSED, ChildSpec, Status, Supervisor
+
+RUN_DIRECTORY = "run"
+
+
+class StartRefused(Exception):
+    """The server cannot start here; the text names what is in the way and the remedy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What is known once the tree is ready."""
+
+    url: str
+    pid: int
+    ca_file: Path
+
+
+def serve(settings: Settings, *, on_ready: Callable[[Served], int] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; gives the exit code.
+
+    ``on_ready`` runs in a child process of its own once everything serves; a non-zero
+    result ends the server.
+    """
+    clock = system_clock
+    log = process_log(settings, "supervisor", clock)
+    for finding in settings.warnings:
+        log.warning("setting", variable=finding.variable, problem=finding.problem)
+    try:
+        data = prepare_data_directory(settings.server.data_dir, log)
+        run = data / RUN_DIRECTORY
+        lock = _lock(run)
+        port, reservation = reserve_port(settings.server.host, settings.server.port)
+    except (StartRefused, PortInUse) as refused:
+        print(f"certctl-server cannot start: {refused}", file=sys.stderr)
+        return EXIT_REFUSED
+    listener = sockets.listen(run)
+    served = Served(
+        url=f"https://{_url_host(settings.server.host)}:{port}",
+        pid=os.getpid(),
+        ca_file=authority_process.first_ca_file(settings),
+    )
+    specs = _children(settings, listener, run, port=port, served=served, on_ready=on_ready)
+    supervisor = Supervisor(specs, log=log, grace_s=settings.server.shutdown_grace_s)
+    try:
+        return supervisor.run()
+    finally:
+        listener.close()
+        reservation.close()
+        os.close(lock)
+
+
+def _children(
+    settings: Settings,
+    listener: socket.socket,
+    run: Path,
+    *,
+    port: int,
+    served: Served,
+    on_ready: Callable[[Served], int] | None,
+) -> list[ChildSpec]:
+    def authority(status: Status) -> int:
+        log = process_log(settings, "authority", system_clock)
+        return authority_process.run(settings, listener, status, log=log, clock=system_clock)
+
+    def worker(number: int) -> Callable[[Status], int]:
+        def run_worker(status: Status) -> int:
+            listener.close()
+            log = process_log(settings, f"worker-{number}", system_clock)
+            place = worker_process.Place(number=number, port=port, run_directory=run)
+            return worker_process.run(settings, place, status, log=log, clock=system_clock)
+
+        return run_worker
+
+    specs = [ChildSpec(name="authority", stage=0, run=authority)]
+    specs += [
+        ChildSpec(name=f"worker-{number}", stage=1, run=worker(number))
+        for number in range(1, settings.server.workers + 1)
+    ]
+    if on_ready is not None:
+        specs.append(
+            ChildSpec(name="on-ready", stage=2, run=lambda _status: on_ready(served), once=True)
+        )
+    return specs
+
+
+def process_log(settings: Settings, process: str, clock: Clock) -> Log:
+    server = settings.server
+    return make_log(
+        process,
+        level=Level[server.log_level.name],
+        text=server.log_format is LogFormat.TEXT,
+        clock=clock,
+    )
+
+
+def prepare_data_directory(path: Path, log: Log) -> Path:
+    """Make it, or make sure that only this user gets in.
+
+    Raises:
+        StartRefused: it cannot be made or is somebody else's.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path.stat()
+        if status.st_uid != os.geteuid() and os.geteuid() != 0:
+            raise StartRefused(f"{path} belongs to another user; set CERTCTL_DATA_DIR to your own.")
+        if status.st_mode & 0o077:
+            path.chmod(0o700)
+            log.warning("data_directory_closed", path=str(path), was=f"{status.st_mode & 0o777:o}")
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise StartRefused(f"{path} cannot be written; set CERTCTL_DATA_DIR or its mode.")
+    except OSError as err:
+        raise StartRefused(f"{path} cannot be used: {err.strerror}.") from err
+    return path
+
+
+def _lock(run: Path) -> int:
+    """One supervisor per data directory; the lock ends with the last process of its tree."""
+    run.mkdir(mode=0o700, exist_ok=True)
+    fd = os.open(run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as err:
+        os.close(fd)
+        raise StartRefused(
+            f"another certctl-server is running on {run.parent}; stop it,"
+            " or set CERTCTL_DATA_DIR to a directory of its own."
+        ) from err
+    return fd
+
+
+def _url_host(host: str) -> str:
+    if host in ("", "0.0.0.0", "::", "127.0.0.1", "::1"):  # noqa: S104 - compared, not bound
+        return "localhost"
+    return f"[{host}]" if ":" in host else host

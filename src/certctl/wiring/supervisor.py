@@ -1,0 +1,260 @@
+"""The process at the top of the tree: forks, watches, restarts, forwards signals.
+
+It touches no request and holds no key. Children are forked from here, while this
+process has no threads and no event loop, so a restart costs milliseconds and memory
+is shared. Each child tells its state over a pipe, one word a line: ``ready`` once it
+serves, ``reload`` when the workers should read their files again.
+
+A child whose start is refused exits with ``EXIT_REFUSED`` after saying why; before the
+tree was ready once that ends everything, later it is restarted with growing delay.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+
+from certctl.obs.log import Log
+from certctl.wiring.process import die_with_parent
+
+EXIT_REFUSED = 2
+EXIT_FAILED = 1
+
+# A child that lived this long had started well; its next restart is immediate.
+SETTLED_SECONDS = 10.0
+RESTART_DELAYS = (0.0, 0.1, 0.3, 0.6, 1.0)
+MAX_FAILED_STARTS = 3
+KILL_AFTER_SECONDS = 3.0
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+
+
+class Status:
+    """A child's end of its pipe to the supervisor."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def ready(self) -> None:
+        os.write(self._fd, b"ready\n")
+
+    def reload(self) -> None:
+        """Ask that every worker reads certificate and key again."""
+        os.write(self._fd, b"reload\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildSpec:
+    """What to run in one child.
+
+    ``stage``: children of a stage start when all of the stage before are ready, and
+    stop before it. ``once``: runs to its end and is not restarted.
+    """
+
+    name: str
+    stage: int
+    run: Callable[[Status], int]
+    once: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Child:
+    spec: ChildSpec
+    pid: int = 0
+    pipe: int = -1
+    ready: bool = False
+    started: float = 0.0
+    failures: int = 0
+    restart_at: float | None = None
+    done: bool = False
+    unread: bytearray = field(default_factory=bytearray)
+
+
+class Supervisor:
+    """Runs a tree of children until SIGTERM or SIGINT; ``run`` gives the exit code."""
+
+    def __init__(self, specs: Sequence[ChildSpec], *, log: Log, grace_s: float) -> None:
+        self._children = [_Child(spec) for spec in specs]
+        self._log = log
+        self._grace_s = grace_s
+        self._selector = selectors.DefaultSelector()
+        self._pending: set[int] = set()
+        self._was_ready = False
+        self._exit_code: int | None = None
+
+    def run(self) -> int:
+        wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        for number in SIGNALS:
+            signal.signal(number, self._note_signal)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        self._selector.register(wake_read, selectors.EVENT_READ)
+        self._start_due()
+        while self._exit_code is None:
+            for key, _ in self._selector.select(self._wait_seconds()):
+                if key.fd == wake_read:
+                    os.read(wake_read, 4096)
+                else:
+                    self._hear(key.data)
+            self._act_on_signals()
+            if self._exit_code is None:
+                self._start_due()
+        self._stop_all()
+        signal.set_wakeup_fd(-1)
+        return self._exit_code
+
+    def _note_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._pending.add(number)
+
+    def _act_on_signals(self) -> None:
+        pending, self._pending = self._pending, set()
+        if signal.SIGCHLD in pending:
+            self._reap()
+        if signal.SIGHUP in pending:
+            self._reload_workers()
+        if pending & {signal.SIGTERM, signal.SIGINT}:
+            self._log.info("stopping")
+            self._exit_code = 0
+
+    def _wait_seconds(self) -> float | None:
+        due = [child.restart_at for child in self._children if child.restart_at is not None]
+        return max(0.0, min(due) - time.monotonic()) if due else None
+
+    def _start_due(self) -> None:
+        """Start every child whose stage is reached and whose delay is over."""
+        reached = self._reached_stage()
+        now = time.monotonic()
+        for child in self._children:
+            waiting = child.restart_at is not None and child.restart_at > now
+            if child.pid or child.done or waiting or child.spec.stage > reached:
+                continue
+            self._fork(child)
+        everything = all(child.ready or child.spec.once for child in self._children)
+        if everything and not self._was_ready:
+            self._was_ready = True
+            self._log.info("ready")
+
+    def _reached_stage(self) -> int:
+        """Once all were ready, stages restart independently of each other."""
+        stages = sorted({child.spec.stage for child in self._children})
+        if self._was_ready:
+            return stages[-1]
+        for stage in stages:
+            if not all(c.ready or c.done for c in self._children if c.spec.stage == stage):
+                return stage
+        return stages[-1]
+
+    def _fork(self, child: _Child) -> None:
+        read_end, write_end = os.pipe2(os.O_CLOEXEC)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            os.close(read_end)
+            self._become(child.spec, Status(write_end), parent)
+        os.close(write_end)
+        child.pid, child.pipe, child.ready = pid, read_end, False
+        child.started, child.restart_at = time.monotonic(), None
+        child.unread.clear()
+        self._selector.register(read_end, selectors.EVENT_READ, child)
+        self._log.info("process_started", child=child.spec.name, pid=pid)
+
+    def _become(self, spec: ChildSpec, status: Status, parent: int) -> None:
+        """In the child: never returns to the supervisor's code."""
+        code = EXIT_FAILED
+        try:
+            signal.set_wakeup_fd(-1)
+            for number in SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
+            self._selector.close()
+            for sibling in self._children:
+                if sibling.pipe >= 0:
+                    os.close(sibling.pipe)
+            die_with_parent(parent)
+            code = spec.run(status)
+        except BaseException as fault:  # noqa: BLE001 - a child must end here, whatever happens
+            self._log.error("process_failed", child=spec.name, exc_info=fault)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    def _hear(self, child: _Child) -> None:
+        data = os.read(child.pipe, 4096)
+        if not data:
+            self._selector.unregister(child.pipe)
+            os.close(child.pipe)
+            child.pipe = -1
+            return
+        child.unread += data
+        *words, rest = child.unread.split(b"\n")
+        child.unread = bytearray(rest)
+        for word in words:
+            if word == b"ready":
+                child.ready = True
+                child.failures = 0
+            elif word == b"reload":
+                self._reload_workers()
+
+    def _reload_workers(self) -> None:
+        for child in self._children:
+            if child.pid and child.ready:
+                os.kill(child.pid, signal.SIGHUP)
+
+    def _reap(self) -> None:
+        for child in self._children:
+            if not child.pid:
+                continue
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
+            if pid:
+                self._ended(child, os.waitstatus_to_exitcode(status))
+
+    def _ended(self, child: _Child, code: int) -> None:
+        child.pid, was_ready, child.ready = 0, child.ready, False
+        if child.spec.once:
+            child.done = True
+            if code != 0:
+                self._exit_code = code if code > 0 else EXIT_FAILED
+            return
+        lived = time.monotonic() - child.started
+        child.failures = 0 if lived > SETTLED_SECONDS else child.failures + 1
+        if not self._was_ready and not was_ready:
+            if code == EXIT_REFUSED:
+                self._exit_code = EXIT_REFUSED
+                return
+            if child.failures >= MAX_FAILED_STARTS:
+                self._log.error("start_failed", child=child.spec.name, exit_code=code)
+                self._exit_code = EXIT_FAILED
+                return
+        delay = RESTART_DELAYS[min(max(child.failures - 1, 0), len(RESTART_DELAYS) - 1)]
+        child.restart_at = time.monotonic() + delay
+        self._log.error(
+            "process_ended", child=child.spec.name, exit_code=code, restart_in_seconds=delay
+        )
+
+    def _stop_all(self) -> None:
+        """Last stage first: no worker outlives its authority's answers."""
+        for stage in sorted({child.spec.stage for child in self._children}, reverse=True):
+            group = [child for child in self._children if child.spec.stage == stage and child.pid]
+            for child in group:
+                os.kill(child.pid, signal.SIGTERM)
+            self._await_end(group, time.monotonic() + self._grace_s + KILL_AFTER_SECONDS)
+
+    def _await_end(self, group: list[_Child], deadline: float) -> None:
+        while any(child.pid for child in group):
+            for child in group:
+                if child.pid and os.waitpid(child.pid, os.WNOHANG)[0]:
+                    child.pid = 0
+            if time.monotonic() > deadline:
+                for child in group:
+                    if child.pid:
+                        self._log.error("process_killed", child=child.spec.name)
+                        os.kill(child.pid, signal.SIGKILL)
+                deadline = float("inf")
+            time.sleep(0.01)

@@ -1,0 +1,29 @@
+"""A quick-started server of its own for each file of client tests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.harness.server import START_SECONDS, RunningServer, quickstart_server
+
+PAUSE_SECONDS = 0.02
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """Profile ``demo``, also at the root; its first device is already enrolled.
+
+    Waiting for the ``ready`` file matters: until then that first enrollment may still
+    add to the records that tests compare.
+    """
+    directory = tmp_path_factory.mktemp("server")
+    with quickstart_server(directory) as running:
+        deadline = time.monotonic() + START_SECONDS
+        while not (directory / "demo" / "ready").exists():
+            assert running.process.poll() is None, running.log()
+            assert time.monotonic() < deadline, running.log()
+            time.sleep(PAUSE_SECONDS)
+        yield running

@@ -1,0 +1,106 @@
+"""The migrated schema is that of the tables, strict, and its audit log append-only."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine
+from tests.contract.samples import certificate, event
+
+from certctl.store import open_writable
+from certctl.store.engine import REVISIONS
+from certctl.store.migrations import scripts
+from certctl.store.tables import metadata
+
+
+@pytest.fixture
+def database(url: str, tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """A plain connection to a store with one certificate and one event."""
+    store = open_writable(url, node="one")
+    with store.transaction() as transaction:
+        transaction.record_certificates([certificate(1)])
+        transaction.append_events([event(1)])
+    store.close()
+    connection = sqlite3.connect(tmp_path / "certctl.db")
+    connection.execute("PRAGMA recursive_triggers = ON")
+    yield connection
+    connection.close()
+
+
+def test_the_known_revisions_are_those_packaged():
+    assert [step.revision for step in scripts().walk_revisions()][::-1] == list(REVISIONS)
+
+
+@pytest.mark.usefixtures("database")
+def test_migrations_lead_to_the_tables(tmp_path: Path):
+    engine = create_engine(f"sqlite:///{tmp_path}/certctl.db")
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def test_migrations_write_the_same_ddl_as_the_tables(database: sqlite3.Connection, tmp_path: Path):
+    engine = create_engine(f"sqlite:///{tmp_path}/plain.db")
+    metadata.create_all(engine)
+    engine.dispose()
+    plain = sqlite3.connect(tmp_path / "plain.db")
+    wanted, found = (
+        {
+            name: sorted(text.replace(",", "").replace("\t", "").splitlines())
+            for name, text in connection.execute(
+                "SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index')"
+                " AND sql IS NOT NULL AND name <> 'alembic_version'"
+            )
+        }
+        for connection in (plain, database)
+    )
+    plain.close()
+    assert found == wanted
+
+
+def test_every_table_is_strict(database: sqlite3.Connection):
+    strict = dict(
+        database.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main'")
+    )
+    assert {name for name in metadata.tables if not strict[name]} == set()
+    with pytest.raises(sqlite3.IntegrityError, match="cannot store"):
+        database.execute("UPDATE certificates SET not_after_us = 'tomorrow'")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit_events SET actor = 'nobody'",
+        "DELETE FROM audit_events",
+        "INSERT OR REPLACE INTO audit_events SELECT * FROM audit_events",
+    ],
+)
+def test_audit_events_are_append_only(database: sqlite3.Connection, statement: str):
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        database.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        ("SELECT id FROM certificates WHERE fingerprint = ?", "fingerprint=?"),
+        ("SELECT id FROM certificates WHERE serial = ? AND issuer_id = 'x'", "serial=?"),
+        ("SELECT id FROM certificates WHERE id > ? ORDER BY id", "id>?"),
+        (
+            "SELECT id FROM certificates WHERE subject_key = ? ORDER BY id DESC",
+            "subject_key=?",
+        ),
+        ("SELECT seq FROM audit_events WHERE node = ? ORDER BY seq DESC", "node=?"),
+    ],
+)
+def test_look_ups_walk_an_index(database: sqlite3.Connection, statement: str, index: str):
+    plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement}", (b"",))]
+    assert len(plan) == 1, plan
+    assert plan[0].startswith("SEARCH")
+    assert index in plan[0]
