@@ -9,17 +9,26 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from tests.harness.server import RunningServer
 
 from certctl.domain.audit import AuditAction, AuditEvent, Counter, Outcome
 from certctl.domain.certificates import CertificateState
 from certctl.domain.ports import Records
-from tests.harness.server import RunningServer
+from certctl.domain.profiles import AuthMode, Operation
 
 PROFILE = "demo"
 # Refusals are recorded within 50 ms; identical ones are folded for up to a second.
 WAIT_SECONDS = 10.0
 PAUSE_SECONDS = 0.02
 PAGE = 100
+
+SUCCESS = {
+    Operation.SIMPLEENROLL: (AuditAction.SIMPLE_ENROLL_SUCCESS, Counter.SUCCESS_SIMPLEENROLL),
+    Operation.SIMPLEREENROLL: (
+        AuditAction.SIMPLE_REENROLL_SUCCESS,
+        Counter.SUCCESS_SIMPLEREENROLL,
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +61,15 @@ def state_of(server: RunningServer, certificate: x509.Certificate) -> Certificat
 
 
 @contextmanager
-def granted(server: RunningServer, action: AuditAction, *, counter: Counter) -> Iterator[None]:
+def granted(server: RunningServer, operation: Operation, auth_mode: AuthMode) -> Iterator[None]:
     """What happens inside adds exactly one certificate, one event and one count."""
     before = books(server)
     yield
     after = books(server)
     new = after.events[len(before.events) :]
-    assert [(event.action, event.outcome, event.profile) for event in new] == [
-        (action, Outcome.SUCCESS, PROFILE)
+    action, counter = SUCCESS[operation]
+    assert [(event.action, event.outcome, event.profile, event.auth_mode) for event in new] == [
+        (action, Outcome.SUCCESS, PROFILE, auth_mode)
     ]
     assert after.certificates == before.certificates + 1
     assert _risen(before, after) == {(PROFILE, counter): 1}

@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-
 from tests.harness.server import START_SECONDS, RunningServer, quickstart_server
+
+pytest.register_assert_rewrite("tests.clients.books")
 
 PAUSE_SECONDS = 0.02
 

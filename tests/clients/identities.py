@@ -9,7 +9,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
-
 from tests.harness.device import Device, name
 from tests.harness.server import RunningServer
 
@@ -45,7 +44,9 @@ def strange_device(directory: Path, common_name: str) -> tuple[Device, Path]:
 def own_device(server: RunningServer, directory: Path, common_name: str) -> Device:
     """A device with a certificate of this server's own."""
     device = Device(directory, common_name)
-    response = device.enroll(server, "/.well-known/est/demo/simpleenroll", password=password(server))
+    response = device.enroll(
+        server, "/.well-known/est/demo/simpleenroll", password=password(server)
+    )
     assert response.status == 200, response.text
     return device
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-
-from certctl.domain.audit import AuditAction, Counter
 from tests.clients.books import granted, refused, state_of
 from tests.clients.identities import load, own_device, password, strange_device
 from tests.clients.tools import Ran, need, run, shell
 from tests.harness.device import Device, certificates_of
 from tests.harness.server import RunningServer
+
+from certctl.domain.audit import AuditAction, Counter
+from certctl.domain.profiles import AuthMode, Operation
 
 pytestmark = pytest.mark.clients
 
@@ -47,13 +48,10 @@ def post(
     """POST as the printed lines do; the output is the body, then a line with the status."""
     body = directory / "request.b64"
     body.write_bytes(device.body().replace(b"\n", b""))
-    return run(
-        ["curl", "-sS", "--fail-with-body", "--cacert", server.ca_file]
-        + ["-H", "Content-Type: application/pkcs10", "--data-binary", f"@{body}"]
-        + ["-w", "\n%{http_code}", *more]
-        + [f"{server.url}/.well-known/est/demo/{operation}"],
-        directory=directory,
-    )
+    command: list[str | Path] = ["curl", "-sS", "--fail-with-body", "--cacert", server.ca_file]
+    command += ["-H", "Content-Type: application/pkcs10", "--data-binary", f"@{body}"]
+    command += ["-w", "\n%{http_code}", *more, f"{server.url}/.well-known/est/demo/{operation}"]
+    return run(command, directory=directory)
 
 
 def status(ran: Ran) -> str:
@@ -62,18 +60,14 @@ def status(ran: Ran) -> str:
 
 def test_printed_lines_enroll_and_renew(server):
     place = server.directory
-    with granted(
-        server, AuditAction.SIMPLE_ENROLL_SUCCESS, counter=Counter.SUCCESS_SIMPLEENROLL
-    ):
+    with granted(server, Operation.SIMPLEENROLL, AuthMode.BASIC):
         enrolled = shell(printed_lines(server, ENROLL_HEADING), directory=place)
         assert enrolled.code == 0, enrolled.said
     first = load(place / "device.crt")
     assert first.subject.rfc4514_string() == SUBJECT
     assert "subject=CN = device-001.example.com" in enrolled.said
 
-    with granted(
-        server, AuditAction.SIMPLE_REENROLL_SUCCESS, counter=Counter.SUCCESS_SIMPLEREENROLL
-    ):
+    with granted(server, Operation.SIMPLEREENROLL, AuthMode.MTLS):
         renewed = shell(printed_lines(server, RENEW_HEADING), directory=place)
         assert renewed.code == 0, renewed.said
     second = load(place / "renewed.crt")
@@ -82,9 +76,7 @@ def test_printed_lines_enroll_and_renew(server):
     assert second.serial_number != first.serial_number
     assert state_of(server, second) is not None
 
-    verified = shell(
-        "openssl verify -CAfile demo/ca.pem device.crt renewed.crt", directory=place
-    )
+    verified = shell("openssl verify -CAfile demo/ca.pem device.crt renewed.crt", directory=place)
     assert verified.output == b"device.crt: OK\nrenewed.crt: OK\n", verified.said
 
 
@@ -103,9 +95,7 @@ def test_renewal_with_a_new_key(server, tmp_path):
     old = own_device(server, tmp_path, "rekeyed")
     fresh = Device(tmp_path / "new", "rekeyed")
     fresh.directory.mkdir()
-    with granted(
-        server, AuditAction.SIMPLE_REENROLL_SUCCESS, counter=Counter.SUCCESS_SIMPLEREENROLL
-    ):
+    with granted(server, Operation.SIMPLEREENROLL, AuthMode.MTLS):
         ran = post(
             server, tmp_path, "simplereenroll", fresh,
             "--cert", old.certificate_file, "--key", old.key_file,

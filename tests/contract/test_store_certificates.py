@@ -128,6 +128,7 @@ def test_newest_valid_asks_for_all_four(pair: Pair):
         certificate(5, subject_der=subject, status=REVOKED),
         certificate(6, subject_der=subject, not_after_us=NOW),
         certificate(7),
+        certificate(8, subject_der=subject, profile=""),
     )
     found = pair.records.newest_valid("demo", subject, NOW)
     assert [state.id for state in found] == [certificate(number).id for number in (3, 2, 1)]

@@ -10,6 +10,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cryptography import x509
+
 from certctl.domain.audit import AuditAction, AuditEvent, Counter, Outcome
 from certctl.domain.certificates import (
     CertificateRecord,
@@ -101,7 +103,12 @@ class IssuingRules:
             sans=tuple(map(str, sans)),
             key_algorithm=str(describe_key(public_key)),
         )
-        event, counter = success_event(order, record, now_us=now_us)
+        about: dict[str, str | int | list[str]] = {
+            "serial": record.serial,
+            "subject": record.subject,
+            "sans": list(record.sans),
+        }
+        event, counter = _event(order, about, now_us=now_us, certificate_id=certificate_id)
         return Fulfilled(
             record=record,
             repetition=(order.repetition_key, certificate_id, now_us + REPETITION_WINDOW_US),
@@ -132,10 +139,24 @@ def _refused(reason: str, order: Order) -> CertificateRefused:
     )
 
 
-def success_event(
-    order: Order, record: CertificateRecord | None, *, now_us: int
+def repeated_event(order: Order, der: bytes, *, now_us: int) -> tuple[AuditEvent, Counter]:
+    """The event of a grant that repeats an earlier answer (policy §5)."""
+    serial = f"{x509.load_der_x509_certificate(der).serial_number:x}"
+    return _event(
+        order,
+        {"serial": serial, "repeated": "same request, same certificate"},
+        now_us=now_us,
+        certificate_id="",
+    )
+
+
+def _event(
+    order: Order,
+    about: Mapping[str, str | int | list[str]],
+    *,
+    now_us: int,
+    certificate_id: str,
 ) -> tuple[AuditEvent, Counter]:
-    """The event of a grant; without a record it tells of a repeated answer."""
     if order.operation not in _SUCCESS:
         raise InternalError
     action, counter = _SUCCESS[order.operation]
@@ -143,13 +164,8 @@ def success_event(
         "issuer_id": order.issuer_id,
         "certificate_profile": order.certificate_profile,
         "channel_binding": order.channel_binding,
+        **about,
     }
-    if record is None:
-        details["repeated"] = "same request, same certificate"
-    else:
-        details["serial"] = record.serial
-        details["subject"] = record.subject
-        details["sans"] = list(record.sans)
     event = AuditEvent(
         time_us=now_us,
         actor=f"est-client:{order.principal}",
@@ -158,7 +174,7 @@ def success_event(
         outcome=Outcome.SUCCESS,
         profile=order.profile,
         resource_type="certificate",
-        resource_id=record.id if record else "",
+        resource_id=certificate_id,
         source_address=order.source_address,
         request_id=order.request_id,
         auth_mode=order.auth_mode.value,

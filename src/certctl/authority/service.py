@@ -16,12 +16,17 @@ from certctl.authority.audit import Chain
 from certctl.authority.issue import (
     Fulfilled,
     IssuingRules,
+    repeated_event,
     require_good_credential,
-    success_event,
 )
 from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
 from certctl.domain.clock import Clock
-from certctl.domain.errors import Failure, InternalError, StoreUnavailable
+from certctl.domain.errors import (
+    Failure,
+    InternalError,
+    RequestMalformed,
+    StoreUnavailable,
+)
 from certctl.domain.ids import NewId
 from certctl.domain.order import Issued, Order
 from certctl.domain.ports import DuplicateKey, Transaction, WritableStore
@@ -151,7 +156,7 @@ class AuthorityService:
                 )
                 der = known.get(order.repetition_key)
                 if der is not None:
-                    event, counter = success_event(order, None, now_us=now_us)
+                    event, counter = repeated_event(order, der, now_us=now_us)
                     turn.outcomes.append(Issued(der=der, repeated=True))
                 else:
                     done = self._rules.fulfil(order, certificate_id=self._new_id(), now_us=now_us)
@@ -159,6 +164,11 @@ class AuthorityService:
                     event, counter = done.event, done.counter
                     turn.fulfilled.append(done)
                     turn.outcomes.append(Issued(der=done.record.der))
+            except RequestMalformed as fault:
+                # Workers send only what they have read: this is our fault, not the client's.
+                self._on_fault(fault)
+                turn.outcomes.append(InternalError())
+                continue
             except Failure as failure:
                 turn.outcomes.append(failure)
                 continue

@@ -26,7 +26,7 @@ class CertificateRecord:
     """One row of the inventory, all of it.
 
     Attributes:
-        id: 26 characters, unique, sortable by time of issuance.
+        id: 32 hexadecimal characters, unique, sortable by time of issuance.
         serial: lower-case hex of the serial number, without padding.
         profile: path ID of the EST profile; the legacy profile's is empty.
         subject: text after RFC 4514, for people; ``subject_der`` decides.

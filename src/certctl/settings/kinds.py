@@ -99,8 +99,8 @@ def duration(low: int, high: int) -> Kind[int]:
     """A duration in seconds, written ``30s``, ``5m``, ``24h``, ``1h30m``, ``7d``."""
 
     def read(text: str) -> int:
-        match = DURATION.fullmatch(text)
-        if match is None or (match.lastindex is None and text != "0"):
+        match = DURATION.fullmatch("0s" if text == "0" else text)
+        if match is None or match.lastindex is None:
             if text.startswith("-"):
                 raise ValueError("a negative duration")
             raise ValueError("not a duration")

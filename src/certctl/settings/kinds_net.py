@@ -50,6 +50,8 @@ def _public_url(text: str) -> str:
     parts = _split(text, {"https"})
     if parts.path not in {"", "/"}:
         raise ValueError("a path is in it")
+    if parts.query:
+        raise ValueError("a query is in it")
     return f"https://{parts.netloc}"
 
 

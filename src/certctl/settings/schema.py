@@ -83,7 +83,8 @@ class EstProfileSettings:
     """An EST profile with what belongs to it but must not travel in ``EstProfile``.
 
     ``enrollment_password`` is set when Basic is open. ``trust_bundle_path`` is the PEM
-    file of the profile's anchors; None without mTLS and with ``MTLS_OWN_ONLY``.
+    file of the profile's anchors; None without mTLS and with ``MTLS_OWN_ONLY``. Whether
+    mTLS opens the profile is for ``profile.mtls`` to say.
     """
 
     profile: EstProfile

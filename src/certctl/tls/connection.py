@@ -412,6 +412,8 @@ class TLSConnection:
 
     def _end_our_side(self, error: Exception | None) -> None:
         self._engine = None  # frees about 20 KB while we wait for the peer
+        self._buffer = None
+        self.unsent = 0
         self._part_from_protocol(error)
         self._state = State.DRAINING
         if self._peer_ended:
@@ -453,6 +455,9 @@ class TLSConnection:
         if self._state in (State.OPEN, State.CLOSING):
             # Never from inside a call of the protocol: it may be in the middle of one.
             self._loop.call_soon(self.protocol.connection_lost, error)
+            # Else protocol, transport and connection hold each other until the next
+            # garbage collection, which a server puts off.
+            del self.protocol
 
     def _watch_read(self, *, wanted: bool) -> None:
         if wanted is not self._watching_read:

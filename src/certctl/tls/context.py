@@ -76,6 +76,8 @@ def build_server_context(certificate_chain_pem: bytes, key_pem: bytes) -> SSL.Co
         # answer. HTTP requests carry their own length, so no truncation goes unseen.
         | SSL.OP_IGNORE_UNEXPECTED_EOF
     )
+    # In TLS 1.3 OP_NO_TICKET makes tickets mere names of cached sessions; with the cache
+    # off they open nothing. (pyOpenSSL has no call for sending none.)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     # With VERIFY_PEER OpenSSL insists on a session id context, resumption or not.
     context.set_session_id(_SESSION_ID_CONTEXT)

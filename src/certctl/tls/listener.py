@@ -36,6 +36,9 @@ BACKLOG: Final = 4096
 ACCEPTS_PER_WAKE: Final = 64
 """Accepts in a row before connections already open get their turn."""
 
+KERNEL_UNSENT: Final = 128 * 1024
+"""Bytes of an answer the kernel takes before they can be sent."""
+
 ACCEPT_PAUSE_S: Final = 0.1
 """Pause when the process or the system is out of descriptors or memory."""
 
@@ -100,6 +103,9 @@ def bind_listener(host: str, port: int) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
+        # Accepted sockets inherit it. Else a slow reader holds megabytes in the kernel, and
+        # the write time limit sees its progress only in steps as large.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, KERNEL_UNSENT)
         sock.setblocking(False)
         sock.bind(address)
         sock.listen(BACKLOG)

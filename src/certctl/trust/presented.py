@@ -136,8 +136,6 @@ def read_presented(der: bytes) -> Presented:
 
 def _walk(der: bytes) -> Presented:
     start, end = expect(der, 0, len(der), SEQUENCE)
-    if end != len(der):
-        raise DerError("octets after the certificate")
     start, end = expect(der, start, end, SEQUENCE)
     fields = children(der, start, end)
     if fields and fields[0][0] == _VERSION:
@@ -158,7 +156,8 @@ def _walk(der: bytes) -> Presented:
         key_usage=None if usage is None else _usage_bits(usage),
         ekus=None if ekus is None else _usages(ekus),
         san_der=extensions.get(_SUBJECT_ALT_NAME, b""),
-        # Checked for a positive serial above: the library would warn on the console.
+        # The library refuses octets after the end; of a serial that is not positive it would
+        # only warn, on the console.
         parsed=x509.load_der_x509_certificate(der),
     )
 

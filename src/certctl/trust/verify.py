@@ -8,7 +8,7 @@ bundle holds, self-signed or not (partial chains count).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -52,7 +52,7 @@ class ProfileTrust:
     Made anew when the bundle changes, never altered.
     """
 
-    __slots__ = ("_anchors", "_current", "_groups")
+    __slots__ = ("_current", "_groups")
 
     def __init__(self, anchors: Sequence[bytes]) -> None:
         """Prepare the anchors.
@@ -64,7 +64,6 @@ class ProfileTrust:
         Raises:
             CertificateRefused: one of them is no certificate.
         """
-        self._anchors = frozenset(anchors)
         self._groups = _grouped(anchors)
         self._current = _Stores(-1, ())
 
@@ -95,7 +94,7 @@ class ProfileTrust:
     def _path(
         self, leaf: Presented, chain: tuple[crypto.X509, ...], now_us: int
     ) -> tuple[bytes, ...]:
-        """The verified path after the leaf, up to its first anchor (DER)."""
+        """The verified path after the leaf (DER); OpenSSL ends it at the first anchor."""
         ended = False
         for store in self._stores_at(now_us // SECOND_US):
             try:
@@ -104,19 +103,10 @@ class ProfileTrust:
                 ended = ended or err.errors[0] in {_EXPIRED, _NOT_YET_VALID}
                 _drain_errors()
                 continue
-            return self._up_to_anchor(
-                crypto.dump_certificate(crypto.FILETYPE_ASN1, part) for part in verified
+            return tuple(
+                crypto.dump_certificate(crypto.FILETYPE_ASN1, part) for part in verified[1:]
             )
         raise _out_of_time(leaf, now_us) if ended else leaf.refused("untrusted")
-
-    def _up_to_anchor(self, verified: Iterable[bytes]) -> tuple[bytes, ...]:
-        """OpenSSL may go on from one anchor to another above it; what lies above is moot."""
-        path: list[bytes] = []
-        for der in verified:
-            path.append(der)
-            if der in self._anchors:
-                break
-        return tuple(path[1:])
 
     def _stores_at(self, second: int) -> tuple[crypto.X509Store, ...]:
         """Stores whose clock stands at ``second``.

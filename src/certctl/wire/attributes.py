@@ -58,8 +58,6 @@ _EXPORTER_OCTETS = 32
 def decode_attributes(der: bytes, offset: int, end: int) -> tuple[Attribute, ...]:
     """Read the content of ``[0] SET OF Attribute`` in ``der[offset:end]``.
 
-    The order of the SET is not insisted on: many clients write it as it comes.
-
     Raises:
         RequestMalformed: ``attribute``; no value, or more than one where one is meant.
         DerError: not DER.

@@ -41,6 +41,10 @@ from certctl.wire.signature import check_proof
 _ATTRIBUTES = 0xA0
 _VERSION_0 = b"\x02\x01\x00"
 
+# What the library calls an indefinite or longer than needed length, a SET (attributes,
+# a multi-valued RDN) out of order, and a default that is written out.
+_BER_FAULTS = ("InvalidLength", "InvalidSetOrdering", "EncodedDefault")
+
 
 def decode_pkcs10(der: bytes) -> Csr:
     """Read one request; its signature is not verified here.
@@ -50,11 +54,10 @@ def decode_pkcs10(der: bytes) -> Csr:
             ``attribute`` or ``extension``, with a note on what and where.
         PolicyViolation: ``key_algorithm`` or ``weak_key``: a key that cannot be used.
     """
-    _check_envelope(der)
     try:
         x509.load_der_x509_csr(der)
     except (ValueError, x509.InvalidVersion) as err:
-        raise _not_pkcs10(err) from err
+        raise _explained(der, err) from err
     try:
         return _slice(der)
     except DerError as err:
@@ -96,34 +99,29 @@ def repetition_input(csr: Csr) -> bytes:
     """Octets that are equal for "the same request again" (policy §5).
 
     Public key, subject and attributes (requested extensions among them), without the
-    signature and without the attributes that bind to one connection. The order of the
-    attributes, a SET, does not matter. Each part is DER, so none runs into the next.
+    signature and without the attributes that bind to one connection. DER keeps the
+    attributes in one order, and keeps each part from running into the next.
     """
-    kept = sorted(attribute.der for attribute in csr.attributes if attribute.oid not in SECRETS)
+    kept = (attribute.der for attribute in csr.attributes if attribute.oid not in SECRETS)
     return b"".join((csr.spki_der, csr.subject_der, *kept))
 
 
-def _check_envelope(der: bytes) -> None:
-    """The outermost length, so that the commonest accidents get their own words."""
+def _explained(der: bytes, err: Exception) -> RequestMalformed:
+    """Why the library refused; the commonest accidents get their own words."""
     if not der:
-        raise RequestMalformed("empty")
+        return RequestMalformed("empty")
     if der[0] != SEQUENCE:
-        raise RequestMalformed("not_pkcs10", f"begins with octet {der[0]:#04x}, not 0x30")
+        return RequestMalformed("not_pkcs10", f"begins with octet {der[0]:#04x}, not 0x30")
     if der[1:2] == b"\x80":
-        raise RequestMalformed("ber", "indefinite length")
+        return RequestMalformed("ber", "indefinite length")
     try:
         _, _, end = read(der, 0, len(der))
-    except DerError as err:
-        raise RequestMalformed("not_pkcs10", str(err)) from err
+    except DerError as cut:
+        return RequestMalformed("not_pkcs10", str(cut))
     if end != len(der):
-        raise RequestMalformed("trailing_bytes", f"{len(der) - end} octets after the request")
-
-
-def _not_pkcs10(err: Exception) -> RequestMalformed:
+        return RequestMalformed("trailing_bytes", f"{len(der) - end} octets after the request")
     text = str(err)
-    # The library names the kind of fault: a length that is indefinite or not minimal,
-    # or a default that is written out, is BER.
-    ber = "InvalidLength" in text or "EncodedDefault" in text
+    ber = any(fault in text for fault in _BER_FAULTS)
     return RequestMalformed("ber" if ber else "not_pkcs10", text[:200])
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import signal
 import socket
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -14,20 +13,19 @@ from certctl.authority.issue import IssuingRules
 from certctl.authority.server import AuthorityServer
 from certctl.authority.service import AuthorityService
 from certctl.domain.clock import Clock
-from certctl.domain.errors import StoreUnavailable
 from certctl.domain.ids import NewId, sortable_id
 from certctl.domain.policy import DEFAULT_PROFILE
+from certctl.issuers.ca_checks import CARefused
 from certctl.issuers.local import LocalCA
+from certctl.issuers.signers.file import KeyFileRefused
 from certctl.obs.log import Log
 from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
 from certctl.store import SqlStore, StoreError, open_writable
-from certctl.issuers.ca_checks import CARefused
-from certctl.issuers.signers.file import KeyFileRefused
 from certctl.wiring import server_certificate
 from certctl.wiring.issuers import ca_certificate_file, open_issuers
 from certctl.wiring.process import keep_out_of_dumps, name_process
-from certctl.wiring.supervisor import EXIT_REFUSED, Status
+from certctl.wiring.supervisor import Status, refuse_start
 
 SERVER_CERTIFICATE_EVERY_US = 3_600 * 1_000_000
 
@@ -45,8 +43,7 @@ def run(
         store = open_writable(settings.server.database_url, node=f"node-{secrets.token_hex(4)}")
         issuers = open_issuers(settings, store, now_us=clock())
     except (StoreError, CARefused, KeyFileRefused, SecretUnreadable) as refused:
-        print(f"certctl-server cannot start: {refused}", file=sys.stderr)
-        return EXIT_REFUSED
+        return refuse_start(refused)
     new_id = partial(_new_id, clock)
     keeper = _ServerCertificate(settings, store, issuers, new_id=new_id)
     if keeper.renew_if_due(clock()):

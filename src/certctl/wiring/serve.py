@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from certctl.settings.schema import LogFormat, Settings
 from certctl.wiring import authority_process, sockets, worker_process
 from certctl.wiring.clock import system_clock
 from certctl.wiring.ports import PortInUse, reserve_port
-from certctl.wiring.supervisor import EXIT_REFUSED, ChildSpec, Status, Supervisor
+from certctl.wiring.supervisor import ChildSpec, Status, Supervisor, refuse_start
 
 RUN_DIRECTORY = "run"
 
@@ -54,8 +53,7 @@ def serve(settings: Settings, *, on_ready: Callable[[Served], int] | None = None
         lock = _lock(run)
         port, reservation = reserve_port(settings.server.host, settings.server.port)
     except (StartRefused, PortInUse) as refused:
-        print(f"certctl-server cannot start: {refused}", file=sys.stderr)
-        return EXIT_REFUSED
+        return refuse_start(refused)
     listener = sockets.listen(run)
     served = Served(
         url=f"https://{_url_host(settings.server.host)}:{port}",
@@ -153,6 +151,6 @@ def _lock(run: Path) -> int:
 
 
 def _url_host(host: str) -> str:
-    if host in ("", "0.0.0.0", "::", "127.0.0.1", "::1"):  # noqa: S104 - compared, not bound
+    if host in ("", "0.0.0.0", "::", "127.0.0.1", "::1"):
         return "localhost"
     return f"[{host}]" if ":" in host else host

@@ -39,7 +39,7 @@ def server_names(server: ServerSettings) -> tuple[str, ...]:
         names.append(host)
     if server.public_host:
         names.append(server.public_host)
-    if server.host not in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
+    if server.host not in ("0.0.0.0", "::", ""):
         names.append(server.host)
     return tuple(dict.fromkeys(names))
 
@@ -156,5 +156,3 @@ def _record(
         tls_version="",
         channel_binding="none",
     )
-
-

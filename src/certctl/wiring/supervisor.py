@@ -35,6 +35,12 @@ KILL_AFTER_SECONDS = 3.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
+def refuse_start(problem: object) -> int:
+    """Say what is in the way, for the person who typed the command; gives the exit code."""
+    sys.stderr.write(f"certctl-server cannot start: {problem}\n")
+    return EXIT_REFUSED
+
+
 class Status:
     """A child's end of its pipe to the supervisor."""
 

@@ -1,5 +1,6 @@
 """A worker: TLS, HTTP and the EST gates. Holds the listener's key and password digests,
-a read-only database and no right to sign or write."""
+a read-only database and no right to sign or write.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +9,6 @@ import gc
 import os
 import secrets
 import signal
-import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,7 +41,7 @@ from certctl.wiring import sockets
 from certctl.wiring.issuers import ca_certificate_file, read_chain
 from certctl.wiring.process import name_process, raise_file_limit
 from certctl.wiring.server_certificate import CERTIFICATE_FILE, KEY_FILE
-from certctl.wiring.supervisor import EXIT_REFUSED, Status
+from certctl.wiring.supervisor import Status, refuse_start
 
 # Objects of the start live for ever: the collector need not walk them again, and the
 # request path makes few cycles, so it may look less often.
@@ -66,8 +66,7 @@ def run(settings: Settings, place: Place, status: Status, *, log: Log, clock: Cl
         records = open_records(settings.server.database_url)
         return uvloop.run(_Worker(settings, place, records, log=log, clock=clock).serve(status))
     except (StoreError, BundleRefused, BadServerPair, OSError) as refused:
-        print(f"certctl-server cannot start: {refused}", file=sys.stderr)
-        return EXIT_REFUSED
+        return refuse_start(refused)
 
 
 class _Worker:

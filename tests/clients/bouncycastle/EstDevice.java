@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyPair;
 import java.security.KeyPairGenerator;
+import java.security.Security;
 import java.security.cert.X509Certificate;
 import java.security.spec.ECGenParameterSpec;
 import java.util.HashMap;
@@ -18,6 +19,7 @@ import org.bouncycastle.est.ESTException;
 import org.bouncycastle.est.ESTService;
 import org.bouncycastle.est.EnrollmentResponse;
 import org.bouncycastle.est.HttpAuth;
+import org.bouncycastle.jce.provider.BouncyCastleProvider;
 import org.bouncycastle.operator.OperatorCreationException;
 import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
 import org.bouncycastle.pkcs.PKCS10CertificationRequest;
@@ -49,6 +51,8 @@ public final class EstDevice {
             String[] parts = argument.split("=", 2);
             options.put(parts[0], parts[1]);
         }
+        // Its path validation asks for its own provider by name.
+        Security.addProvider(new BouncyCastleProvider());
         EstDevice device = new EstDevice(options);
         try {
             device.run(arguments[0]);

@@ -5,10 +5,10 @@ from __future__ import annotations
 from operator import attrgetter
 
 import pytest
+from tests.unit.settings.rig import Load, Refuse, profile
 
 from certctl.domain.profiles import Base64Form
 from certctl.settings import LogLevel
-from tests.unit.settings.conftest import Load, Refuse
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,6 @@ def test_what_parses_becomes_what_it_says(
 
 
 @pytest.mark.parametrize("form", list(Base64Form))
-def test_every_base64_form_can_be_chosen(
-    load: Load, variables: dict[str, str], form: Base64Form
-) -> None:
-    settings = load(variables(BASE64=form.value.upper()))  # type: ignore[operator]
+def test_every_base64_form_can_be_chosen(load: Load, form: Base64Form) -> None:
+    settings = load(profile(BASE64=form.value.upper()))
     assert settings.est.profiles[0].profile.base64_form is form

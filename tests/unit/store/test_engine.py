@@ -82,7 +82,8 @@ def test_a_place_with_odd_letters(tmp_path: Path):
     folder.mkdir()
     store = open_writable(f"sqlite:///{quote(str(folder))}/c d.db", node="one")
     store.close()
-    assert (folder / "c d.db").exists()
+    assert (folder / "c d.db").stat().st_size > 0
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 @pytest.mark.parametrize("mode", [0o604, 0o602, 0o666])
@@ -162,6 +163,20 @@ def test_a_file_with_a_hole(url: str, made: Path):
         file.seek(4096)
         file.write(b"\xa5" * (size - 4096))
     with pytest.raises(StoreCorrupt):
+        open_writable(url, node="one")
+
+
+def test_damage_in_one_table_is_told_at_the_start(url: str, made: Path):
+    database = sqlite3.connect(made)
+    page, size = database.execute(
+        "SELECT rootpage, page_size FROM sqlite_master, pragma_page_size"
+        " WHERE name = 'certificates'"
+    ).fetchone()
+    database.close()
+    with made.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xa5" * size)
+    with pytest.raises(StoreCorrupt, match="malformed"):
         open_writable(url, node="one")
 
 

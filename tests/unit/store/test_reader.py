@@ -20,7 +20,12 @@ def write(records: SqlRecords, statement: str) -> None:
 
 @pytest.mark.parametrize(
     "statement",
-    ["DELETE FROM certificates", "CREATE TABLE x (y TEXT)", "PRAGMA wal_checkpoint(TRUNCATE)"],
+    [
+        "DELETE FROM certificates",
+        "CREATE TABLE x (y TEXT)",
+        "CREATE TEMPORARY TABLE x (y TEXT)",
+        "PRAGMA wal_checkpoint(TRUNCATE)",
+    ],
 )
 def test_a_reader_cannot_write(url: str, tmp_path: Path, statement: str):
     store = open_writable(url, node="one")

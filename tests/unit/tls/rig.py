@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
+import datetime as dt
 import json
 import socket
 import ssl
@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import uvloop
 from cryptography import x509
@@ -74,15 +74,15 @@ def issue(
     """A certificate valid from ``days[0]`` to ``days[1]`` relative to today."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(by.chain[0].subject if by else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now + datetime.timedelta(days=days[0]))
-        .not_valid_after(now + datetime.timedelta(days=days[1]))
+        .not_valid_before(now + dt.timedelta(days=days[0]))
+        .not_valid_after(now + dt.timedelta(days=days[1]))
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
         .sign(by.key if by else key, hashes.SHA256())
     )
@@ -266,7 +266,7 @@ class Server:
         self.listener: Listener
         self.port = 0
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         self._thread.start()
         self.call(self._start)
         return self
@@ -362,17 +362,24 @@ def plain(server: Server) -> Iterator[socket.socket]:
 
 @contextlib.contextmanager
 def tls(server: Server, **changes: Any) -> Iterator[ssl.SSLSocket]:
-    """stdlib client; end of input without close_notify is an error (SSLEOFError)."""
+    """stdlib client that verifies nothing; ``changes`` are attributes of its context."""
+    with plain(server) as sock, secured(sock, **changes) as wrapped:
+        yield wrapped
+
+
+def secured(sock: socket.socket, **changes: Any) -> ssl.SSLSocket:
+    """TLS over ``sock``; end of input without close_notify is an error (SSLEOFError)."""
+    context = client_context()
+    for name, value in changes.items():
+        setattr(context, name, value)
+    return context.wrap_socket(sock, suppress_ragged_eofs=False)
+
+
+def client_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    for name, value in changes.items():
-        setattr(context, name, value)
-    with (
-        plain(server) as sock,
-        context.wrap_socket(sock, suppress_ragged_eofs=False) as wrapped,
-    ):
-        yield wrapped
+    return context
 
 
 @contextlib.contextmanager
@@ -420,26 +427,30 @@ class Reader:
 
     def __init__(self, source: ssl.SSLSocket | SSL.Connection | socket.socket) -> None:
         self._source = source
-        self._held = b""
+        self._held = bytearray()
 
     def answer(self, *, head_only: bool = False) -> Answer:
-        while b"\r\n\r\n" not in self._held:
+        while (end := self._held.find(b"\r\n\r\n")) < 0:
             self._more()
-        head, _, self._held = self._held.partition(b"\r\n\r\n")
+        head = self._take(end + 4)
         status = int(head.split(b" ", 2)[1])
-        found = Answer(status=status, head=head + b"\r\n\r\n", body=b"")
+        found = Answer(status=status, head=head, body=b"")
         length = 0 if head_only or status < 200 else int(found.header("Content-Length") or "0")
         while len(self._held) < length:
             self._more()
-        body, self._held = self._held[:length], self._held[length:]
-        return replace(found, body=body)
+        return replace(found, body=self._take(length))
 
     def rest(self) -> bytes:
         """Everything up to close_notify."""
         with contextlib.suppress(EOFError):
             while True:
                 self._more()
-        return self._held
+        return bytes(self._held)
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self._held[:size])
+        del self._held[:size]
+        return taken
 
     def _more(self) -> None:
         try:

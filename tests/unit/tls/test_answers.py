@@ -9,7 +9,9 @@ import pytest
 from tests.unit.tls.rig import Reader, Server, ask, openssl, request, tls
 
 
-@pytest.mark.parametrize("path", ["no-length", "chunked", "too-long", "split", "no-answer", "crash"])
+@pytest.mark.parametrize(
+    "path", ["no-length", "chunked", "too-long", "split", "no-answer", "crash"]
+)
 def test_a_faulty_answer_becomes_500(
     server: Server, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -111,9 +113,7 @@ def test_http_1_0_needs_no_host(server: Server) -> None:
 
 def test_three_pipelined_requests_are_answered_in_order(server: Server) -> None:
     with tls(server) as client:
-        client.sendall(
-            request("/hold") + request("/echo", b"two") + request("/echo", b"three")
-        )
+        client.sendall(request("/hold") + request("/echo", b"two") + request("/echo", b"three"))
         server.until(lambda: server.app.held)
         assert server.app.seen == []
         server.do(server.app.release.set)

@@ -61,14 +61,6 @@ def test_untrusted_and_expired_certificates_arrive_with_their_chain(
         assert facts(client)["chain"] == pair.chain_der
 
 
-def test_certificate_of_somebody_else_cannot_be_shown(server: Server, pki: Pki) -> None:
-    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-    context.use_certificate(pki.device.chain[0])
-    with pytest.raises(SSL.Error):
-        context.use_privatekey(pki.expired.key)
-        context.check_privatekey()
-
-
 def test_reload_serves_the_new_pair_and_keeps_old_connections(server: Server, pki: Pki) -> None:
     with tls(server) as old:
         reader = Reader(old)
@@ -121,7 +113,7 @@ def test_garbage_gets_an_alert(server: Server) -> None:
 
 
 @pytest.mark.parametrize("reset", [False, True])
-def test_a_port_scan_leaves_nothing_behind(server: Server, reset: bool) -> None:
+def test_a_port_scan_leaves_nothing_behind(server: Server, *, reset: bool) -> None:
     with plain(server) as client:
         server.until(lambda: server.listener.counters.open)
         if reset:

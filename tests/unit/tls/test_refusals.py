@@ -19,7 +19,6 @@ MALFORMED = {
     "version 0.9": b"GET /echo HTTP/0.9\r\nHost: h\r\n\r\n",
     "version 2.0": b"GET /echo HTTP/2.0\r\nHost: h\r\n\r\n",
     "http/2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "another protocol": b"SOURCE /x ICE/1.0\r\nHost: h\r\n\r\n",
     "bare line feeds": b"GET / HTTP/1.1\nHost: h\n\n",
     "bare carriage return": b"GET / HTTP/1.1\r\nHost: h\rX: y\r\n\r\n",
     "folded header": b"GET / HTTP/1.1\r\nHost: h\r\nX: a\r\n b\r\n\r\n",
@@ -30,7 +29,6 @@ MALFORMED = {
     "empty name": b"GET / HTTP/1.1\r\nHost: h\r\n: x\r\n\r\n",
     "no host": b"GET / HTTP/1.1\r\n\r\n",
     "two hosts": b"GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n",
-    "asterisk": b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n",
     "connect": b"CONNECT a.example:443 HTTP/1.1\r\nHost: h\r\n\r\n\x16\x03\x01",
     "upgrade with body": POST
     + b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 3\r\n\r\nabc",

@@ -55,11 +55,21 @@ def tbs(**changes: Any):
         b"\x30\x00",
         SPKI[:-1],
         SPKI + b"\x00",
+        b"\x30\x5b" + SPKI[2:] + b"\x05\x00",
         SPKI.replace(b"\x03\x42\x00\x04", b"\x03\x42\x07\x04"),
         SPKI.replace(b"\x03\x42\x00\x04", b"\x04\x42\x00\x04"),
         bytes.fromhex("300a3006 0604 2a030405 0300".replace(" ", "")),
     ],
-    ids=["nothing", "empty", "cut", "more", "unused-bits", "octet-string", "no-bits"],
+    ids=[
+        "nothing",
+        "empty",
+        "cut",
+        "more",
+        "more-inside",
+        "unused-bits",
+        "octet-string",
+        "no-bits",
+    ],
 )
 def test_what_is_no_public_key_is_refused(spki):
     with pytest.raises(DerError):

@@ -1,0 +1,165 @@
+"""Settings of features that are not there yet: refused when on, accepted when off."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.settings.rig import Load, Refuse, profile
+
+from certctl.settings.catalogue import ISSUER_VARIABLES, PROFILE_VARIABLES, SINGLE_VARIABLES
+from certctl.settings.later import LATER
+
+MTLS = {"MTLS_OWN_ONLY": "true"}
+
+SWITCHED_ON = {
+    "TLS12_PORT": "9443",
+    "PKI_HTTP_PORT": "8080",
+    "TRUSTED_PROXIES": "10.0.0.0/8,cert:" + "ab" * 32,
+    "METRICS_PORT": "9090",
+    "AUTH_TYPE": "none",
+    "API_KEYS_NAMED": "ops:key,root:key:admin",
+    "AUTH_SECRET": "a,b",
+    "CORS_ORIGINS": "https://gui.example",
+    "RATE_LIMIT_ENABLED": "false",
+    "RATE_LIMIT_RPS": "51",
+    "RATE_LIMIT_BURST": "101",
+    "CERTIFICATE_PROFILES_DIR": "/etc/certctl/profiles",
+    "CONFIG_ENCRYPTION_KEY": "key",
+    "DATABASE_URL": "postgresql://db/certctl",
+    "EST_LOCKOUT_FAILURES": "11",
+    "EST_LOCKOUT_WINDOW": "2h",
+    "EST_PROFILE_ID": "cp-iot",
+    "CRL_GENERATION_INTERVAL": "2h",
+    "CRL_DEBOUNCE": "11s",
+    "CRL_VALIDITY": "48h",
+    "OCSP_RESPONDER_VALIDITY": "721h",
+    "OCSP_RESPONDER_ROTATION_GRACE": "169h",
+    "OCSP_RATE_LIMIT_PER_IP_MIN": "0",
+    "EXPIRY_NOTICE_DAYS": "30,7",
+    "WEBHOOK_URLS": "https://a.example,http://b.example/x",
+    "WEBHOOK_SECRET": "key",
+    "WEBHOOK_ALLOW_PRIVATE": "true",
+    "SMTP_HOST": "mail.example",
+    "SMTP_PORT": "587",
+    "SMTP_USERNAME": "u",
+    "SMTP_PASSWORD": "p",
+    "SMTP_FROM_ADDRESS": "ca@example.com",
+    "SMTP_USE_TLS": "false",
+    "SLACK_WEBHOOK_URL": "https://hooks.slack.example/x",
+    "AUDIT_COPY": "syslog:127.0.0.1:514",
+    "AUDIT_RETENTION": "365d",
+    "RECORD_RETENTION": "365d",
+    "PROFILE_ID": "cp-iot",
+    "CHANNEL_BINDING_REQUIRED": "true",
+    "RATE_LIMIT_PER_PRINCIPAL_24H": "3",
+    "MTLS_CRL_POLICY": "hard",
+    "RA_CERTIFICATES": "/etc/certctl/ra.pem",
+    "SERVERKEYGEN_ENABLED": "true",
+    "SERVERKEYGEN_FORM": "pkcs8",
+    "FULLCMC": "native",
+    "FULLCMC_UPSTREAM": "https://upstream.example",
+    "IDENTITY_BINDING": "serial_number",
+    "REENROLL_KEY": "new",
+    "REENROLL_GRACE": "7d",
+    "ON_REENROLL": "revoke_old",
+    "CHALLENGE_PASSWORD": "ignore",
+    "DEVICE_STATE_HOOK": "https://hook.example",
+    "TYPE": "vault",
+    "CA_KEY_TYPE": "ml-dsa-65",
+    "CA_KEY_PATH": "pkcs11:token=x",
+    "FALLBACK": "other",
+}
+
+OFF = {
+    "TLS12_PORT": "off",
+    "PKI_HTTP_PORT": "0",
+    "METRICS_PORT": "none",
+    "AUTH_TYPE": "API-KEY",
+    "RATE_LIMIT_ENABLED": "yes",
+    "RATE_LIMIT_RPS": "50",
+    "RATE_LIMIT_BURST": "100",
+    "DATABASE_URL": "sqlite:///a.db",
+    "EST_LOCKOUT_FAILURES": "10",
+    "EST_LOCKOUT_WINDOW": "60m",
+    "CRL_GENERATION_INTERVAL": "1h",
+    "EXPIRY_NOTICE_DAYS": "30, 7, 1",
+    "AUDIT_COPY": "off",
+    "RECORD_RETENTION": "off",
+    "PROFILE_ID": "default",
+    "CHANNEL_BINDING_REQUIRED": "no",
+    "RATE_LIMIT_PER_PRINCIPAL_24H": "0",
+    "MTLS_CRL_POLICY": "soft",
+    "SERVERKEYGEN_ENABLED": "off",
+    "SERVERKEYGEN_FORM": "enveloped",
+    "FULLCMC": "off",
+    "IDENTITY_BINDING": "none",
+    "REENROLL_KEY": "any",
+    "REENROLL_GRACE": "0s",
+    "ON_REENROLL": "keep",
+    "CHALLENGE_PASSWORD": "binding",
+    "TYPE": "local",
+    "CA_KEY_TYPE": "p-384",
+}
+
+
+def spelled(name: str, text: str) -> tuple[str, dict[str, str]]:
+    """The variable's whole name, and variables that set it in a good neighbourhood."""
+    if any(variable.name == name for variable in PROFILE_VARIABLES):
+        more = {"PROFILE_ID": "default"} if name == "SERVERKEYGEN_ENABLED" else {}
+        return f"EST_PROFILE_CORP_{name}", profile(**(MTLS | more | {name: text}))
+    if any(variable.name == name for variable in ISSUER_VARIABLES):
+        return f"ISSUER_ISS_LOCAL_{name}", {f"ISSUER_ISS_LOCAL_{name}": text}
+    return name, {name: text}
+
+
+@pytest.mark.parametrize("name", SWITCHED_ON)
+def test_switched_on_it_is_refused_in_clear_text(refuse: Refuse, name: str) -> None:
+    variable, variables = spelled(name, SWITCHED_ON[name])
+    faults = refuse(variables)
+    assert faults[0].variable == f"CERTCTL_{variable}"
+    assert str(faults[0]).startswith(f"CERTCTL_{variable}: not available in this version; ")
+    # A key in a token needs its certificate beside it: the only second fault here.
+    assert len(faults) == (2 if name == "CA_KEY_PATH" else 1)
+
+
+@pytest.mark.parametrize("name", OFF)
+def test_switched_off_it_is_accepted(load: Load, name: str) -> None:
+    _, variables = spelled(name, OFF[name])
+    assert load(variables)
+
+
+def test_the_tables_name_each_other() -> None:
+    assert {row.variable.name for row in LATER} == set(SWITCHED_ON)
+    assert len({row.variable for row in LATER}) == len(LATER)
+
+
+@pytest.mark.parametrize(
+    "name", ["VAULT_ADDR", "STEPCA_URL", "EJBCA_API_URL", "OPENSSL_SIGN_SCRIPT"]
+)
+def test_connectors_by_their_short_names_are_refused(refuse: Refuse, name: str) -> None:
+    (fault,) = refuse({name: "x"})
+    assert str(fault) == f"CERTCTL_{name}: not available in this version; unset it"
+
+
+def test_a_feature_that_is_not_there_is_checked_all_the_same(refuse: Refuse) -> None:
+    faults = refuse(profile(ENROLLMENT_PASSWORD="", CHANNEL_BINDING_REQUIRED="true"))
+    assert [fault.problem for fault in faults] == [
+        "not available in this version",
+        'profile "corp": channel binding without any authentication',
+    ]
+
+
+def test_every_setting_of_the_specification_is_known() -> None:
+    known = {variable.name for variable in (*SINGLE_VARIABLES, *PROFILE_VARIABLES)}
+    known |= {variable.name for variable in ISSUER_VARIABLES}
+    working = set(
+        """
+        SERVER_HOST SERVER_PORT SERVER_TLS_CERT_PATH SERVER_TLS_KEY_PATH PUBLIC_URL
+        MAX_CONNECTIONS MAX_CONNECTIONS_PER_SOURCE DATA_DIR WORKERS MAX_BODY_SIZE EST_MAX_BODY
+        LOG_LEVEL LOG_FORMAT SHUTDOWN_GRACE ALLOW_UNKNOWN EST_ENABLED EST_PROFILES
+        EST_ISSUER_ID EST_ROOT_PROFILE EST_REQUIRE_AUTH ISSUER_ID ALLOWED_AUTH_MODES
+        ENROLLMENT_PASSWORD MTLS_ENABLED MTLS_CLIENT_CA_TRUST_BUNDLE_PATH MTLS_OWN_ONLY
+        ACCEPT_FROM_PROFILES REENROLL_REQUIRE_SAME_SUBJECT BASE64 INCLUDE_CHAIN TENANT
+        ISSUERS CA_CERT_PATH VALIDITY CA_KEY_PASSPHRASE
+    """.split()  # noqa: SIM905 - a table for people
+    )
+    assert known == working | set(SWITCHED_ON)
