@@ -6,10 +6,11 @@ Only its example host and its CA path are replaced, as a reader does.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
-from tests.clients.books import books, state_of
+from tests.clients.books import PAUSE_SECONDS, WAIT_SECONDS, books, state_of
 from tests.clients.identities import load
 from tests.clients.tools import need, shell
 from tests.harness.device import Device, certificates_of
@@ -59,7 +60,11 @@ def typed(lines: str, server: RunningServer) -> str:
 
 
 def test_step_3_the_promised_start_line(guided):
-    assert guided.log_events("EST server enabled")
+    # One worker writes it while the other may already answer.
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not guided.log_events("EST server enabled"):
+        assert time.monotonic() < deadline, guided.log()
+        time.sleep(PAUSE_SECONDS)
 
 
 def test_step_4_shows_the_ca(guided, tmp_path):

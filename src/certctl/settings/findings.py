@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-SHOWN_CHARACTERS = 80
-"""More of a value than this helps nobody to recognise it."""
+SHOWN_CHARACTERS = 200
+"""Enough for a long path; more of a value helps nobody to recognise it."""
 
 
 class Severity(StrEnum):

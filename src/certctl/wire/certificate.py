@@ -16,7 +16,6 @@ from functools import lru_cache
 
 from certctl.wire.der import (
     BIT_STRING,
-    INTEGER,
     OBJECT_IDENTIFIER,
     OCTET_STRING,
     SEQUENCE,
@@ -36,6 +35,7 @@ _EXTENSIONS = 0xA3
 _AKI_KEY_IDENTIFIER = 0x80
 
 _VERSION_3 = bytes.fromhex("a003020102")
+_SERIAL_HEAD = b"\x02\x14"
 _TRUE = b"\x01\x01\xff"
 
 # The content octets of the two algorithm identifiers that change the key usage.
@@ -103,7 +103,7 @@ class CertificateTemplate:
         """TBSCertificate (DER) of an end entity, RFC 5280 §4.1.
 
         Args:
-            serial: content octets of a positive INTEGER in its shortest form.
+            serial: twenty octets as ``encode_serial`` makes them.
             not_before: seconds since the epoch.
             not_after: seconds since the epoch.
             subject_der: Name.
@@ -136,7 +136,8 @@ class CertificateTemplate:
         return encode(
             SEQUENCE,
             _VERSION_3,
-            encode(INTEGER, serial),
+            _SERIAL_HEAD,
+            serial,
             self.algorithm_der,
             self.issuer_der,
             _validity(not_before, not_after),

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from tests.unit.issuers.orders import CLIENT_AUTH, order, spki_of
-from tests.unit.trust.pki import NOW_US, ec_key, make
 
 from certctl.domain.clock import DAY_US
 from certctl.issuers.ca_checks import CARefused
 from certctl.issuers.local import LocalCA
 from certctl.issuers.signers.file import KeyFileRefused, KeyType, load_key
+from tests.unit.issuers.orders import CLIENT_AUTH, order, spki_of
+from tests.unit.trust.pki import NOW_US, ec_key, make
 
 
 def open_ca(directory, **changes: Any):

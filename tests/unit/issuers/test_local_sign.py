@@ -12,8 +12,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
-from tests.unit.issuers.orders import CLIENT_AUTH, SERVER_AUTH, order, spki_of
-from tests.unit.trust.pki import NOW, NOW_US, ec_key, make_ca
 
 from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.domain.errors import IssuerUnavailable, PolicyViolation
@@ -21,6 +19,8 @@ from certctl.issuers.local import LocalCA
 from certctl.issuers.local_files import make_certificate
 from certctl.issuers.signers.file import FileSigner, KeyType, make_key
 from certctl.wire.certificate import EMPTY_NAME, key_identifier
+from tests.unit.issuers.orders import CLIENT_AUTH, SERVER_AUTH, order, spki_of
+from tests.unit.trust.pki import NOW, NOW_US, ec_key, make_ca
 
 RANDOM = bytes(range(0x90, 0xA4))
 SERIAL = int.from_bytes(b"\x50" + RANDOM[1:], "big")

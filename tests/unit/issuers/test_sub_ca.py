@@ -11,13 +11,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from tests.unit.issuers.orders import CLIENT_AUTH, order, spki_of
-from tests.unit.trust.pki import NOW, NOW_US, Held, ec_key, make, make_ca, usage
 
 from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.issuers.ca_checks import MAX_CHAIN, CARefused
 from certctl.issuers.local import LocalCA
 from certctl.issuers.signers.file import KeyFileRefused, write_key
+from tests.unit.issuers.orders import CLIENT_AUTH, order, spki_of
+from tests.unit.trust.pki import NOW, NOW_US, Held, ec_key, make, make_ca, usage
 
 ROOT = make_ca("root")
 MIDDLE = make_ca("middle", issuer=ROOT)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from tests.unit.settings.rig import NOW_US, Files, Load, Refuse
 
 from certctl.settings import Finding, Settings, SettingsRefused, Surroundings, load_settings
+from tests.unit.settings.rig import NOW_US, Files, Load, Refuse
 
 
 @pytest.fixture

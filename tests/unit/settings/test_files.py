@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from tests.unit.settings.rig import NOW_US, Files, Load, Refuse, profile
 
 from certctl.settings.files import FileFault, read_bundle
+from tests.unit.settings.rig import NOW_US, Files, Load, Refuse, profile
 
 BUNDLE = "MTLS_CLIENT_CA_TRUST_BUNDLE_PATH"
 BAD_PEM = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.settings.rig import Load, Refuse, profile
 
 from certctl.settings.catalogue import ISSUER_VARIABLES, PROFILE_VARIABLES, SINGLE_VARIABLES
 from certctl.settings.later import LATER
+from tests.unit.settings.rig import Load, Refuse, profile
 
 MTLS = {"MTLS_OWN_ONLY": "true"}
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.settings.rig import Files, Load, profile
 
 from certctl.settings import Settings, Severity
+from tests.unit.settings.rig import Files, Load, profile
 
 BUNDLE = "MTLS_CLIENT_CA_TRUST_BUNDLE_PATH"
 MODES = "CERTCTL_EST_PROFILE_CORP_ALLOWED_AUTH_MODES"

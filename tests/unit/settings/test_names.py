@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.settings.rig import Load, Refuse, profile
 
 from certctl.settings import Severity
+from tests.unit.settings.rig import Load, Refuse, profile
 
 
 @pytest.mark.parametrize(

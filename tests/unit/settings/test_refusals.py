@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.unit.settings.rig import Load, Refuse, profile
 
 PREFIX = "EST_PROFILE_CORP_"
@@ -300,6 +301,12 @@ def test_one_slip_is_not_told_as_several(refuse: Refuse, variables: dict[str, st
     faults = refuse(variables | {"EST_REQUIRE_AUTH": "true"})
     told = [fault.problem for fault in faults if "mTLS without bundle" not in fault.problem]
     assert len(told) == 1
+
+
+def test_a_password_that_cannot_be_read_still_counts_as_wanted(refuse: Refuse) -> None:
+    unreadable = {"ENROLLMENT_PASSWORD": "", "ENROLLMENT_PASSWORD_FILE": "/missing"}
+    faults = refuse(profile(CHANNEL_BINDING_REQUIRED="true", **unreadable))
+    assert not [fault for fault in faults if "without any authentication" in fault.problem]
 
 
 def test_profiles_are_parsed_but_not_judged_while_est_is_off(load: Load, refuse: Refuse) -> None:

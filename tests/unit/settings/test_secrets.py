@@ -7,7 +7,6 @@ import pickle
 from pathlib import Path
 
 import pytest
-from tests.unit.settings.rig import Load, Refuse, profile
 
 from certctl.settings import (
     Secret,
@@ -17,6 +16,7 @@ from certctl.settings import (
     render_findings,
 )
 from certctl.settings.secret import MAX_SECRET_OCTETS
+from tests.unit.settings.rig import Load, Refuse, profile
 
 PLANTED = "pl4nted-S3cret-value"
 PASSWORD = "EST_PROFILE_CORP_ENROLLMENT_PASSWORD"
@@ -89,12 +89,12 @@ def test_a_planted_secret_never_shows_in_good_settings(load: Load) -> None:
 
 
 def test_a_value_cannot_drive_the_terminal(refuse: Refuse) -> None:
-    (fault,) = refuse({"LOG_LEVEL": "\x1b[2J\u202e" + "x" * 200})
+    (fault,) = refuse({"LOG_LEVEL": "\x1b[2J\u202e" + "x" * 400})
     told = render_findings([fault])
     assert "\\x1b[2J\\u202exxx" in told
     assert "\x1b" not in told
     assert "\u202e" not in told
-    assert "x" * 100 not in told
+    assert "x" * 200 not in told
 
 
 @pytest.mark.parametrize(
@@ -181,6 +181,7 @@ def test_a_secret_compares_and_nothing_else() -> None:
     assert Secret("a") == Secret("a")
     assert Secret("a") != Secret("b")
     assert Secret("a") != "a"
+    assert (f"{Secret('a')}", repr(Secret("a"))) == ("***", "***")
     assert len(Secret("abc")) == 3
     with pytest.raises(TypeError):
         hash(Secret("a"))

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.unit.settings.rig import Files, Load, Refuse, profile
 
 from certctl.domain.profiles import AuthMode
 from certctl.settings import (
@@ -17,6 +16,7 @@ from certctl.settings import (
     Surroundings,
     load_settings,
 )
+from tests.unit.settings.rig import Files, Load, Refuse, profile
 
 MTLS, BASIC, ANONYMOUS = AuthMode.MTLS, AuthMode.BASIC, AuthMode.ANONYMOUS
 

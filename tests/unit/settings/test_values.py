@@ -5,10 +5,10 @@ from __future__ import annotations
 from operator import attrgetter
 
 import pytest
-from tests.unit.settings.rig import Load, Refuse, profile
 
 from certctl.domain.profiles import Base64Form
 from certctl.settings import LogLevel
+from tests.unit.settings.rig import Load, Refuse, profile
 
 
 @pytest.mark.parametrize(

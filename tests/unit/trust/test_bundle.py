@@ -9,9 +9,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from tests.unit.trust.pki import NOW, NOW_US, make_ca
 
 from certctl.trust.bundle import MAX_BUNDLE, BundleRefused, load_bundle
+from tests.unit.trust.pki import NOW, NOW_US, make_ca
 
 DAY = timedelta(days=1)
 CA = make_ca("ca")

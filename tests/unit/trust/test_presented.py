@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from cryptography import x509
-from tests.unit.trust.pki import make
 
 from certctl.domain.errors import CertificateRefused
 from certctl.trust.presented import read_presented
@@ -18,6 +17,7 @@ from certctl.wire.der import (
     encode_oid,
     expect,
 )
+from tests.unit.trust.pki import make
 
 WHOLE = make("device", ca=False, serial=0x1234)
 BASIC_CONSTRAINTS, KEY_USAGE, EXTENDED_USAGE = "2.5.29.19", "2.5.29.15", "2.5.29.37"

@@ -10,6 +10,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, mldsa, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID as Eku
 from OpenSSL._util import lib
+
+from certctl.domain.errors import CertificateRefused
+from certctl.trust.verify import MAX_PRESENTED, ProfileTrust
 from tests.unit.trust.pki import (
     FOREVER,
     NOW,
@@ -22,9 +25,6 @@ from tests.unit.trust.pki import (
     usage,
     with_sha1,
 )
-
-from certctl.domain.errors import CertificateRefused
-from certctl.trust.verify import MAX_PRESENTED, ProfileTrust
 
 DAY = timedelta(days=1)
 

@@ -85,7 +85,7 @@ def test_the_empty_name_is_a_name():
         rdn(encode(SET, encode_oid(CN), b"\x0c\x01a")),
         rdn(forge.attribute_value(CN, "d"), forge.attribute_value(CN, "c")),
         rdn(forge.attribute_value(CN, "d"), forge.attribute_value(CN, "d")),
-        rdn(forge.attribute_value(SERIAL, "7"), forge.attribute_value(CN, "device")),
+        rdn(forge.attribute_value(CN, "device"), forge.attribute_value(SERIAL, "7")),
         one(0x0C, b"\xff\xfe"),
         one(0x0C, b"\xed\xa0\x80"),
         one(0x13, b"\xe4"),
@@ -115,7 +115,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9
     st.lists(
         st.lists(
             st.tuples(
-                st.sampled_from([NameOID.COMMON_NAME, NameOID.SERIAL_NUMBER, NameOID.USER_ID]),
+                st.sampled_from([NameOID.COMMON_NAME, NameOID.SURNAME, NameOID.USER_ID]),
                 texts,
             ),
             min_size=1,

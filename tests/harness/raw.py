@@ -1,0 +1,182 @@
+"""TLS and HTTP octet by octet: what an ordinary client library would never send."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from tests.harness.http import TIMEOUT_SECONDS, tls_context
+from tests.harness.server import RunningServer
+
+END_OF_HEADER = b"\r\n\r\n"
+READ_SIZE = 65_536
+LOOPBACK = "127.0.0.1"
+
+
+class HungUp(AssertionError):
+    """The server ended the connection before an answer was complete."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One HTTP answer; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    @property
+    def closes(self) -> bool:
+        return "close" in self.headers.get("connection", "").lower()
+
+
+class RawClient:
+    """One TLS connection; ``source`` is the loopback address it comes from."""
+
+    def __init__(
+        self,
+        server: RunningServer,
+        *,
+        source: str = LOOPBACK,
+        context: ssl.SSLContext | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+        receive_buffer: int | None = None,
+    ) -> None:
+        plain = open_tcp(server, source=source, timeout=timeout, receive_buffer=receive_buffer)
+        try:
+            self._tls = (context or tls_context(server.ca_file)).wrap_socket(
+                plain, server_hostname="localhost"
+            )
+        except BaseException:
+            plain.close()
+            raise
+        self._unread = bytearray()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._tls.close()
+
+    def fileno(self) -> int:
+        return self._tls.fileno()
+
+    def send(self, data: bytes) -> None:
+        """Send all of it.
+
+        Raises:
+            OSError: the server took no more, or ended the connection.
+        """
+        self._tls.sendall(data)
+
+    def end(self) -> None:
+        """End our side: TCP first, so that the server reads an end without close_notify."""
+        self._tls.shutdown(socket.SHUT_WR)
+
+    def answer(self, *, to_head: bool = False) -> Answer:
+        """The next final answer; interim ones (100) are passed over.
+
+        Raises:
+            HungUp: the connection ended first.
+            TimeoutError: nothing more came.
+        """
+        while True:
+            while END_OF_HEADER not in self._unread:
+                self._more()
+            head, _, _ = self._unread.partition(END_OF_HEADER)
+            del self._unread[: len(head) + len(END_OF_HEADER)]
+            status_line, *lines = head.decode("latin-1").split("\r\n")
+            status = int(status_line.split(" ")[1])
+            if status >= 200:
+                break
+        fields = (line.partition(":") for line in lines)
+        headers = {name.lower(): value.strip() for name, _, value in fields}
+        size = 0 if to_head else int(headers.get("content-length", "0"))
+        while len(self._unread) < size:
+            self._more()
+        body = bytes(self._unread[:size])
+        del self._unread[:size]
+        return Answer(status=status, headers=headers, body=body)
+
+    def rest(self) -> bytes:
+        """Everything up to the end of the connection, however the server ends it."""
+        try:
+            while data := self._tls.recv(READ_SIZE):
+                self._unread += data
+        except (ssl.SSLError, ConnectionError):
+            pass
+        return bytes(self._unread)
+
+    def _more(self) -> None:
+        try:
+            data = self._tls.recv(READ_SIZE)
+        except (ssl.SSLEOFError, ConnectionError) as err:
+            raise HungUp(bytes(self._unread)) from err
+        if not data:
+            raise HungUp(bytes(self._unread))
+        self._unread += data
+
+
+def open_tcp(
+    server: RunningServer,
+    *,
+    source: str = LOOPBACK,
+    timeout: float = TIMEOUT_SECONDS,
+    receive_buffer: int | None = None,
+) -> socket.socket:
+    """A TCP connection that has said nothing yet."""
+    plain = socket.socket()
+    try:
+        plain.settimeout(timeout)
+        if receive_buffer is not None:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        plain.bind((source, 0))
+        plain.connect((LOOPBACK, server.port))
+    except BaseException:
+        plain.close()
+        raise
+    return plain
+
+
+def head(method: str, path: str, *lines: str, host: str | None = "localhost") -> bytes:
+    """A request's header, exactly of these lines."""
+    first = [f"{method} {path} HTTP/1.1"] + ([f"Host: {host}"] if host is not None else [])
+    return "\r\n".join([*first, *lines]).encode("latin-1") + END_OF_HEADER
+
+
+def post(path: str, body: bytes, *lines: str) -> bytes:
+    """A whole POST with its Content-Length."""
+    return head("POST", path, *lines, f"Content-Length: {len(body)}") + body
+
+
+def chunked(*chunks: bytes) -> bytes:
+    """A body in chunked coding with its last chunk."""
+    parts = (b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
+    return b"".join(parts) + b"0\r\n\r\n"
+
+
+@contextmanager
+def crowd(members: list[RawClient] | list[socket.socket]) -> Iterator[None]:
+    """Close all of them at the end, whatever happened."""
+    try:
+        yield
+    finally:
+        for member in members:
+            member.close()

@@ -1,0 +1,225 @@
+"""What a server has on record, read beside it, and what an attack has added to it."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tests.harness.http import basic
+from tests.harness.raw import RawClient, post
+from tests.harness.server import RunningServer
+
+from certctl.domain.audit import AuditAction, AuditEvent, Counter, Outcome, RecordedEvent
+
+WAIT_SECONDS = 15.0
+PAUSE_SECONDS = 0.02
+PAGE = 1_000
+# Workers share the port by chance: so many marks, each from another source, reach all.
+MARKS = 8
+
+Counts = Mapping[tuple[str, Counter], int]
+
+_mark = itertools.count(1)
+
+
+class NotOnRecord(AssertionError):
+    """The records did not come to hold what they should; the text shows what they hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """What one kind of refusal leaves (records §6); ``reason`` or, for policy, dimension."""
+
+    action: AuditAction
+    reason: str
+    counter: Counter
+    times: int = 1
+    profile: str = "demo"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What came on record between two moments."""
+
+    events: tuple[AuditEvent, ...]
+    counts: dict[tuple[str, Counter], int]
+    issued: int
+
+    def refusals(self) -> dict[tuple[str, str, str], int]:
+        """(profile, action, reason) → how often, folded events counted in full."""
+        found: dict[tuple[str, str, str], int] = {}
+        for event in self.events:
+            if event.outcome is Outcome.FAILURE:
+                key = (event.profile, event.action, reason_of(event))
+                found[key] = found.get(key, 0) + event.count
+        return found
+
+    def successes(self) -> int:
+        return sum(1 for event in self.events if event.outcome is Outcome.SUCCESS)
+
+
+@dataclass
+class Ledger:
+    """Remembers the records at its making; ``expect`` compares with now."""
+
+    server: RunningServer
+    path: str = "/.well-known/est/demo/simpleenroll"
+    marks: int = MARKS
+    _seq: int = field(init=False)
+    _counts: dict[tuple[str, Counter], int] = field(init=False)
+    _certificates: int = field(init=False)
+    _marked: list[str] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        recorded = all_events(self.server)
+        self._seq = recorded[-1].seq if recorded else 0
+        self._counts = dict(counts(self.server))
+        self._certificates = certificate_count(self.server)
+
+    def expect(self, *refused: Refused, issued: int = 0) -> Change:
+        """Exactly these refusals and grants, and nothing else, have come on record.
+
+        Raises:
+            NotOnRecord: within the time limit they did not, or something else did.
+        """
+        wanted = {(each.profile, each.action, each.reason): each.times for each in refused}
+        ticked: dict[tuple[str, Counter], int] = {}
+        for each in refused:
+            key = (each.profile, each.counter)
+            ticked[key] = ticked.get(key, 0) + each.times
+        deadline = time.monotonic() + WAIT_SECONDS
+        while (change := self.change()).refusals() != wanted or change.successes() != issued:
+            if time.monotonic() > deadline:
+                raise NotOnRecord(f"wanted {wanted} and {issued} grants, found {change}")
+            time.sleep(PAUSE_SECONDS)
+        self._put_marks()
+        change = self.change()
+        failed = {key: count for key, count in change.counts.items() if key[1] not in _SUCCESS}
+        found = (change.refusals(), failed, change.issued, change.successes())
+        if found != (wanted, ticked, issued, issued):
+            raise NotOnRecord(f"wanted {wanted}, {ticked}, {issued} issued; found {change}")
+        return change
+
+    def expect_nothing(self) -> None:
+        """Not a trace: no event, no counter, no certificate."""
+        self.expect()
+
+    def change(self) -> Change:
+        """What was added so far, without the ledger's own marks."""
+        added = [
+            recorded.event
+            for recorded in all_events(self.server, after=self._seq)
+            if recorded.event.source_address not in self._marked
+        ]
+        now = dict(counts(self.server))
+        key = ("demo", Counter.AUTH_FAILED_BASIC)
+        now[key] = now.get(key, 0) - len(self._marked)
+        rises = {each: count - self._counts.get(each, 0) for each, count in now.items()}
+        return Change(
+            events=tuple(added),
+            counts={each: rise for each, rise in rises.items() if rise},
+            issued=certificate_count(self.server) - self._certificates,
+        )
+
+    def _put_marks(self) -> None:
+        """Refusals of our own through every worker: what came before them is on record."""
+        numbers = [next(_mark) for _ in range(self.marks)]
+        # Never the same source again: identical refusals within a second are one event.
+        sources = [f"127.{77 + n // 62_500}.{n // 250 % 250}.{n % 250 + 1}" for n in numbers]
+        for source in sources:
+            wrong = basic("mark", "not-the-password")["Authorization"]
+            with RawClient(self.server, source=source) as client:
+                client.send(post(self.path, b"", f"Authorization: {wrong}"))
+                assert client.answer().status == 401
+        self._marked += sources
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not set(sources) <= {
+            each.event.source_address for each in all_events(self.server, after=self._seq)
+        }:
+            if time.monotonic() > deadline:
+                raise NotOnRecord("the ledger's own marks never came on record")
+            time.sleep(PAUSE_SECONDS)
+
+
+_SUCCESS = frozenset(
+    {
+        Counter.SUCCESS_SIMPLEENROLL,
+        Counter.SUCCESS_SIMPLEREENROLL,
+        Counter.SUCCESS_SERVERKEYGEN,
+    }
+)
+
+
+@contextmanager
+def refused(
+    server: RunningServer, action: AuditAction, reason: str, counter: Counter, *, times: int = 1
+) -> Iterator[None]:
+    """What happens inside leaves this refusal on record, so often, and nothing else."""
+    ledger = Ledger(server)
+    yield
+    ledger.expect(Refused(action=action, reason=reason, counter=counter, times=times))
+
+
+@contextmanager
+def untouched(server: RunningServer) -> Iterator[None]:
+    """What happens inside leaves no trace in the records (gates 1 and 2, handshakes)."""
+    ledger = Ledger(server)
+    yield
+    ledger.expect_nothing()
+
+
+def wait_for_event(
+    server: RunningServer, action: AuditAction, reason: str, *, after: int = 0
+) -> AuditEvent:
+    """The first event of this action and reason, once it is on record.
+
+    Raises:
+        NotOnRecord: it does not come.
+    """
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        recorded = all_events(server, after=after)
+        for each in recorded:
+            if each.event.action is action and reason_of(each.event) == reason:
+                return each.event
+        if time.monotonic() > deadline:
+            raise NotOnRecord(f"no {action} {reason} among {[each.event for each in recorded]}")
+        time.sleep(PAUSE_SECONDS)
+
+
+def reason_of(event: AuditEvent) -> str:
+    return str(event.details.get("reason", event.details.get("dimension", "")))
+
+
+def all_events(server: RunningServer, *, after: int = 0) -> list[RecordedEvent]:
+    records = server.records()
+    try:
+        found: list[RecordedEvent] = []
+        while page := records.events(after_seq=found[-1].seq if found else after, limit=PAGE):
+            found += page
+        return found
+    finally:
+        records.close()
+
+
+def counts(server: RunningServer) -> Counts:
+    records = server.records()
+    try:
+        return records.counts()
+    finally:
+        records.close()
+
+
+def certificate_count(server: RunningServer) -> int:
+    records = server.records()
+    try:
+        number, last = 0, None
+        while page := records.certificates(after=last, limit=PAGE):
+            number += len(page)
+            last = page[-1].id
+        return number
+    finally:
+        records.close()

@@ -1,0 +1,119 @@
+"""The good client beside an attack, and what every refusal looks like from outside."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.harness.device import Device
+from tests.harness.http import Response
+from tests.harness.raw import Answer
+from tests.harness.server import RunningServer
+
+ENROLL = "/.well-known/est/demo/simpleenroll"
+REENROLL = "/.well-known/est/demo/simplereenroll"
+CACERTS = "/.well-known/est/demo/cacerts"
+WAIT_SECONDS = 20.0
+FEWEST = 5
+
+_REQUEST_ID = re.compile(r"request-id: [0-9A-Za-z_-]{8,}")
+_NEVER_SHOWN = ("Traceback", "File \"", "certctl.", ".py", "sqlite", "asn1")
+
+
+def assert_refused(answer: Answer | Response, status: int, *words: str) -> None:
+    """Status, three lines and the request id, in text that shows nothing of our inside."""
+    assert answer.status == status, answer.text
+    content_type = {name.lower(): value for name, value in answer.headers.items()}["content-type"]
+    assert content_type == "text/plain; charset=utf-8"
+    lines = answer.text.splitlines()
+    assert len(lines) == 4, answer.text
+    assert _REQUEST_ID.fullmatch(lines[3]), answer.text
+    _assert_words(answer.text, words)
+
+
+def assert_refused_by_http(answer: Answer, status: int, *words: str) -> None:
+    """The same for answers given before any application saw the request: they close."""
+    assert answer.status == status, answer.text
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert len(answer.text.splitlines()) >= 3
+    assert answer.closes
+    _assert_words(answer.text, words)
+
+
+def _assert_words(text: str, words: tuple[str, ...]) -> None:
+    for word in words:
+        assert word in text
+    for word in _NEVER_SHOWN:
+        assert word not in text
+    assert text.replace("\n", "").isprintable()
+
+
+def first_device_enrolled(server: RunningServer) -> None:
+    """Until the quick start has done all it does by itself."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not (server.directory / "demo" / "ready").exists():
+        assert server.process.poll() is None, server.log()
+        assert time.monotonic() < deadline, server.log()
+        time.sleep(0.02)
+
+
+def enrollment_password(server: RunningServer) -> str:
+    return (server.directory / "demo" / "enrollment-password").read_text().strip()
+
+
+@dataclass
+class GoodClient:
+    """Enrolls new devices one after the other, in a thread, for as long as it is entered.
+
+    Each must be answered with a certificate within the client's own time limit; at the
+    end at least ``FEWEST`` were, and each one is counted in ``enrolled``.
+    """
+
+    server: RunningServer
+    password: str
+    directory: Path
+    enrolled: int = 0
+    slowest: float = 0.0
+    faults: list[str] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        self._enough = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._enough.set()
+        self._thread.join(WAIT_SECONDS * 2)
+        if error is None:
+            assert not self._thread.is_alive()
+            assert not self.faults, self.faults
+            assert self.enrolled >= FEWEST
+
+    def _run(self) -> None:
+        number = 0
+        while not self.faults and not (self._enough.is_set() and number >= FEWEST):
+            number += 1
+            began = time.monotonic()
+            device = Device(self.directory, common_name=f"good-{number}")
+            try:
+                response = device.enroll(self.server, ENROLL, password=self.password)
+            except (OSError, ValueError) as err:
+                self.faults.append(repr(err))
+                return
+            if response.status != 200:
+                self.faults.append(response.text)
+                return
+            self.enrolled += 1
+            self.slowest = max(self.slowest, time.monotonic() - began)
+            self._enough.wait(0.02)
