@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from certctl.domain.ports import Records
 from certctl.store import open_records
@@ -50,7 +51,7 @@ class RunningServer:
     log_file: Path
     process: subprocess.Popen[bytes] = field(init=False)
 
-    def __enter__(self) -> RunningServer:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

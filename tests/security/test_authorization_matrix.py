@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from certctl.domain.audit import Outcome
+from certctl.domain.certificates import CertificateRecord
 from certctl.domain.profiles import ENROLLING, AuthMode, Operation, Route
 from tests.harness.device import Device
 from tests.harness.http import basic, fetch, tls_context
 from tests.harness.pki import ForeignCA
+from tests.harness.records import all_events
 from tests.harness.server import configured_server
 
 PROFILES = ("open", "pass", "cert", "both", "own", "next")
@@ -234,22 +237,17 @@ def test_every_credential(world: World, profile: str, route: Route, operation: O
 
 def test_every_refusal_issued_nothing(world: World) -> None:
     """What is on record was answered with 200: one success event for each certificate."""
+    events = [recorded.event for recorded in all_events(world.server)]
     records = world.server.records()
-    known = []
-    after = None
-    while page := records.certificates(after=after, limit=500):
+    known: list[CertificateRecord] = []
+    while page := records.certificates(after=known[-1].id if known else None, limit=500):
         known += page
-        after = page[-1].id
-    events = []
-    seen = 0
-    while chunk := records.events(after_seq=seen, limit=500):
-        events += chunk
-        seen = chunk[-1].seq
+    records.close()
     granted = {
-        str(e.event.details["serial"]) for e in events if e.event.action.endswith("_success")
+        str(event.details["serial"]) for event in events if event.action.endswith("_success")
     }
     assert {c.serial for c in known if c.source == "EST"} == granted
-    refused = [e.event for e in events if e.event.outcome == "failure"]
+    refused = [event for event in events if event.outcome is Outcome.FAILURE]
     assert {event.action.value for event in refused} == {
         "est_auth_failed_basic",
         "est_auth_failed_mtls",
@@ -257,4 +255,3 @@ def test_every_refusal_issued_nothing(world: World) -> None:
     assert {"untrusted", "expired", "revoked", "other_profile", "missing", "wrong_password"} <= {
         str(event.details["reason"]) for event in refused
     }
-    records.close()

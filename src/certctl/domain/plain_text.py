@@ -20,6 +20,9 @@ _LOOKALIKE_SCRIPTS = frozenset(
     {"LATIN", "GREEK", "CYRILLIC", "ARMENIAN", "COPTIC", "CHEROKEE", "GEORGIAN"}
 )
 
+# Micro and ohm, which NFKC would make Greek letters: "50 µA" deceives nobody.
+_UNIT_SIGNS = {0x00B5: None, 0x2126: None}
+
 # str.isprintable() already refuses control, format (bidirectional, zero width),
 # surrogate, private, unassigned and separator characters. These are letters and marks
 # to Unicode and nothing to the eye: grapheme joiner, Hangul and Khmer fillers,
@@ -81,7 +84,7 @@ def _check_scripts(text: str, *, of: str) -> None:
     """One label, one look-alike script. A label is a run of letters, digits and - _."""
     scripts: set[str] = set()
     # NFKC first: full-width and mathematical letters are Latin ones in disguise.
-    for character in unicodedata.normalize("NFKC", text):
+    for character in unicodedata.normalize("NFKC", text.translate(_UNIT_SIGNS)):
         kind = unicodedata.category(character)[0]
         if kind == "L":
             scripts.add(unicodedata.name(character, "").partition(" ")[0])
