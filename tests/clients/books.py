@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from tests.harness.server import RunningServer
 
 from certctl.domain.audit import AuditAction, AuditEvent, Counter, Outcome
 from certctl.domain.certificates import CertificateState
 from certctl.domain.ports import Records
 from certctl.domain.profiles import AuthMode, Operation
+from tests.harness.server import RunningServer
 
 PROFILE = "demo"
 # Refusals are recorded within 50 ms; identical ones are folded for up to a second.

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+
 from tests.harness.server import START_SECONDS, RunningServer, quickstart_server
 
 pytest.register_assert_rewrite("tests.clients.books")

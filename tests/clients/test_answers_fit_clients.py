@@ -7,6 +7,7 @@ import re
 
 import pytest
 from cryptography import x509
+
 from tests.clients.identities import load, password
 from tests.clients.raw_http import END_OF_HEADER, RawAnswer, authorization, exchange, get, post
 from tests.harness.device import Device, certificates_of

@@ -8,14 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
+from certctl.domain.audit import AuditAction, Counter
+from certctl.domain.profiles import AuthMode, Operation
 from tests.clients.books import granted, refused, state_of
 from tests.clients.identities import load, own_device, password, strange_device
 from tests.clients.tools import Ran, need, run
 from tests.harness.device import name
 from tests.harness.server import RunningServer
-
-from certctl.domain.audit import AuditAction, Counter
-from certctl.domain.profiles import AuthMode, Operation
 
 pytestmark = pytest.mark.clients
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+
+from certctl.domain.audit import AuditAction, Counter
+from certctl.domain.profiles import AuthMode, Operation
 from tests.clients.books import granted, refused, state_of
 from tests.clients.identities import load, own_device, password, strange_device
 from tests.clients.tools import Ran, need, run, shell
 from tests.harness.device import Device, certificates_of
 from tests.harness.server import RunningServer
-
-from certctl.domain.audit import AuditAction, Counter
-from certctl.domain.profiles import AuthMode, Operation
 
 pytestmark = pytest.mark.clients
 

@@ -10,13 +10,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
+
+from certctl.domain.audit import AuditAction, Counter
 from tests.clients.books import PAUSE_SECONDS, WAIT_SECONDS, books, state_of
 from tests.clients.identities import load
 from tests.clients.tools import need, shell
 from tests.harness.device import Device, certificates_of
 from tests.harness.server import RunningServer, configured_server
-
-from certctl.domain.audit import AuditAction, Counter
 
 pytestmark = pytest.mark.clients
 

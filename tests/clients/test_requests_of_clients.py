@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+
 from tests.clients.identities import password
 from tests.clients.raw_http import END_OF_HEADER, RawAnswer, authorization, exchange, post
 from tests.harness.device import Device, certificates_of

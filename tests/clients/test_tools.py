@@ -1,6 +1,7 @@
 """A missing foreign client is skipped on a developer's machine and fails in CI."""
 
 import pytest
+
 from tests.clients.tools import need
 
 NOWHERE = "no-such-est-client"

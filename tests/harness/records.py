@@ -8,17 +8,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.harness.http import basic
+from certctl.domain.audit import AuditAction, AuditEvent, Counter, Outcome, RecordedEvent
+from certctl.domain.ports import Records
+from tests.harness.http import basic, tls_context
 from tests.harness.raw import RawClient, post
 from tests.harness.server import RunningServer
-
-from certctl.domain.audit import AuditAction, AuditEvent, Counter, Outcome, RecordedEvent
 
 WAIT_SECONDS = 15.0
 PAUSE_SECONDS = 0.02
 PAGE = 1_000
 # Workers share the port by chance: so many marks, each from another source, reach all.
-MARKS = 8
+MARKS = 6
 
 Counts = Mapping[tuple[str, Counter], int]
 
@@ -74,10 +74,9 @@ class Ledger:
     _marked: list[str] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        recorded = all_events(self.server)
+        recorded, totals, self._certificates = _everything(self.server)
         self._seq = recorded[-1].seq if recorded else 0
-        self._counts = dict(counts(self.server))
-        self._certificates = certificate_count(self.server)
+        self._counts = dict(totals)
 
     def expect(self, *refused: Refused, issued: int = 0) -> Change:
         """Exactly these refusals and grants, and nothing else, have come on record.
@@ -109,19 +108,16 @@ class Ledger:
 
     def change(self) -> Change:
         """What was added so far, without the ledger's own marks."""
-        added = [
-            recorded.event
-            for recorded in all_events(self.server, after=self._seq)
-            if recorded.event.source_address not in self._marked
-        ]
-        now = dict(counts(self.server))
+        recorded, totals, certificates = _everything(self.server, after=self._seq)
+        added = [each.event for each in recorded if each.event.source_address not in self._marked]
+        now = dict(totals)
         key = ("demo", Counter.AUTH_FAILED_BASIC)
         now[key] = now.get(key, 0) - len(self._marked)
         rises = {each: count - self._counts.get(each, 0) for each, count in now.items()}
         return Change(
             events=tuple(added),
             counts={each: rise for each, rise in rises.items() if rise},
-            issued=certificate_count(self.server) - self._certificates,
+            issued=certificates - self._certificates,
         )
 
     def _put_marks(self) -> None:
@@ -129,9 +125,10 @@ class Ledger:
         numbers = [next(_mark) for _ in range(self.marks)]
         # Never the same source again: identical refusals within a second are one event.
         sources = [f"127.{77 + n // 62_500}.{n // 250 % 250}.{n % 250 + 1}" for n in numbers]
+        wrong = basic("mark", "not-the-password")["Authorization"]
+        context = tls_context(self.server.ca_file)
         for source in sources:
-            wrong = basic("mark", "not-the-password")["Authorization"]
-            with RawClient(self.server, source=source) as client:
+            with RawClient(self.server, source=source, context=context) as client:
                 client.send(post(self.path, b"", f"Authorization: {wrong}"))
                 assert client.answer().status == 401
         self._marked += sources
@@ -195,31 +192,47 @@ def reason_of(event: AuditEvent) -> str:
 
 
 def all_events(server: RunningServer, *, after: int = 0) -> list[RecordedEvent]:
-    records = server.records()
-    try:
-        found: list[RecordedEvent] = []
-        while page := records.events(after_seq=found[-1].seq if found else after, limit=PAGE):
-            found += page
-        return found
-    finally:
-        records.close()
+    """Events with a number above ``after``, oldest first."""
+    with _records(server) as records:
+        return _events(records, after)
 
 
 def counts(server: RunningServer) -> Counts:
-    records = server.records()
-    try:
+    with _records(server) as records:
         return records.counts()
-    finally:
-        records.close()
 
 
 def certificate_count(server: RunningServer) -> int:
+    with _records(server) as records:
+        return _certificates(records)
+
+
+def _everything(
+    server: RunningServer, *, after: int = 0
+) -> tuple[list[RecordedEvent], Counts, int]:
+    with _records(server) as records:
+        return _events(records, after), records.counts(), _certificates(records)
+
+
+@contextmanager
+def _records(server: RunningServer) -> Iterator[Records]:
     records = server.records()
     try:
-        number, last = 0, None
-        while page := records.certificates(after=last, limit=PAGE):
-            number += len(page)
-            last = page[-1].id
-        return number
+        yield records
     finally:
         records.close()
+
+
+def _events(records: Records, after: int) -> list[RecordedEvent]:
+    found: list[RecordedEvent] = []
+    while page := records.events(after_seq=found[-1].seq if found else after, limit=PAGE):
+        found += page
+    return found
+
+
+def _certificates(records: Records) -> int:
+    number, last = 0, None
+    while page := records.certificates(after=last, limit=PAGE):
+        number += len(page)
+        last = page[-1].id
+    return number

@@ -19,6 +19,7 @@ from certctl.store import open_records
 
 START_SECONDS = 30
 STOP_SECONDS = 40
+CHILDREN = ("authority", "worker")
 PROGRAM = str(Path(sys.executable).with_name("certctl-server"))
 
 
@@ -49,6 +50,7 @@ class RunningServer:
     ca_file: Path
     database: Path
     log_file: Path
+    ready_file: Path | None = None
     process: subprocess.Popen[bytes] = field(init=False)
 
     def __enter__(self) -> Self:
@@ -60,6 +62,11 @@ class RunningServer:
             self.stop()
 
     def start(self) -> None:
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
+        """Start without waiting until it serves, as an init system does."""
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [PROGRAM, *self.arguments],
@@ -69,10 +76,9 @@ class RunningServer:
                 stdout=log,
                 stderr=log,
             )
-        self.wait_ready()
 
     def wait_ready(self, seconds: float = START_SECONDS) -> None:
-        """Until ``/ready`` says yes over TLS, or the quick start's file is there."""
+        """Until ``/ready`` says yes over TLS and, for a quick start, its file is there."""
         from tests.harness.http import fetch  # noqa: PLC0415 - it needs the CA file to exist
 
         deadline = time.monotonic() + seconds
@@ -80,7 +86,12 @@ class RunningServer:
             if self.process.poll() is not None:
                 break
             try:
-                if self.ca_file.exists() and fetch(self, "GET", "/ready").status == 200:
+                written = self.ready_file is None or self.ready_file.exists()
+                if (
+                    written
+                    and self.ca_file.exists()
+                    and fetch(self, "GET", "/ready").status == 200
+                ):
                     return
             except (OSError, ValueError):
                 pass
@@ -114,12 +125,25 @@ class RunningServer:
         return open_records(f"sqlite:///{self.database}")
 
     def processes(self) -> dict[str, list[int]]:
-        """Process ids of the tree by kind, from its own log: supervisor, authority, worker."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        tree: dict[str, list[int]] = {"supervisor": [self.process.pid]}
-        for pid in map(int, children.read_text().split()):
-            name = Path(f"/proc/{pid}/comm").read_text().strip()
-            tree.setdefault(name.removeprefix("certctl-").split("-")[0], []).append(pid)
+        """Process ids of the tree by kind: supervisor, authority, worker.
+
+        A process that is just starting or ending may be missing.
+        """
+        supervisor = self.process.pid
+        tree: dict[str, list[int]] = {"supervisor": [supervisor]}
+        try:
+            children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+        except (FileNotFoundError, ProcessLookupError):
+            return tree
+        for pid in map(int, children):
+            try:
+                name = Path(f"/proc/{pid}/comm").read_text()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            for kind in CHILDREN:
+                # The kernel keeps 15 characters of a name.
+                if name.startswith(f"certctl-{kind}"[:15]):
+                    tree.setdefault(kind, []).append(pid)
         return tree
 
 
@@ -137,6 +161,7 @@ def quickstart_server(
         ca_file=demo / "data" / "ca-iss-local.pem",
         database=demo / "data" / "certctl.db",
         log_file=directory / "server.log",
+        ready_file=demo / "ready",
     )
 
 

@@ -122,8 +122,6 @@ def _check_international(name: str, encoded: str) -> None:
         text = encoded.encode("ascii").decode("punycode")
     except UnicodeError as err:
         raise _malformed("dns", name, "valid punycode after xn--") from err
-    if text.isascii():
-        raise _malformed("dns", name, "punycode of a label that needs it")
     check_text(text, of="dns")
 
 

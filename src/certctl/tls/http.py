@@ -12,9 +12,9 @@ import asyncio
 import urllib.parse
 from collections.abc import Callable
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import httptools
-from uvicorn._types import HTTPScope
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -35,6 +35,9 @@ from certctl.tls.limits import (
 )
 from certctl.tls.refusals import REFUSALS, Refusal, refusal_answer
 
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
+
 OnRejected = Callable[[int, str, str], None]
 """Hears of answers no application gave: (status, reason, client address)."""
 
@@ -47,6 +50,24 @@ class Stage(StrEnum):
     IDLE = "idle"
     HEAD = "head"
     BODY = "body"
+
+
+def http_config(app: ASGI3Application) -> Config:
+    """Uvicorn's configuration for ``HttpProtocol``: nothing logged, nothing added."""
+    config = Config(
+        app,
+        http=HttpProtocol,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+    )
+    config.load()
+    return config
 
 
 class _Stop(Exception):
@@ -393,10 +414,3 @@ class HttpProtocol(HttpToolsProtocol):
     def _answer(self, refusal: Refusal) -> None:
         self.transport.write(refusal_answer(refusal))
         self.transport.close()
-
-
-def scope_tls(scope: HTTPScope) -> TLSInfo | None:
-    """The connection's ``TLSInfo`` from an ASGI scope; None on plain HTTP."""
-    extensions: dict[str, object] = scope.get("extensions") or {}  # type: ignore[assignment]
-    info = extensions.get("certctl.tls")
-    return info if isinstance(info, TLSInfo) else None

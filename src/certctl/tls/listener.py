@@ -20,11 +20,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from OpenSSL import SSL
-from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from certctl.tls.connection import TLSConnection
-from certctl.tls.http import HttpProtocol
+from certctl.tls.http import HttpProtocol, http_config
 from certctl.tls.limits import STOP_LINGER_S, ConnectionLimits
 
 if TYPE_CHECKING:
@@ -150,19 +149,7 @@ class Listener:
         self._context = context
         self._loop = loop
         self._on_event = on_event
-        self._config = Config(
-            app,
-            http=HttpProtocol,
-            ws="none",
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            date_header=False,
-        )
-        self._config.load()
+        self._config = http_config(app)
         self._state = ServerState()
         self._connections: set[TLSConnection] = set()
         self._quiet: set[TLSConnection] = set()

@@ -93,8 +93,8 @@ class EstApp:
         if endpoint is None:
             problem = not_found(tuple(Operation) if self._routes else ())
             return answer_of(problem, request_id=number, wants_json=wants_json)
-        if scope["method"] not in endpoint.allowed:
-            problem = wrong_method(endpoint.allowed)
+        if scope["method"] not in endpoint.methods:
+            problem = wrong_method(", ".join(endpoint.methods))
             return answer_of(problem, request_id=number, wants_json=wants_json)
         request: EstRequest | None = None
         try:
@@ -119,6 +119,9 @@ class EstApp:
             refused = InternalError()
         self._refuse(refused, endpoint, number, scope)
         problem = problem_of(refused, endpoint.profile)
+        if isinstance(refused, CredentialMissing) and _bare(headers):
+            # Bouncy Castle closes a challenge unread and fails if there is a body to read.
+            return Answer(status=problem.status, headers=problem.headers)
         return answer_of(problem, request_id=number, wants_json=wants_json)
 
     async def _read_body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
@@ -222,13 +225,16 @@ class EstApp:
             )
 
 
+def _bare(headers: Mapping[bytes, bytes]) -> bool:
+    """Programs made for EST alone send neither User-Agent nor Accept; people's tools do."""
+    return b"user-agent" not in headers and b"accept" not in headers
+
+
 def _get_wrapped(profile: EstProfile, headers: Mapping[bytes, bytes]) -> bool:
-    """``auto``: strongSwan 5.9.8 reads only unfolded answers, and is known by sending
-    neither User-Agent nor Accept on a GET.
-    """
+    """``auto``: strongSwan 5.9.8 reads only unfolded answers, and is known by being bare."""
     match profile.base64_form:
         case Base64Form.AUTO:
-            return b"user-agent" in headers or b"accept" in headers
+            return not _bare(headers)
         case Base64Form.WRAPPED:
             return True
         case Base64Form.SINGLE_LINE:

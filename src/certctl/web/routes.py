@@ -23,8 +23,8 @@ class Endpoint:
     operation: Operation
 
     @property
-    def allowed(self) -> str:
-        return "POST" if self.operation in ENROLLING else "GET, HEAD"
+    def methods(self) -> tuple[str, ...]:
+        return ("POST",) if self.operation in ENROLLING else ("GET", "HEAD")
 
 
 def build_routes(

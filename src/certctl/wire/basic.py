@@ -6,9 +6,10 @@ ends in the same refusal anyway. Judges no password.
 
 from __future__ import annotations
 
-import binascii
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+from certctl.wire.body import strict_base64
 
 
 class BasicFault(StrEnum):
@@ -37,8 +38,8 @@ def decode_basic(header_value: str) -> BasicCredentials | BasicFault:
     if scheme.lower() != "basic":
         return BasicFault.OTHER_SCHEME
     try:
-        octets = binascii.a2b_base64(token.lstrip(" ").encode("ascii"), strict_mode=True)
-    except (ValueError, UnicodeEncodeError):
+        octets = strict_base64(token.lstrip(" ").encode("ascii"))
+    except ValueError:  # UnicodeEncodeError is one
         return BasicFault.MALFORMED
     try:
         text = octets.decode("utf-8")

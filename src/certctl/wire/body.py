@@ -57,6 +57,18 @@ def encode_base64(data: bytes, *, wrapped: bool) -> bytes:
     return b"\n".join([text[at : at + LINE] for at in range(0, len(text), LINE)]) + b"\n"
 
 
+def strict_base64(packed: bytes) -> bytes:
+    """The octets of base64 without any whitespace (RFC 4648 §4).
+
+    Raises:
+        ValueError: another alphabet, missing or superfluous padding.
+    """
+    # The library overlooks padding after a group that is already whole.
+    if len(packed) % 4 or packed.endswith(b"==="):
+        raise ValueError("wrong padding")
+    return binascii.a2b_base64(packed, strict_mode=True)
+
+
 def _open_pem(body: bytes, begin: int) -> bytes:
     """The base64 between the lines of the first PEM block, which must be the only one."""
     start = begin + len(_BEGIN)
@@ -79,6 +91,6 @@ def _decode_base64(text: bytes) -> bytes:
     if not packed:
         raise RequestMalformed("empty")
     try:
-        return binascii.a2b_base64(packed, strict_mode=True)
-    except binascii.Error as err:
+        return strict_base64(packed)
+    except ValueError as err:
         raise RequestMalformed("not_base64", str(err)) from err

@@ -222,7 +222,12 @@ class Supervisor:
                 self._ended(child, os.waitstatus_to_exitcode(status))
 
     def _ended(self, child: _Child, code: int) -> None:
-        child.pid, was_ready, child.ready = 0, child.ready, False
+        child.pid = 0
+        # Its last words, up to the end of the pipe: the next life gets a pipe of its own,
+        # which would be read in place of an old one still registered.
+        while child.pipe >= 0:
+            self._hear(child)
+        was_ready, child.ready = child.ready, False
         if child.spec.once:
             child.done = True
             if code != 0:
