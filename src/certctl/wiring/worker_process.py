@@ -38,6 +38,7 @@ from certctl.web.routes import build_routes
 from certctl.wire.csrattrs import csrattrs_of
 from certctl.wire.pkcs7 import certs_only
 from certctl.wiring import sockets
+from certctl.wiring.edge_log import EdgeLog
 from certctl.wiring.issuers import ca_certificate_file, read_chain
 from certctl.wiring.process import name_process, raise_file_limit
 from certctl.wiring.server_certificate import CERTIFICATE_FILE, KEY_FILE
@@ -96,9 +97,11 @@ class _Worker:
                 max_connections_per_source=max(
                     1, server.max_connections_per_source // server.workers
                 ),
-                max_body=server.est_max_body,
+                # EST refuses earlier by itself (EST_MAX_BODY), with an audit event.
+                max_body=max(server.max_body, server.est_max_body + 1),
             ),
             loop=loop,
+            on_event=EdgeLog(self._log, self._clock).note,
         )
         loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload, listener)
