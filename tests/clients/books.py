@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from certctl.domain.audit import AuditAction, AuditEvent, Counter, Outcome
-from certctl.domain.certificates import CertificateState
+from certctl.domain.certificates import CertificateKey, CertificateState
 from certctl.domain.ports import Records
 from certctl.domain.profiles import AuthMode, Operation
 from tests.harness.server import RunningServer
@@ -55,7 +55,11 @@ def books(server: RunningServer) -> Books:
 def state_of(server: RunningServer, certificate: x509.Certificate) -> CertificateState | None:
     records = server.records()
     try:
-        return records.state_by_fingerprint(certificate.fingerprint(hashes.SHA256()))
+        return records.state_of(
+            CertificateKey(
+                f"{certificate.serial_number:x}", certificate.fingerprint(hashes.SHA256())
+            )
+        )
     finally:
         records.close()
 

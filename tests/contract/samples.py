@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from certctl.domain.audit import AuditAction, AuditEvent, Outcome, RecordedEvent
-from certctl.domain.certificates import CertificateRecord, CertificateSource
+from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateSource
 
 NOW = 1_800_000_000_000_000
 DAY = 86_400_000_000
@@ -15,6 +15,10 @@ DAY = 86_400_000_000
 
 def digest(text: str) -> bytes:
     return sha256(text.encode()).digest()
+
+
+def key_of(record: CertificateRecord) -> CertificateKey:
+    return CertificateKey(record.serial, record.fingerprint)
 
 
 def certificate(number: int, **changes: Any) -> CertificateRecord:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.contract.conftest import Pair
-from tests.contract.samples import event
 
 from certctl.domain.audit import AuditAction, Counter, Outcome, RecordedEvent
 from certctl.domain.ports import DuplicateKey
 from certctl.store import CommandRefused
+from tests.contract.conftest import Pair
+from tests.contract.samples import event
 
 ENROLLED = Counter.SUCCESS_SIMPLEENROLL
 MALFORMED = Counter.CSR_INVALID

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from tests.contract.conftest import Pair
-from tests.contract.samples import DAY, NOW, certificate, digest
 
-from certctl.domain.certificates import CertificateSource, CertificateState, CertificateStatus
+from certctl.domain.certificates import (
+    CertificateKey,
+    CertificateSource,
+    CertificateState,
+    CertificateStatus,
+)
 from certctl.domain.ports import DuplicateKey
 from certctl.store import CommandRefused
+from tests.contract.conftest import Pair
+from tests.contract.samples import DAY, NOW, certificate, digest, key_of
 
 REVOKED = CertificateStatus.REVOKED
 KEY = digest("key")
@@ -35,12 +40,11 @@ def repeated(pair: Pair, *keys: bytes, now_us: int = NOW) -> dict[bytes, bytes]:
     "doubled",
     [
         certificate(2, id=certificate(1).id),
-        certificate(2, fingerprint=certificate(1).fingerprint),
         certificate(2, serial=certificate(1).serial),
         # Numbers are compared, not texts.
         certificate(2, serial="00" + certificate(1).serial.upper()),
     ],
-    ids=["id", "fingerprint", "serial", "serial written otherwise"],
+    ids=["id", "serial", "serial written otherwise"],
 )
 def test_keys_are_unique(pair: Pair, doubled: object):
     record(pair, certificate(1))
@@ -55,7 +59,7 @@ def test_serials_are_unique_per_issuer_only(pair: Pair):
     assert pair.records.certificates() == [certificate(1), other]
 
 
-@pytest.mark.parametrize("serial", ["1" + 40 * "0", "xyz", "-1"])
+@pytest.mark.parametrize("serial", ["1" + 41 * "0", "xyz", "-1"])
 def test_a_serial_that_is_none_is_refused(pair: Pair, serial: str):
     with pytest.raises(ValueError):
         record(pair, certificate(1, serial=serial))
@@ -89,10 +93,10 @@ def test_every_field_comes_back(pair: Pair):
     assert pair.records.certificate("absent") is None
 
 
-def test_state_by_fingerprint(pair: Pair):
+def test_state_by_serial_and_fingerprint(pair: Pair):
     one = certificate(1, status=REVOKED)
     record(pair, one, certificate(2))
-    assert pair.records.state_by_fingerprint(one.fingerprint) == CertificateState(
+    assert pair.records.state_of(key_of(one)) == CertificateState(
         id=one.id,
         fingerprint=one.fingerprint,
         serial=one.serial,
@@ -103,16 +107,28 @@ def test_state_by_fingerprint(pair: Pair):
         subject_der=one.subject_der,
         san_der=one.san_der,
     )
-    assert pair.records.state_by_fingerprint(digest("absent")) is None
+    assert pair.records.state_of(CertificateKey("1234", digest("absent"))) is None
+    for serial in ("ff" * 21, "-1", ""):
+        assert pair.records.state_of(CertificateKey(serial, digest("absent"))) is None
+
+
+def test_the_same_number_of_another_ca_is_another_certificate(pair: Pair):
+    one = certificate(1)
+    other = certificate(2, serial=one.serial, issuer_id="iss-other")
+    record(pair, one, other)
+    foreign = CertificateKey(one.serial, digest("of a third CA"))
+    assert pair.records.state_of(foreign) is None
+    found = [pair.records.state_of(key_of(each)) for each in (one, other)]
+    assert [state and state.id for state in found] == [one.id, other.id]
 
 
 @pytest.mark.parametrize("count", [1, 3, 255, 256, 257, 700])
 def test_states_of_many(pair: Pair, count: int):
     rows = [certificate(number) for number in range(1, count + 1)]
     record(pair, *rows)
-    wanted = [row.fingerprint for row in rows]
+    wanted = [key_of(row) for row in rows]
     with pair.store.transaction() as transaction:
-        found = transaction.certificate_states([*wanted, digest("absent")])
+        found = transaction.certificate_states([*wanted, CertificateKey("1234", digest("absent"))])
     assert {key: state.id for key, state in found.items()} == {
         row.fingerprint: row.id for row in rows
     }

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import pytest
-from tests.contract.conftest import Pair
-from tests.contract.samples import DAY, NOW, certificate, digest, event
 
 from certctl.domain.audit import Counter
 from certctl.domain.certificates import CertificateRecord
-from certctl.domain.ports import DuplicateKey
+from certctl.domain.ports import DuplicateKey, Records, WritableStore
 from certctl.store import CaMismatch, CommandRefused
+from tests.contract.conftest import Pair
+from tests.contract.samples import DAY, NOW, certificate, digest, event, key_of
 
 ENROLLED = Counter.SUCCESS_SIMPLEENROLL
 
 
 class Interrupted(BaseException):
     """Not an Exception, as KeyboardInterrupt and CancelledError are not."""
+
+
+def through_the_ports(store: WritableStore, records: Records) -> int:
+    with store.transaction() as transaction:
+        transaction.append_events([event(1)])
+    return len(records.events())
 
 
 def nothing_kept(pair: Pair) -> bool:
@@ -87,7 +93,7 @@ def test_readers_see_only_what_is_committed(pair: Pair):
     with pair.store.transaction() as transaction:
         transaction.record_certificates([certificate(1)])
         assert pair.records.certificate(certificate(1).id) is None
-        assert transaction.certificate_states([certificate(1).fingerprint])
+        assert transaction.certificate_states([key_of(certificate(1))])
     assert pair.records.certificate(certificate(1).id) == certificate(1)
 
 
@@ -153,3 +159,7 @@ def test_a_fingerprint_is_32_octets(pair: Pair):
 
 def test_a_store_knows_its_node(pair: Pair):
     assert pair.store.node == "one"
+
+
+def test_both_sides_are_the_ports(pair: Pair):
+    assert through_the_ports(pair.store, pair.records) == 1

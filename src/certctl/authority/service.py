@@ -20,6 +20,7 @@ from certctl.authority.issue import (
     require_good_credential,
 )
 from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
+from certctl.domain.certificates import CertificateKey
 from certctl.domain.clock import Clock
 from certctl.domain.errors import (
     Failure,
@@ -144,7 +145,11 @@ class AuthorityService:
 
     def _fulfil(self, orders: Sequence[Order], turn: _Turn, transaction: Transaction) -> None:
         now_us = self._clock()
-        shown = {order.credential for order in orders if order.credential is not None}
+        shown = {
+            CertificateKey(order.credential_serial, order.credential)
+            for order in orders
+            if order.credential is not None
+        }
         states = transaction.certificate_states(shown) if shown else {}
         known = dict(
             transaction.repeated_certificates({order.repetition_key for order in orders}, now_us)

@@ -30,10 +30,8 @@ SECRET_OCTETS = 18
 def quickstart(directory: Path, *, host: str, port: int, environ: Mapping[str, str]) -> int:
     """Run until SIGTERM; gives the exit code."""
     directory = directory.absolute()
-    ready = directory / "ready"
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ready.unlink(missing_ok=True)
         password_file = _secret_file(directory / "enrollment-password")
         _secret_file(directory / "admin-key")
     except OSError as err:
@@ -50,10 +48,7 @@ def quickstart(directory: Path, *, host: str, port: int, environ: Mapping[str, s
     def on_ready(served: Served) -> int:
         return _greet(served, directory=directory, password_file=password_file)
 
-    try:
-        return serve(settings, on_ready=on_ready)
-    finally:
-        ready.unlink(missing_ok=True)
+    return serve(settings, on_ready=on_ready, ready_file=directory / "ready")
 
 
 def _greet(served: Served, *, directory: Path, password_file: Path) -> int:

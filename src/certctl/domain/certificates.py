@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class CertificateStatus(StrEnum):
@@ -68,6 +69,17 @@ class CertificateRecord:
     revoked_us: int | None = None
     revocation_reason: str | None = None
     tenant: str | None = None
+
+
+class CertificateKey(NamedTuple):
+    """What a certificate is found by: ``serial`` leads to it, ``fingerprint`` proves it.
+
+    Serial numbers of ours rise with time, so their index grows at one end; an index of
+    fingerprints would touch a random page with each certificate.
+    """
+
+    serial: str
+    fingerprint: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
-from certctl.domain.certificates import CertificateRecord, CertificateState
+from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
 from certctl.domain.order import Issued, Order
 from certctl.domain.principal import Credential
 
@@ -22,7 +22,7 @@ class Transaction(Protocol):
     """One durable unit of the authority: all of it is on disk, or none."""
 
     def certificate_states(
-        self, fingerprints: Collection[bytes]
+        self, keys: Collection[CertificateKey]
     ) -> Mapping[bytes, CertificateState]:
         """Current state by SHA-256 fingerprint; absent ones are left out."""
         ...
@@ -73,7 +73,7 @@ class WritableStore(Protocol):
 class Records(Protocol):
     """The read-only side of the store, for workers and host commands."""
 
-    def state_by_fingerprint(self, fingerprint: bytes) -> CertificateState | None: ...
+    def state_of(self, key: CertificateKey) -> CertificateState | None: ...
 
     def newest_valid(
         self, profile: str, subject_der: bytes, now_us: int
@@ -127,6 +127,14 @@ class ClientTrust(Protocol):
 
         Raises:
             CertificateRefused: untrusted, expired, not_yet_valid, wrong_usage.
+        """
+        ...
+
+    def identify(self, leaf: bytes) -> CertificateKey:
+        """What to look a certificate up by, without judging anything about it.
+
+        Raises:
+            CertificateRefused: untrusted (cannot be parsed).
         """
         ...
 

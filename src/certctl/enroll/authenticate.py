@@ -7,7 +7,6 @@ Unknown means no: every path that is not an explicit yes ends in a refusal.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 
 from certctl.domain.certificates import CertificateState, CertificateStatus
@@ -88,7 +87,7 @@ def judge_certificate(request: EstRequest, ports: Ports) -> Credential:
     now_us = ports.clock()
     leaf = request.tls.peer_chain[0]
     trust = ports.trust[profile.path_id]
-    state = ports.records.state_by_fingerprint(hashlib.sha256(leaf).digest())
+    state = ports.records.state_of(trust.identify(leaf))
     if state is None:
         return trust.verify(request.tls.peer_chain, now_us)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
+from certctl.domain.certificates import CertificateKey
 from certctl.domain.csr import Csr
 from certctl.domain.errors import NotAllowed, Unavailable
 from certctl.domain.names import same_subject
@@ -107,7 +108,9 @@ def _renewed(csr: Csr, caller: Principal, request: EstRequest, ports: Ports) -> 
         _require_same_names(csr, caller.credential.subject_der, caller.credential.san_der)
     if not caller.credential.own:
         return None
-    state = ports.records.state_by_fingerprint(caller.credential.fingerprint)
+    state = ports.records.state_of(
+        CertificateKey(caller.credential.serial, caller.credential.fingerprint)
+    )
     return state.id if state else None
 
 

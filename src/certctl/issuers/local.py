@@ -26,7 +26,7 @@ from certctl.issuers.signers.file import FileSigner, KeyType, load_key
 from certctl.issuers.signers.port import Signer
 from certctl.wire.certificate import (
     EMPTY_NAME,
-    SERIAL_OCTETS,
+    SERIAL_RANDOM_OCTETS,
     CertificateTemplate,
     encode_serial,
     key_identifier,
@@ -235,7 +235,7 @@ class LocalCA:
             raise IssuerUnavailable(f"issuer {self.issuer_id}", retry_after=_RETRY_AFTER)
         not_before = max(not_before_us, self._not_before_us) // SECOND_US
         not_after = min(not_after_us, self._not_after_us) // SECOND_US
-        serial = encode_serial(self._random(SERIAL_OCTETS))
+        serial = encode_serial(now_us // SECOND_US, self._random(SERIAL_RANDOM_OCTETS))
         to_be_signed = self._template.to_be_signed(
             serial=serial,
             not_before=not_before,

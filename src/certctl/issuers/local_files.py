@@ -31,7 +31,7 @@ from certctl.issuers.signers.file import (
     make_key,
     write_key,
 )
-from certctl.wire.certificate import SERIAL_OCTETS, encode_serial, key_identifier
+from certctl.wire.certificate import SERIAL_RANDOM_OCTETS, encode_serial, key_identifier
 
 CA_LIFETIME = timedelta(days=3652)
 """Ten years (issuers §2)."""
@@ -150,12 +150,13 @@ def make_certificate(
     common_name = f"certctl CA {issuer_id[:_MAX_ID_IN_NAME]} {identifier[:4].hex()}"
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     now = datetime.fromtimestamp(now_us // SECOND_US, UTC)
+    serial = encode_serial(now_us // SECOND_US, random(SERIAL_RANDOM_OCTETS))
     return (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(public_key)
-        .serial_number(int.from_bytes(encode_serial(random(SERIAL_OCTETS)), "big"))
+        .serial_number(int.from_bytes(serial, "big"))
         .not_valid_before(now - CA_BACKDATE)
         .not_valid_after(now + CA_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)

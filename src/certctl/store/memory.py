@@ -14,7 +14,12 @@ from types import TracebackType
 from typing import Self
 
 from certctl.domain.audit import Counter, RecordedEvent
-from certctl.domain.certificates import CertificateRecord, CertificateState, CertificateStatus
+from certctl.domain.certificates import (
+    CertificateKey,
+    CertificateRecord,
+    CertificateState,
+    CertificateStatus,
+)
 from certctl.domain.ports import DuplicateKey
 from certctl.store.errors import CaMismatch, CommandRefused
 from certctl.store.queries.certificates import NEWEST
@@ -28,7 +33,6 @@ class Tables:
     """The rows, by their keys. One transaction changes its own copy."""
 
     certificates: dict[str, CertificateRecord] = field(default_factory=dict)
-    by_fingerprint: dict[bytes, str] = field(default_factory=dict)
     serials: dict[tuple[str, bytes], str] = field(default_factory=dict)
     repetitions: dict[bytes, tuple[str, int]] = field(default_factory=dict)
     events: dict[tuple[str, int], RecordedEvent] = field(default_factory=dict)
@@ -71,8 +75,8 @@ class MemoryStore:
         with self.transaction() as transaction:
             transaction.bind_ca(issuer_id, fingerprint)
 
-    def state_by_fingerprint(self, fingerprint: bytes) -> CertificateState | None:
-        return _states(self._now(), (fingerprint,)).get(fingerprint)
+    def state_of(self, key: CertificateKey) -> CertificateState | None:
+        return _states(self._now(), (key,)).get(key.fingerprint)
 
     def newest_valid(
         self, profile: str, subject_der: bytes, now_us: int
@@ -152,9 +156,9 @@ class MemoryTransaction:
             self._store.tables = staged
 
     def certificate_states(
-        self, fingerprints: Collection[bytes]
+        self, keys: Collection[CertificateKey]
     ) -> Mapping[bytes, CertificateState]:
-        return _states(self._open(), fingerprints)
+        return _states(self._open(), keys)
 
     def repeated_certificates(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, bytes]:
         tables = self._open()
@@ -167,14 +171,9 @@ class MemoryTransaction:
             serial = (record.issuer_id, self._serial(record))
             if len(record.fingerprint) != DIGEST_OCTETS:
                 raise self._failed(CommandRefused("certificates.fingerprint"))
-            if (
-                record.id in tables.certificates
-                or record.fingerprint in tables.by_fingerprint
-                or serial in tables.serials
-            ):
+            if record.id in tables.certificates or serial in tables.serials:
                 raise self._failed(DuplicateKey("certificates"))
             tables.certificates[record.id] = record
-            tables.by_fingerprint[record.fingerprint] = record.id
             tables.serials[serial] = record.id
 
     def record_repetitions(self, rows: Sequence[tuple[bytes, str, int]], now_us: int) -> None:
@@ -236,6 +235,7 @@ def _valid(record: CertificateRecord, now_us: int) -> bool:
     return record.status is CertificateStatus.VALID and record.not_after_us > now_us
 
 
-def _states(tables: Tables, fingerprints: Collection[bytes]) -> dict[bytes, CertificateState]:
-    ids = {key: tables.by_fingerprint.get(key) for key in fingerprints}
-    return {key: state_of(tables.certificates[id_]) for key, id_ in ids.items() if id_ is not None}
+def _states(tables: Tables, keys: Collection[CertificateKey]) -> dict[bytes, CertificateState]:
+    wanted = {key.fingerprint for key in keys}
+    records = tables.certificates.values()
+    return {each.fingerprint: state_of(each) for each in records if each.fingerprint in wanted}

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from certctl.domain.audit import Counter, RecordedEvent
-from certctl.domain.certificates import CertificateRecord, CertificateState
+from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
 from certctl.store import faults
 from certctl.store.queries import audit, certificates, counters
 
@@ -34,8 +34,8 @@ class SqlRecords:
         self._connection: Connection | None = None
         self._closed = False
 
-    def state_by_fingerprint(self, fingerprint: bytes) -> CertificateState | None:
-        return self._ask(certificates.states, (fingerprint,)).get(fingerprint)
+    def state_of(self, key: CertificateKey) -> CertificateState | None:
+        return self._ask(certificates.states, (key,)).get(key.fingerprint)
 
     def newest_valid(
         self, profile: str, subject_der: bytes, now_us: int

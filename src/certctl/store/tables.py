@@ -2,7 +2,7 @@
 
 Times are integers, microseconds since 1970 (UTC). Types are those that SQLite's STRICT
 tables and PostgreSQL share. Each index costs a random page per certificate written, so
-there are only those that a running query needs: id, fingerprint, serial, subject.
+there are only those that a running query needs: id, serial, subject.
 """
 
 from __future__ import annotations
@@ -74,7 +74,6 @@ certificates: Final = Table(
     Column("csr_sha256", LargeBinary, nullable=False),
     Column("der", LargeBinary, nullable=False),
     Column("csr_der", LargeBinary, nullable=False),
-    UniqueConstraint("fingerprint"),
     UniqueConstraint("serial", "issuer_id"),
     CheckConstraint("length(serial) = 20", name="serial"),
     CheckConstraint("length(fingerprint) = 32", name="fingerprint"),

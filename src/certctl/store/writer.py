@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from certctl.domain.audit import Counter, RecordedEvent
-from certctl.domain.certificates import CertificateRecord, CertificateState
+from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
 from certctl.domain.errors import StoreUnavailable
 from certctl.domain.ports import DuplicateKey
 from certctl.store import faults
@@ -138,9 +138,9 @@ class SqlTransaction:
             raise self._failure
 
     def certificate_states(
-        self, fingerprints: Collection[bytes]
+        self, keys: Collection[CertificateKey]
     ) -> Mapping[bytes, CertificateState]:
-        return self._run(certificate_queries.states, fingerprints)
+        return self._run(certificate_queries.states, keys)
 
     def repeated_certificates(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, bytes]:
         return self._run(repetition_queries.repeated_certificates, keys, now_us)

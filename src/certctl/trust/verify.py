@@ -8,6 +8,7 @@ bundle holds, self-signed or not (partial chains count).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from OpenSSL import crypto
 
+from certctl.domain.certificates import CertificateKey
 from certctl.domain.clock import SECOND_US
 from certctl.domain.errors import CertificateRefused
 from certctl.domain.principal import Credential
@@ -80,6 +82,15 @@ class ProfileTrust:
         _check_path(leaf, path)
         leaf.check_client_usage()
         return leaf.credential()
+
+    def identify(self, leaf: bytes) -> CertificateKey:
+        """What a certificate is looked up by; nothing about it is judged.
+
+        Raises:
+            CertificateRefused: untrusted (cannot be read).
+        """
+        presented = read_presented(leaf)
+        return CertificateKey(presented.serial, hashlib.sha256(leaf).digest())
 
     def describe(self, leaf: bytes) -> Credential:
         """Names of a certificate whose issuer and times are judged elsewhere.

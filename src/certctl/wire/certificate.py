@@ -26,7 +26,7 @@ from certctl.wire.der import (
 )
 
 EMPTY_NAME = b"\x30\x00"
-SERIAL_OCTETS = 20
+SERIAL_RANDOM_OCTETS = 16
 """RFC 5280 §4.1.2.2 allows no more, and policy §3 wants all of them."""
 
 _UTC_TIME = 0x17
@@ -162,14 +162,16 @@ def key_identifier(spki_der: bytes) -> bytes:
     return _digest_key_bits(_open_public_key(spki_der)[1])
 
 
-def encode_serial(random: bytes) -> bytes:
-    """Twenty random octets as a serial number of just that length, always positive.
+def encode_serial(seconds: int, random: bytes) -> bytes:
+    """A serial number of twenty octets, always positive: time first, then chance.
 
-    The first two bits become 01: never negative, never shorter, 158 bits of chance.
+    The first two bits are 01: never negative, never shorter. Thirty bits of time in
+    steps of four seconds (until 2106) make numbers rise, so that an index of them grows
+    at one end; notBefore tells the time anyway. 128 bits of chance follow.
     """
-    if len(random) != SERIAL_OCTETS:
-        raise ValueError(f"{SERIAL_OCTETS} random octets are needed")
-    return bytes((random[0] & 0x3F | 0x40,)) + random[1:]
+    if len(random) != SERIAL_RANDOM_OCTETS:
+        raise ValueError(f"{SERIAL_RANDOM_OCTETS} random octets are needed")
+    return (0x4000_0000 | seconds >> 2 & 0x3FFF_FFFF).to_bytes(4, "big") + random
 
 
 @lru_cache(maxsize=64)

@@ -37,11 +37,17 @@ class Served:
     ca_file: Path
 
 
-def serve(settings: Settings, *, on_ready: Callable[[Served], int] | None = None) -> int:
+def serve(
+    settings: Settings,
+    *,
+    on_ready: Callable[[Served], int] | None = None,
+    ready_file: Path | None = None,
+) -> int:
     """Run until SIGTERM or SIGINT; gives the exit code.
 
     ``on_ready`` runs in a child process of its own once everything serves; a non-zero
-    result ends the server.
+    result ends the server. ``ready_file``, which it may write, is removed at start and
+    stop; a server that is refused because another one runs here leaves it alone.
     """
     clock = system_clock
     log = process_log(settings, "supervisor", clock)
@@ -51,6 +57,7 @@ def serve(settings: Settings, *, on_ready: Callable[[Served], int] | None = None
         data = prepare_data_directory(settings.server.data_dir, log)
         run = data / RUN_DIRECTORY
         lock = _lock(run)
+        _remove(ready_file)
         port, reservation = reserve_port(settings.server.host, settings.server.port)
     except (StartRefused, PortInUse) as refused:
         return refuse_start(refused)
@@ -65,6 +72,7 @@ def serve(settings: Settings, *, on_ready: Callable[[Served], int] | None = None
     try:
         return supervisor.run()
     finally:
+        _remove(ready_file)
         listener.close()
         reservation.close()
         os.close(lock)
@@ -148,6 +156,11 @@ def _lock(run: Path) -> int:
             " or set CERTCTL_DATA_DIR to a directory of its own."
         ) from err
     return fd
+
+
+def _remove(path: Path | None) -> None:
+    if path is not None:
+        path.unlink(missing_ok=True)
 
 
 def _url_host(host: str) -> str:

@@ -159,6 +159,7 @@ def test_a_credential_revoked_meanwhile_opens_nothing(workshop: Workshop) -> Non
         "a",
         operation=Operation.SIMPLEREENROLL,
         credential=hashlib.sha256(der).digest(),
+        credential_serial=f"{x509.load_der_x509_certificate(der).serial_number:x}",
         credential_own=True,
     )
     [outcome] = workshop.service.run([renewal])

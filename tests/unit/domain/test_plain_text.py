@@ -26,7 +26,7 @@ from certctl.domain.plain_text import MAX_SHOWN, check_text, shown
         "センサー Sensor",
         "传感器7",
         "센서",
-        "50 µA",
+        "50 \u00b5A, 3 k\u2126",
         "e\u0301",
     ],
 )

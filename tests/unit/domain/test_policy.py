@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -103,9 +104,9 @@ def test_purposes_are_those_of_the_profile():
     assert refused(replace(CSR, ekus=(CLIENT_AUTH,)), none).wanted == "none"
 
 
-@pytest.mark.parametrize("named", [(subject("device-1"), ()), (EMPTY, (DNS,))])
-def test_a_name_in_either_place_is_enough(named):
-    check_contents(*named, KEY, DEFAULT_PROFILE)
+@pytest.mark.parametrize(("name", "sans"), [(subject("device-1"), ()), (EMPTY, (DNS,))])
+def test_a_name_in_either_place_is_enough(name, sans):
+    check_contents(name, sans, KEY, DEFAULT_PROFILE)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +148,7 @@ def test_number_and_kinds_of_names_are_those_of_the_profile():
 
 
 def test_the_digest_changes_with_every_field_and_with_nothing_else():
-    changes = {
+    changes: dict[str, Any] = {
         "id": "other",
         "enabled": False,
         "allowed_key_algorithms": (AllowedKey(algorithm=KeyAlgorithm.RSA, min_size=2048),),

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event as sqlalchemy_event
-from tests.contract.samples import certificate, digest, event
-from tests.unit.store.conftest import Program, line
 
 from certctl.domain.audit import Counter
 from certctl.domain.errors import StoreUnavailable
 from certctl.store import SqlStore, open_records, open_writable
+from tests.contract.samples import certificate, digest, event
+from tests.unit.store.conftest import Program, line
 
 
 def fill(store: SqlStore, first: int, count: int) -> None:

@@ -9,8 +9,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from tests.contract.samples import certificate, digest, event
-from tests.unit.store.conftest import Program, line
 
 from certctl.store import (
     SchemaOutdated,
@@ -22,6 +20,8 @@ from certctl.store import (
     open_records,
     open_writable,
 )
+from tests.contract.samples import certificate, digest, event
+from tests.unit.store.conftest import Program, line
 
 
 def change(path: Path, statement: str) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from tests.contract.samples import certificate, event
-from tests.unit.store.conftest import Program, line
 
 from certctl.domain.errors import StoreUnavailable
 from certctl.store import SqlRecords, open_records, open_writable
+from tests.contract.samples import certificate, event
+from tests.unit.store.conftest import Program, line
 
 
 def write(records: SqlRecords, statement: str) -> None:

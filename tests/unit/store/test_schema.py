@@ -10,12 +10,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
-from tests.contract.samples import certificate, event
 
 from certctl.store import open_writable
 from certctl.store.engine import REVISIONS
 from certctl.store.migrations import scripts
 from certctl.store.tables import metadata
+from tests.contract.samples import certificate, event
 
 
 @pytest.fixture
@@ -89,7 +89,6 @@ def test_audit_events_are_append_only(database: sqlite3.Connection, statement: s
 @pytest.mark.parametrize(
     ("statement", "index"),
     [
-        ("SELECT id FROM certificates WHERE fingerprint = ?", "fingerprint=?"),
         ("SELECT id FROM certificates WHERE serial = ? AND issuer_id = 'x'", "serial=?"),
         ("SELECT id FROM certificates WHERE id > ? ORDER BY id", "id>?"),
         (

@@ -27,7 +27,7 @@ def test_a_driver_of_named_parameters_is_refused():
 
 def test_postgresql_gets_its_own_text():
     names = certificates.columns.keys()
-    dialect = PGDialect(paramstyle="format")  # type: ignore[no-untyped-call]
+    dialect = PGDialect(paramstyle="format")
     found = positional(insert(certificates), dialect, names)
     assert found.count("%s") == len(names)
 

@@ -193,6 +193,11 @@ class App:
             given += len(part)
         return given
 
+    async def on_lump(self, _scope: Any, receive: Any, send: Any) -> None:
+        """32 MiB in one message: the transport has to keep what the peer does not take."""
+        await self.body(receive)
+        await answer(send, b"l" * 32 * 1024 * 1024)
+
     async def on_no_length(self, _scope: Any, _receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"x"})
@@ -433,6 +438,7 @@ class Reader:
         while (end := self._held.find(b"\r\n\r\n")) < 0:
             self._more()
         head = self._take(end + 4)
+        assert head.startswith(b"HTTP/1.1 "), "bytes of a body where an answer should begin"
         status = int(head.split(b" ", 2)[1])
         found = Answer(status=status, head=head, body=b"")
         length = 0 if head_only or status < 200 else int(found.header("Content-Length") or "0")

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import socket
+import struct
 
 import pytest
+from uvicorn.server import ServerState
 
-from tests.unit.tls.rig import Reader, Server, ask, openssl, request, tls
+from certctl.tls import HttpProtocol
+from certctl.tls.http import http_config
+from tests.unit.tls.rig import QUICK, App, Reader, Server, ask, openssl, request, tls
 
 
 @pytest.mark.parametrize(
@@ -205,5 +211,27 @@ def test_application_hears_of_a_peer_that_left(server: Server) -> None:
         client.sendall(request("/wait-gone"))
         server.until(lambda: server.app.held)
         # A reset, not an orderly end: nobody can read an answer any more.
-        client.setsockopt(1, 13, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     server.until(server.app.cut.is_set)
+
+
+def test_the_same_protocol_serves_plain_tcp() -> None:
+    async def main() -> tuple[bytes, bytes]:
+        loop = asyncio.get_running_loop()
+        config, state = http_config(App()), ServerState()
+        served = await loop.create_server(
+            lambda: HttpProtocol(config, state, loop=loop, limits=QUICK), "127.0.0.1", 0
+        )
+        async with served:
+            port = served.sockets[0].getsockname()[1]
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(request("/echo", b"p-l-a-i-n") + b"garbage\r\n\r\n")
+            good = await reader.readuntil(b"p-l-a-i-n")
+            bad = await reader.read()
+            writer.close()
+            await writer.wait_closed()
+        return good, bad
+
+    good, bad = asyncio.run(main())
+    assert good.startswith(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n")
+    assert bad.startswith(b"HTTP/1.1 400 Bad Request\r\n")

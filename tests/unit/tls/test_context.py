@@ -82,6 +82,13 @@ def test_hybrid_group_and_fast_cipher_come_first(server: Server) -> None:
         assert client.get_cipher_name() == "TLS_AES_128_GCM_SHA256"
 
 
+def test_other_groups_are_refused(server: Server) -> None:
+    context = client_context()
+    context.set_ecdh_curve("secp521r1")
+    with plain(server) as sock, pytest.raises(ssl.SSLError):
+        context.wrap_socket(sock)
+
+
 def test_without_the_private_handle_openssl_chooses(
     monkeypatch: pytest.MonkeyPatch, serve: Any
 ) -> None:

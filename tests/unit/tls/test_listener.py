@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 import socket
 import threading
-import time
+import weakref
 
 import pytest
 
@@ -95,6 +96,20 @@ def test_counters_add_up(server: Server) -> None:
     server.until(lambda: not server.listener.counters.open)
     now = server.counters
     assert (now.requests, dict(now.rejected), now.requests_in_flight) == (1, {400: 1}, 0)
+
+
+def test_nothing_waits_for_the_garbage_collector(server: Server) -> None:
+    """A server collects seldom; what a connection held must go with it."""
+    gc.disable()
+    try:
+        with tls(server) as client:
+            client.sendall(request("/echo", b"1"))
+            Reader(client).answer()
+            kept = server.do(lambda: weakref.ref(server.protocol()))
+        server.until(lambda: not server.listener.counters.open)
+        server.until(lambda: kept() is None)
+    finally:
+        gc.enable()
 
 
 def test_two_listeners_share_a_port() -> None:
@@ -214,9 +229,7 @@ def test_close_does_not_wait_for_clients_that_keep_their_end_open(server: Server
         client = secured(sock)
         client.sendall(request("/echo", b"1"))
         assert Reader(client).answer().body == b"1"
-        begun = time.monotonic()
-        server.close(60)
-        assert time.monotonic() - begun < WAIT_S  # a bound, not a measurement
+        server.close(3600)  # the rig gives up long before
         client.close()
 
 

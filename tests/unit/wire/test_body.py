@@ -61,9 +61,25 @@ def test_a_body_of_any_client_gives_the_der(body):
         (pem(b"CERTIFICATE REQUEST", b"\n"), "empty"),
         (b"{}", "not_base64"),
         (b"csr=" + LINE, "not_base64"),
-        (LINE[:-5], "not_base64"),
-        (LINE + b"=", "not_base64"),
-        (LINE.rstrip(b"=") + b"====", "not_base64"),
+        *[
+            (quads + padding, "not_base64")
+            for quads, padding in (
+                (b"MAAA", b"="),
+                (b"MAAA", b"=="),
+                (b"MAAA", b"==="),
+                (b"MAAA", b"===="),
+                (b"MAAAMAA", b""),
+                (b"MAAAMAA", b"=="),
+                (b"MAAAMAA", b"====="),
+                (b"MAAAMA", b""),
+                (b"MAAAMA", b"="),
+                (b"MAAAMA", b"==="),
+                (b"MAAAM", b"==="),
+                (b"=MAA", b""),
+                (b"MA=A", b""),
+                (b"MAA=MAAA", b""),
+            )
+        ],
         (b"====", "not_base64"),
         (LINE + b"\x00", "not_base64"),
         (LINE[:100] + b"-" + LINE[101:], "not_base64"),
@@ -97,10 +113,12 @@ def test_a_refused_pem_block_is_named_and_never_repeated():
 
 @given(st.binary(max_size=200))
 def test_any_octets_are_octets_or_a_refusal(body):
+    reason = ""
     try:
-        assert isinstance(decode_body(body), bytes)
+        decode_body(body)
     except RequestMalformed as refused:
-        assert refused.reason in {"empty", "not_base64", "not_pkcs10", "trailing_bytes"}
+        reason = refused.reason
+    assert reason in {"", "empty", "not_base64", "not_pkcs10", "trailing_bytes"}
 
 
 @given(st.binary(min_size=1, max_size=300), st.sampled_from(["\n", "\r\n", "\r", " \t\n"]))

@@ -110,20 +110,24 @@ def test_times_change_their_form_with_the_year_2050(moment, octets):
     assert encode_time(int(moment.timestamp())) == octets
 
 
-@pytest.mark.parametrize("first", [0x00, 0x01, 0x3F, 0x40, 0x7F, 0x80, 0xFF])
-def test_a_serial_is_positive_and_has_twenty_octets_whatever_chance_gave(first):
-    serial = encode_serial(bytes((first,)) + b"\xab" * 19)
+@pytest.mark.parametrize("seconds", [0, 1_790_000_000, 2**32 - 1, 2**40])
+@pytest.mark.parametrize("chance", [b"\x00" * 16, b"\xff" * 16])
+def test_a_serial_is_positive_and_has_twenty_octets_whatever_time_and_chance(seconds, chance):
+    serial = encode_serial(seconds, chance)
     number = int.from_bytes(serial, "big", signed=True)
     assert number > 0
     assert number.bit_length() == 159
-    assert serial[1:] == b"\xab" * 19
-    assert serial[0] & 0x3F == first & 0x3F
+    assert serial[4:] == chance
 
 
-@pytest.mark.parametrize("count", [0, 19, 21])
-def test_a_serial_takes_exactly_twenty_octets(count):
-    with pytest.raises(ValueError, match="20"):
-        encode_serial(b"x" * count)
+def test_serials_rise_with_time():
+    assert encode_serial(1_790_000_000, b"\xff" * 16) < encode_serial(1_790_000_004, b"\x00" * 16)
+
+
+@pytest.mark.parametrize("count", [0, 15, 17, 20])
+def test_a_serial_takes_exactly_sixteen_octets_of_chance(count):
+    with pytest.raises(ValueError, match="16"):
+        encode_serial(0, b"x" * count)
 
 
 def test_an_extension_leaves_out_the_default_false():

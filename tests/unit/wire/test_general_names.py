@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -102,7 +104,7 @@ ascii_text = st.text(st.characters(max_codepoint=127), max_size=30)
     )
 )
 def test_names_that_the_library_writes_come_back_in_order(wanted):
-    makers = {
+    makers: dict[str, Callable[[Any], x509.GeneralName]] = {
         "dns": x509.DNSName._init_without_validation,
         "email": x509.RFC822Name._init_without_validation,
         "uri": x509.UniformResourceIdentifier._init_without_validation,

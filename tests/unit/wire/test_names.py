@@ -87,6 +87,8 @@ def test_the_empty_name_is_a_name():
         rdn(forge.attribute_value(CN, "d"), forge.attribute_value(CN, "d")),
         rdn(forge.attribute_value(CN, "device"), forge.attribute_value(SERIAL, "7")),
         one(0x0C, b"\xff\xfe"),
+        # Lengths of more than one octet that look like short ones: 82 30 80 is a length.
+        bytes.fromhex("3081843182308006035504030c79") + b"a" * 121,
         one(0x0C, b"\xed\xa0\x80"),
         one(0x13, b"\xe4"),
         one(0x1E, b"\x00"),
@@ -115,7 +117,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9
     st.lists(
         st.lists(
             st.tuples(
-                st.sampled_from([NameOID.COMMON_NAME, NameOID.SURNAME, NameOID.USER_ID]),
+                st.sampled_from([NameOID.PSEUDONYM, NameOID.SURNAME, NameOID.USER_ID]),
                 texts,
             ),
             min_size=1,

@@ -132,8 +132,12 @@ def test_a_long_common_name_and_an_empty_subject_are_no_warning():
 
 @pytest.mark.parametrize(
     ("value", "wants_ca"),
-    [(b"", False), (b"\x01\x01\xff", True), (b"\x01\x01\xff\x02\x01\x00", True)]
-    + [(b"\x02\x01\x00", True)],
+    [
+        (b"", False),
+        (b"\x01\x01\xff", True),
+        (b"\x01\x01\xff\x02\x01\x00", True),
+        (b"\x02\x01\x00", True),
+    ],
 )
 def test_any_power_of_a_ca_is_seen(value, wants_ca):
     constraints = forge.extension("2.5.29.19", encode(SEQUENCE, value), critical=True)

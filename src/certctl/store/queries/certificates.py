@@ -8,8 +8,13 @@ from functools import lru_cache
 from sqlalchemy import bindparam, literal_column, select
 from sqlalchemy.engine import Connection, Dialect
 
-from certctl.domain.certificates import CertificateRecord, CertificateState
-from certctl.store.rows import certificate_record, certificate_state, subject_key
+from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
+from certctl.store.rows import (
+    certificate_record,
+    certificate_state,
+    serial_octets,
+    subject_key,
+)
 from certctl.store.statement import chunks, positional
 from certctl.store.tables import certificates
 
@@ -31,15 +36,27 @@ _STATE = (
 
 
 def states(
-    connection: Connection, fingerprints: Collection[bytes]
+    connection: Connection, keys: Collection[CertificateKey]
 ) -> Mapping[bytes, CertificateState]:
     """Current state by SHA-256 fingerprint; absent ones are left out."""
+    wanted = {key.fingerprint for key in keys}
+    serials = {octets for key in keys if (octets := _octets(key.serial)) is not None}
     found: dict[bytes, CertificateState] = {}
-    for keys in chunks(fingerprints):
-        rows = connection.exec_driver_sql(_states(connection.dialect, len(keys)), tuple(keys))
+    for some in chunks(serials):
+        rows = connection.exec_driver_sql(_states(connection.dialect, len(some)), tuple(some))
         for row in rows.fetchall():
-            found[row[1]] = certificate_state(row)
+            # Another CA may have given the same number: the fingerprint decides.
+            if row[1] in wanted:
+                found[row[1]] = certificate_state(row)
     return found
+
+
+def _octets(serial: str) -> bytes | None:
+    """None for a number that nothing on record can have: over 20 octets, or negative."""
+    try:
+        return serial_octets(serial)
+    except ValueError:
+        return None
 
 
 def newest_valid(
@@ -68,7 +85,7 @@ def page(connection: Connection, after: str | None, limit: int) -> Sequence[Cert
 @lru_cache(maxsize=64)
 def _states(dialect: Dialect, size: int) -> str:
     names = [f"key_{n}" for n in range(size)]
-    clause = select(*_STATE).where(_c.fingerprint.in_([bindparam(name) for name in names]))
+    clause = select(*_STATE).where(_c.serial.in_([bindparam(name) for name in names]))
     return positional(clause, dialect, names)
 
 

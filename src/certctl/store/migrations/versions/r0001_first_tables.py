@@ -64,7 +64,6 @@ def upgrade() -> None:
         Column("der", LargeBinary, nullable=False),
         Column("csr_der", LargeBinary, nullable=False),
         PrimaryKeyConstraint("id", name="pk_certificates"),
-        UniqueConstraint("fingerprint", name="uq_certificates_fingerprint"),
         UniqueConstraint("serial", "issuer_id", name="uq_certificates_serial_issuer_id"),
         CheckConstraint("length(serial) = 20", name="ck_certificates_serial"),
         CheckConstraint("length(fingerprint) = 32", name="ck_certificates_fingerprint"),
