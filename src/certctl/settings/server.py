@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from certctl.settings.catalogue import server as names
 from certctl.settings.given import Given
@@ -74,8 +75,7 @@ def _database_url(given: Given, data_dir: Path) -> str:
     """With the path made absolute: the processes need not share a working directory."""
     url = given.value(names.DATABASE_URL)
     if url is None or not url.startswith("sqlite:///"):
-        if "?" in str(data_dir):
-            given.refuse(names.DATA_DIR, "", "a ? is in the path", "choose a directory without one")
-        return f"sqlite:///{data_dir}/certctl.db"
-    path = url.removeprefix("sqlite:///").replace(DATA_DIR_PLACEHOLDER, str(data_dir))
-    return f"sqlite:///{given.directory / path}"
+        return f"sqlite:///{quote(str(data_dir / 'certctl.db'))}"
+    # It is a URL: what would end its path is written with per cent signs.
+    path = url.removeprefix("sqlite:///").replace(DATA_DIR_PLACEHOLDER, quote(str(data_dir)))
+    return f"sqlite:///{quote(str(given.directory / unquote(path)))}"

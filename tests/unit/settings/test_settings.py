@@ -16,7 +16,7 @@ from certctl.settings import (
     Surroundings,
     load_settings,
 )
-from tests.unit.settings.rig import Files, Load, Refuse, profile
+from tests.unit.settings.rig import Files, Load, profile
 
 MTLS, BASIC, ANONYMOUS = AuthMode.MTLS, AuthMode.BASIC, AuthMode.ANONYMOUS
 
@@ -77,9 +77,13 @@ def test_paths_are_absolute(
     assert server.database_url == f"sqlite:///{tmp_path / database}"
 
 
-def test_a_data_dir_that_no_database_url_can_hold_is_refused(refuse: Refuse) -> None:
-    (fault,) = refuse({"DATA_DIR": "/data?"})
-    assert fault.variable == "CERTCTL_DATA_DIR"
+@pytest.mark.parametrize(
+    ("directory", "path"),
+    [("/data?", "/data%3F"), ("/a b%20c#d", "/a%20b%2520c%23d")],
+)
+def test_a_data_dir_of_any_name_has_its_database_url(load: Load, directory: str, path: str) -> None:
+    url = load({"DATA_DIR": directory}).server.database_url
+    assert url == f"sqlite:///{path}/certctl.db"
 
 
 @pytest.mark.parametrize(("on_terminal", "form"), [(True, "text"), (False, "json")])
