@@ -83,6 +83,21 @@ def test_no_request_after_a_close_is_run(server: Server) -> None:
     assert server.app.seen == [("POST", "/echo", 3)]
 
 
+@pytest.mark.parametrize(("header", "http"), [("close", "1.1"), ("keep-alive", "1.0")])
+def test_bytes_after_the_last_request_are_not_judged(
+    server: Server, header: str, http: str
+) -> None:
+    with tls(server) as client:
+        last = request("/hold", b"", f"Connection: {header}", http=http)
+        client.sendall(last + b"garbage\r\n\r\n")
+        server.until(lambda: server.app.held)
+        server.do(server.app.release.set)
+        reader = Reader(client)
+        assert reader.answer().status == 200
+        assert reader.rest() == b""
+    assert server.counters.rejected == {}
+
+
 def test_head_has_the_length_and_no_body(server: Server) -> None:
     with tls(server) as client:
         reader = Reader(client)

@@ -77,7 +77,9 @@ def test_reading_stops_while_the_application_does_not_read(serve: Serve) -> None
     with tls(server) as client:
         client.sendall(request("/hold") + b"POST /echo HTTP/1.1\r\nHost: h\r\n")
         server.until(lambda: server.app.held)
-        client.settimeout(0.3)
+        client.settimeout(0.5)
+        # Much has to be there at once, or reading one piece too many would go unseen.
+        server.loop.call_soon_threadsafe(time.sleep, 0.2)
         with pytest.raises(TimeoutError):
             client.sendall(b"Content-Length: 50000000\r\n\r\n" + b"b" * 50_000_000)
         held = server.do(lambda: len(server.protocol().cycle.body))

@@ -11,7 +11,7 @@ import weakref
 import pytest
 
 from certctl.tls import EventKind, bind_listener
-from certctl.tls.listener import source_key
+from certctl.tls.listener import KERNEL_UNSENT, source_key
 from tests.unit.tls.conftest import Serve
 from tests.unit.tls.rig import WAIT_S, Reader, Server, ask, openssl, plain, request, secured, tls
 
@@ -110,6 +110,13 @@ def test_nothing_waits_for_the_garbage_collector(server: Server) -> None:
         server.until(lambda: kept() is None)
     finally:
         gc.enable()
+
+
+def test_the_kernel_holds_little_of_what_a_peer_does_not_read(server: Server) -> None:
+    with plain(server):
+        server.until(lambda: server.listener.counters.open)
+        sock = server.do(lambda: server.connection()._sock)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == KERNEL_UNSENT
 
 
 def test_two_listeners_share_a_port() -> None:
@@ -224,7 +231,8 @@ def test_close_aborts_what_outlives_the_grace(server: Server) -> None:
             stalled.recv(1)
 
 
-def test_close_does_not_wait_for_clients_that_keep_their_end_open(server: Server) -> None:
+def test_close_does_not_wait_for_clients_that_keep_their_end_open(serve: Serve) -> None:
+    server = serve(drain_s=3600)
     with plain(server) as sock:
         client = secured(sock)
         client.sendall(request("/echo", b"1"))
