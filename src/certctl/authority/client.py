@@ -32,6 +32,7 @@ RECONNECT_SECONDS = 0.1
 # Longer than any commit and any restart of the authority (2 s), shorter than a
 # client's patience: then the answer is 503 and the client asks again.
 ANSWER_SECONDS = 10.0
+SWEEP_SECONDS = 1.0
 # Refusals waiting for an authority that is away; floods are folded before this.
 MAX_WAITING_NOTES = 10_000
 
@@ -39,13 +40,20 @@ MAX_WAITING_NOTES = 10_000
 class AuthorityClient:
     """Use from one event loop only; ``start`` connects and keeps connected."""
 
-    def __init__(self, connect: Callable[[], socket.socket]) -> None:
+    def __init__(
+        self, connect: Callable[[], socket.socket], *, answer_seconds: float = ANSWER_SECONDS
+    ) -> None:
         self._connect = connect
+        self._answer_seconds = answer_seconds
         self._loop: asyncio.AbstractEventLoop
         self._socket: socket.socket | None = None
+        self._greeted = False
         self._reader = FrameReader()
         self._next_id = 0
-        self._waiting: dict[int, asyncio.Future[Issued]] = {}
+        # In the order they were sent, so the oldest is first.
+        self._waiting: dict[int, tuple[asyncio.Future[Issued], float]] = {}
+        self._writer_added = False
+        self._sweep: asyncio.TimerHandle | None = None
         self._outgoing: list[Request] = []
         self._flush_scheduled = False
         self._pending = bytearray()
@@ -54,7 +62,8 @@ class AuthorityClient:
 
     @property
     def connected(self) -> bool:
-        return self._socket is not None
+        """An authority has greeted us; a bare connection may wait in a dead one's queue."""
+        return self._greeted
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -62,8 +71,9 @@ class AuthorityClient:
 
     def close(self) -> None:
         self._closed = True
-        if self._reconnect is not None:
-            self._reconnect.cancel()
+        for timer in (self._reconnect, self._sweep):
+            if timer is not None:
+                timer.cancel()
         self._lose()
 
     async def issue(self, order: Order) -> Issued:
@@ -73,13 +83,13 @@ class AuthorityClient:
         self._next_id += 1
         request_id = self._next_id
         answer: asyncio.Future[Issued] = self._loop.create_future()
-        self._waiting[request_id] = answer
+        self._waiting[request_id] = (answer, self._loop.time() + self._answer_seconds)
+        if self._sweep is None:
+            self._sweep = self._loop.call_later(SWEEP_SECONDS, self._give_up)
         self._send(IssueRequest(request_id, order))
-        timer = self._loop.call_later(ANSWER_SECONDS, self._give_up, request_id)
         try:
             return await answer
         finally:
-            timer.cancel()
             self._waiting.pop(request_id, None)
 
     def record_refusal(self, event: AuditEvent, counter: Counter | None) -> None:
@@ -111,12 +121,16 @@ class AuthorityClient:
                 sent = connection.send(self._pending)
                 del self._pending[:sent]
         except BlockingIOError:
-            self._loop.add_writer(connection.fileno(), self._write)
+            if not self._writer_added:
+                self._writer_added = True
+                self._loop.add_writer(connection.fileno(), self._write)
             return
         except OSError:
             self._lose()
             return
-        self._loop.remove_writer(connection.fileno())
+        if self._writer_added:
+            self._writer_added = False
+            self._loop.remove_writer(connection.fileno())
 
     def _read(self) -> None:
         connection = self._socket
@@ -128,6 +142,7 @@ class AuthorityClient:
                 self._lose()
                 return
             for frame in self._reader.feed(data):
+                self._greeted = True
                 self._answer(frame)
         except BlockingIOError:
             return
@@ -136,18 +151,26 @@ class AuthorityClient:
 
     def _answer(self, frame: bytes) -> None:
         for reply in decode_replies(frame):
-            answer = self._waiting.pop(reply.id, None)
-            if answer is None or answer.done():
+            waiting = self._waiting.pop(reply.id, None)
+            if waiting is None or waiting[0].done():
                 continue
+            answer = waiting[0]
             if isinstance(reply, FailureReply):
                 answer.set_exception(failure_of(reply))
             else:
                 answer.set_result(reply.issued)
 
-    def _give_up(self, request_id: int) -> None:
-        answer = self._waiting.pop(request_id, None)
-        if answer is not None and not answer.done():
-            answer.set_exception(StoreUnavailable("authority"))
+    def _give_up(self) -> None:
+        """One timer for all orders: a timer for each would be paid with every request."""
+        now = self._loop.time()
+        late = [answer for answer, deadline in self._waiting.values() if deadline <= now]
+        self._fail(late)
+        self._sweep = self._loop.call_later(SWEEP_SECONDS, self._give_up) if self._waiting else None
+
+    def _fail(self, answers: list[asyncio.Future[Issued]]) -> None:
+        for answer in answers:
+            if not answer.done():
+                answer.set_exception(StoreUnavailable("authority"))
 
     def _open(self) -> None:
         if self._closed:
@@ -166,17 +189,17 @@ class AuthorityClient:
     def _lose(self) -> None:
         """The connection is gone: fail what waits, keep notes, connect again."""
         connection, self._socket = self._socket, None
+        self._greeted = False
         if connection is not None:
             self._loop.remove_reader(connection.fileno())
             self._loop.remove_writer(connection.fileno())
+            self._writer_added = False
             connection.close()
         self._reader = FrameReader()
         self._pending = bytearray()
         # Orders not sent yet must not reach the next authority after their 503.
         self._outgoing = [note for note in self._outgoing if isinstance(note, RefusalNote)]
         waiting, self._waiting = self._waiting, {}
-        for answer in waiting.values():
-            if not answer.done():
-                answer.set_exception(StoreUnavailable("authority"))
+        self._fail([answer for answer, _ in waiting.values()])
         if not self._closed:
             self._reconnect = self._loop.call_later(RECONNECT_SECONDS, self._open)

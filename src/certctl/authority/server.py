@@ -118,7 +118,12 @@ class AuthorityServer:
             connection.close()
             return
         connection.setblocking(False)
-        self._selector.register(connection, selectors.EVENT_READ, _Peer(connection))
+        peer = _Peer(connection)
+        self._selector.register(connection, selectors.EVENT_READ, peer)
+        # A greeting: the listening socket outlives its authority, so that a connection by
+        # itself proves nothing.
+        peer.pending += encode_frame([])
+        self._write(peer)
 
     def _read(self, peer: _Peer) -> None:
         try:
