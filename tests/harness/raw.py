@@ -78,6 +78,10 @@ class RawClient:
     def fileno(self) -> int:
         return self._tls.fileno()
 
+    def peer_certificate(self) -> bytes | None:
+        """What the server showed (DER)."""
+        return self._tls.getpeercert(binary_form=True)
+
     def send(self, data: bytes) -> None:
         """Send all of it.
 
@@ -88,7 +92,8 @@ class RawClient:
 
     def end(self) -> None:
         """End our side: TCP first, so that the server reads an end without close_notify."""
-        self._tls.shutdown(socket.SHUT_WR)
+        # Not SSLSocket.shutdown, which forgets that there was TLS and reads raw records.
+        socket.socket.shutdown(self._tls, socket.SHUT_WR)
 
     def answer(self, *, to_head: bool = False) -> Answer:
         """The next final answer; interim ones (100) are passed over.
@@ -114,6 +119,14 @@ class RawClient:
         body = bytes(self._unread[:size])
         del self._unread[:size]
         return Answer(status=status, headers=headers, body=body)
+
+    def interim(self) -> int:
+        """Status of the next head without a body: 100, once the server has read a header."""
+        while END_OF_HEADER not in self._unread:
+            self._more()
+        head, _, _ = self._unread.partition(END_OF_HEADER)
+        del self._unread[: len(head) + len(END_OF_HEADER)]
+        return int(head.split(b" ")[1])
 
     def rest(self) -> bytes:
         """Everything up to the end of the connection, however the server ends it."""

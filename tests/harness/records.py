@@ -14,7 +14,7 @@ from tests.harness.http import basic, tls_context
 from tests.harness.raw import RawClient, post
 from tests.harness.server import RunningServer
 
-WAIT_SECONDS = 15.0
+WAIT_SECONDS = 1.5
 PAUSE_SECONDS = 0.02
 PAGE = 1_000
 # Workers share the port by chance: so many marks, each from another source, reach all.
@@ -57,6 +57,12 @@ class Change:
                 found[key] = found.get(key, 0) + event.count
         return found
 
+    def summary(self) -> str:
+        return (
+            f"{self.refusals()}, {self.counts}, {self.issued} issued,"
+            f" {self.successes()} grants; first {self.events[:3]}"
+        )
+
     def successes(self) -> int:
         return sum(1 for event in self.events if event.outcome is Outcome.SUCCESS)
 
@@ -78,8 +84,10 @@ class Ledger:
         self._seq = recorded[-1].seq if recorded else 0
         self._counts = dict(totals)
 
-    def expect(self, *refused: Refused, issued: int = 0) -> Change:
+    def expect(self, *refused: Refused, issued: int = 0, repeated: int = 0) -> Change:
         """Exactly these refusals and grants, and nothing else, have come on record.
+
+        ``repeated`` grants gave a certificate that had been issued before.
 
         Raises:
             NotOnRecord: within the time limit they did not, or something else did.
@@ -89,17 +97,20 @@ class Ledger:
         for each in refused:
             key = (each.profile, each.counter)
             ticked[key] = ticked.get(key, 0) + each.times
+        grants = issued + repeated
         deadline = time.monotonic() + WAIT_SECONDS
-        while (change := self.change()).refusals() != wanted or change.successes() != issued:
-            if time.monotonic() > deadline:
-                raise NotOnRecord(f"wanted {wanted} and {issued} grants, found {change}")
+        while (change := self.change()).refusals() != wanted or change.successes() != grants:
+            if time.monotonic() > deadline or set(change.refusals()) - set(wanted):
+                raise NotOnRecord(f"wanted {wanted} and {grants} grants, found {change.summary()}")
             time.sleep(PAUSE_SECONDS)
         self._put_marks()
         change = self.change()
         failed = {key: count for key, count in change.counts.items() if key[1] not in _SUCCESS}
         found = (change.refusals(), failed, change.issued, change.successes())
-        if found != (wanted, ticked, issued, issued):
-            raise NotOnRecord(f"wanted {wanted}, {ticked}, {issued} issued; found {change}")
+        if found != (wanted, ticked, issued, grants):
+            raise NotOnRecord(
+                f"wanted {wanted}, {ticked}, {issued} issued; found {change.summary()}"
+            )
         return change
 
     def expect_nothing(self) -> None:

@@ -87,11 +87,7 @@ class RunningServer:
                 break
             try:
                 written = self.ready_file is None or self.ready_file.exists()
-                if (
-                    written
-                    and self.ca_file.exists()
-                    and fetch(self, "GET", "/ready").status == 200
-                ):
+                if written and self.ca_file.exists() and fetch(self, "GET", "/ready").status == 200:
                     return
             except (OSError, ValueError):
                 pass

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -101,21 +102,11 @@ def load_public_key(spki_der: bytes) -> PublicKey:
 
 def describe_key(public_key: PublicKey) -> KeyDescription:
     """What a profile and a record say about a key."""
-    match public_key:
-        case ec.EllipticCurvePublicKey():
-            return KeyDescription(algorithm=KeyAlgorithm.ECDSA, size=public_key.key_size)
-        case rsa.RSAPublicKey():
-            return KeyDescription(algorithm=KeyAlgorithm.RSA, size=public_key.key_size)
-        case ed25519.Ed25519PublicKey():
-            return KeyDescription(algorithm=KeyAlgorithm.ED25519)
-        case ed448.Ed448PublicKey():
-            return KeyDescription(algorithm=KeyAlgorithm.ED448)
-        case mldsa.MLDSA44PublicKey():
-            return KeyDescription(algorithm=KeyAlgorithm.ML_DSA_44)
-        case mldsa.MLDSA65PublicKey():
-            return KeyDescription(algorithm=KeyAlgorithm.ML_DSA_65)
-        case mldsa.MLDSA87PublicKey():
-            return KeyDescription(algorithm=KeyAlgorithm.ML_DSA_87)
+    algorithm = _algorithm_of(type(public_key))
+    if algorithm in _SIZED:
+        sized = cast("ec.EllipticCurvePublicKey | rsa.RSAPublicKey", public_key)
+        return KeyDescription(algorithm=algorithm, size=sized.key_size)
+    return KeyDescription(algorithm=algorithm)
 
 
 def check_strength(public_key: PublicKey) -> None:
@@ -124,8 +115,9 @@ def check_strength(public_key: PublicKey) -> None:
     Raises:
         PolicyViolation: ``key_size`` or ``weak_key``.
     """
-    if not isinstance(public_key, rsa.RSAPublicKey):
+    if _algorithm_of(type(public_key)) is not KeyAlgorithm.RSA:
         return
+    public_key = cast("rsa.RSAPublicKey", public_key)
     bits = public_key.key_size
     if not MIN_RSA_BITS <= bits <= MAX_RSA_BITS:
         raise PolicyViolation(
@@ -155,6 +147,30 @@ def check_key(public_key: PublicKey, allowed: Sequence[AllowedKey]) -> None:
         raise PolicyViolation("key_algorithm", wanted=", ".join(map(str, allowed)), got=str(key))
     if key.size < min(sizes):
         raise PolicyViolation("key_size", wanted=", ".join(map(str, allowed)), got=str(key))
+
+
+_SIZED = frozenset({KeyAlgorithm.ECDSA, KeyAlgorithm.RSA})
+
+_CLASSES: tuple[tuple[type, KeyAlgorithm], ...] = (
+    (ec.EllipticCurvePublicKey, KeyAlgorithm.ECDSA),
+    (rsa.RSAPublicKey, KeyAlgorithm.RSA),
+    (ed25519.Ed25519PublicKey, KeyAlgorithm.ED25519),
+    (ed448.Ed448PublicKey, KeyAlgorithm.ED448),
+    (mldsa.MLDSA44PublicKey, KeyAlgorithm.ML_DSA_44),
+    (mldsa.MLDSA65PublicKey, KeyAlgorithm.ML_DSA_65),
+    (mldsa.MLDSA87PublicKey, KeyAlgorithm.ML_DSA_87),
+)
+
+
+@lru_cache(maxsize=32)
+def _algorithm_of(kind: type) -> KeyAlgorithm:
+    """Asked once per class: an instance check against an abstract class costs as much as
+    the rest of a key's checks together.
+    """
+    for base, algorithm in _CLASSES:
+        if issubclass(kind, base):
+            return algorithm
+    raise TypeError(f"not a public key: {kind.__name__}")
 
 
 # DER of each AlgorithmIdentifier, with how the key's BIT STRING begins where that is

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ from certctl.wiring.ports import PortInUse, reserve_port
 from certctl.wiring.supervisor import ChildSpec, Status, Supervisor, refuse_start
 
 RUN_DIRECTORY = "run"
+# The children of a killed supervisor are killed with it, but one may be in the middle of
+# an fsync and hold the lock until the disk is done.
+LOCK_SECONDS = 1.0
 
 
 class StartRefused(Exception):
@@ -147,15 +151,20 @@ def _lock(run: Path) -> int:
     """One supervisor per data directory; the lock ends with the last process of its tree."""
     run.mkdir(mode=0o700, exist_ok=True)
     fd = os.open(run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as err:
-        os.close(fd)
-        raise StartRefused(
-            f"another certctl-server is running on {run.parent}; stop it,"
-            " or set CERTCTL_DATA_DIR to a directory of its own."
-        ) from err
-    return fd
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return fd
+        except BlockingIOError as err:
+            if time.monotonic() < deadline:
+                time.sleep(0.02)
+                continue
+            os.close(fd)
+            raise StartRefused(
+                f"another certctl-server is running on {run.parent}; stop it,"
+                " or set CERTCTL_DATA_DIR to a directory of its own."
+            ) from err
 
 
 def _remove(path: Path | None) -> None:

@@ -75,6 +75,7 @@ class _Child:
     pid: int = 0
     pipe: int = -1
     ready: bool = False
+    missed_reload: bool = False
     started: float = 0.0
     failures: int = 0
     restart_at: float | None = None
@@ -203,15 +204,24 @@ class Supervisor:
         child.unread = bytearray(rest)
         for word in words:
             if word == b"ready":
-                child.ready = True
-                child.failures = 0
+                self._became_ready(child)
             elif word == b"reload":
                 self._reload_workers()
+
+    def _became_ready(self, child: _Child) -> None:
+        child.ready = True
+        child.failures = 0
+        if child.missed_reload and child.pid:
+            os.kill(child.pid, signal.SIGHUP)
+        child.missed_reload = False
 
     def _reload_workers(self) -> None:
         for child in self._children:
             if child.pid and child.ready:
                 os.kill(child.pid, signal.SIGHUP)
+            else:
+                # It may have read the files already, and has no handler yet.
+                child.missed_reload = True
 
     def _reap(self) -> None:
         for child in self._children:

@@ -1,0 +1,1 @@
+"""Trouble on purpose: killed processes and vanished clients, and what is on record after it."""

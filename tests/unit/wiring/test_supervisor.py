@@ -1,0 +1,122 @@
+"""The supervisor alone, over small children that end, dawdle or refuse on purpose."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+WAIT_SECONDS = 30.0
+RESTARTS = 300
+
+PROGRAM = """
+import pathlib, random, signal, sys, time
+from certctl.obs.log import Level, make_log
+from certctl.wiring.clock import system_clock
+from certctl.wiring.supervisor import ChildSpec, Supervisor
+
+here = pathlib.Path(sys.argv[1])
+
+def restless(status):
+    status.ready()
+    time.sleep(random.Random(time.time_ns()).random() / 100)
+    return 1
+
+def listening(status, name):
+    signal.signal(signal.SIGHUP, lambda *_: (here / name).touch())
+    status.ready()
+    while True:
+        signal.pause()
+
+def prompt(status):
+    listening(status, "prompt-heard")
+
+def dawdling(status):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    (here / "dawdling").touch()
+    while not (here / "go").exists():
+        time.sleep(0.005)
+    listening(status, "dawdling-heard")
+
+def refused(status):
+    return 2
+
+def failing(status):
+    raise RuntimeError("broken on purpose")
+
+log = make_log("supervisor", level=Level.INFO, text=False, clock=system_clock)
+children = [
+    ChildSpec(name=f"{name}-{number}", stage=0, run=globals()[name])
+    for number, name in enumerate(sys.argv[2:])
+]
+sys.exit(Supervisor(children, log=log, grace_s=1.0).run())
+"""
+
+
+def test_children_that_end_together_are_all_restarted_and_the_supervisor_lives(
+    tmp_path: Path,
+) -> None:
+    with _supervisor(tmp_path, *["restless"] * 6) as (process, log):
+        _wait(process, lambda: log.read_text().count("process_started") > RESTARTS)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(WAIT_SECONDS) == 0
+
+
+def test_sighup_reaches_a_child_that_was_still_starting(tmp_path: Path) -> None:
+    with _supervisor(tmp_path, "prompt", "dawdling") as (process, log):
+        _wait(process, (tmp_path / "dawdling").exists)
+        _wait(process, lambda: "process_started" in log.read_text())
+        # Sent until the prompt child has it: it may not have been ready the first time.
+        while not (tmp_path / "prompt-heard").exists():
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.01)
+        assert not (tmp_path / "dawdling-heard").exists()
+        (tmp_path / "go").touch()
+        _wait(process, (tmp_path / "dawdling-heard").exists)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(WAIT_SECONDS) == 0
+
+
+def test_a_start_that_is_refused_ends_everything_with_its_code(tmp_path: Path) -> None:
+    with _supervisor(tmp_path, "prompt", "refused") as (process, _):
+        assert process.wait(WAIT_SECONDS) == 2
+
+
+def test_a_child_that_cannot_start_is_given_up_and_its_fault_is_told(tmp_path: Path) -> None:
+    with _supervisor(tmp_path, "failing") as (process, log):
+        assert process.wait(WAIT_SECONDS) == 1
+        events = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [each["event"] for each in events if each["level"] == "error"] == [
+        *["process_failed", "process_ended"] * 2,
+        "process_failed",
+        "start_failed",
+    ]
+    assert any("broken on purpose" in str(each) for each in events)
+
+
+@contextmanager
+def _supervisor(directory: Path, *children: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    path = directory / "log"
+    with path.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(directory), *children], stdout=log, stderr=log
+        )
+    try:
+        yield process, path
+    finally:
+        # Its children end with it.
+        process.kill()
+        process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert process.poll() is None, "the supervisor ended"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
