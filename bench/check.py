@@ -13,12 +13,13 @@ import datetime as dt
 import http.client
 import ssl
 
-from bench.errors import BenchError
-from bench.pool import Entry, Sample
-from bench.server import Certctl
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, pkcs7
+
+from bench.errors import BenchError
+from bench.pool import Entry, Sample
+from bench.server import Certctl
 
 TIMEOUT_SECONDS = 10
 

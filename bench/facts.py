@@ -7,8 +7,9 @@ import platform
 import subprocess
 from pathlib import Path
 
-from bench.build import HERE, Programs
 from cryptography.hazmat.backends.openssl.backend import backend
+
+from bench.build import HERE, Programs
 
 
 def machine(programs: Programs, folder: Path) -> dict[str, str]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from bench import check, loadgen, results, server
 from bench.errors import BenchError
 from bench.loadgen import Load, Measured
@@ -15,7 +17,6 @@ from bench.plan import Bench
 from bench.pool import Pool, enrollment_pool, extend, read_samples, renewal_pool
 from bench.results import LoadRow, Outcome
 from bench.server import Certctl, Server
-from cryptography.hazmat.primitives.serialization import Encoding
 
 EST = "/.well-known/est/demo"
 ENROLL = f"{EST}/simpleenroll"
