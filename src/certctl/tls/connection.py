@@ -326,6 +326,10 @@ class TLSConnection:
                 raise
             if self._paused or self._state is not State.OPEN:
                 return
+            # Asking an empty socket would cost a system call and an exception; what comes
+            # later is announced by the loop.
+            if len(data) < READ_SIZE and not engine.pending():
+                return
 
     def _peer_closed(self, protocol: asyncio.Protocol) -> None:
         """The peer sends no more, but may wait for an answer (RFC 8446 §6.1)."""

@@ -37,17 +37,19 @@ class TLSEngine:
     """One TLS connection, server side.
 
     ``handshake()``, ``read(size) -> bytes`` and ``write(data) -> int`` raise the
-    exceptions above. They are bound methods of the wrapped object: a layer of Python per
-    call would be paid with each record. After ``WantRead`` or ``WantWrite``, ``write``
-    must be called again with the same bytes (more may follow them).
+    exceptions above; ``pending()`` counts what is decrypted and unread. They are bound
+    methods of the wrapped object: a layer of Python per call would be paid with each
+    record. After ``WantRead`` or ``WantWrite``, ``write`` must be called again with the
+    same bytes (more may follow them).
     """
 
-    __slots__ = ("_connection", "handshake", "read", "write")
+    __slots__ = ("_connection", "handshake", "pending", "read", "write")
 
     def __init__(self, context: SSL.Context, sock: socket.socket) -> None:
         connection = self._connection = SSL.Connection(context, sock)
         connection.set_accept_state()
         self.handshake: Callable[[], None] = connection.do_handshake
+        self.pending: Callable[[], int] = connection.pending
         self.read: Callable[[int], bytes] = connection.recv
         self.write: Callable[[bytes | memoryview], int] = connection.send
 
