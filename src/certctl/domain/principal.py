@@ -11,8 +11,8 @@ from certctl.domain.profiles import AuthMode
 class Credential:
     """The client certificate a caller proved to hold and this profile accepted.
 
-    ``own`` says that the certificate is on record here; then ``subject_der`` and
-    ``san_der`` are those of that record.
+    ``own`` says that the certificate is on record here, as ``certificate_id``; then
+    ``subject_der`` and ``san_der`` are those of that record.
     """
 
     fingerprint: bytes
@@ -22,6 +22,7 @@ class Credential:
     subject_der: bytes
     san_der: bytes
     own: bool
+    certificate_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

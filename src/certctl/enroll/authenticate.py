@@ -93,7 +93,13 @@ def judge_certificate(request: EstRequest, ports: Ports) -> Credential:
 
     shown = trust.describe(leaf)
     _require_good(state, shown, now_us)
-    own = replace(shown, own=True, subject_der=state.subject_der, san_der=state.san_der)
+    own = replace(
+        shown,
+        own=True,
+        certificate_id=state.id,
+        subject_der=state.subject_der,
+        san_der=state.san_der,
+    )
     if state.profile != profile.path_id:
         if state.profile not in profile.accept_from_profiles:
             raise _refused("other_profile", shown)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 
-from certctl.domain.certificates import CertificateKey
 from certctl.domain.csr import Csr
 from certctl.domain.errors import NotAllowed, Unavailable
 from certctl.domain.names import same_subject
@@ -106,12 +105,7 @@ def _renewed(csr: Csr, caller: Principal, request: EstRequest, ports: Ports) -> 
         return _newest_on_record(csr, request, ports)
     if request.profile.same_subject:
         _require_same_names(csr, caller.credential.subject_der, caller.credential.san_der)
-    if not caller.credential.own:
-        return None
-    state = ports.records.state_of(
-        CertificateKey(caller.credential.serial, caller.credential.fingerprint)
-    )
-    return state.id if state else None
+    return caller.credential.certificate_id
 
 
 def _newest_on_record(csr: Csr, request: EstRequest, ports: Ports) -> str:

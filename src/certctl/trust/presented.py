@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography import x509
 
@@ -119,6 +120,8 @@ class Presented:
             raise self.refused("wrong_usage")
 
 
+# One request asks for its certificate up to three times; nothing about it can change.
+@lru_cache(maxsize=256)
 def read_presented(der: bytes) -> Presented:
     """Take a certificate apart.
 
