@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.harness.http import basic
 from tests.harness.server import RunningServer, quickstart_server
 from tests.security.enrollment import GoodClient, enrollment_password, first_device_enrolled

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
@@ -13,7 +15,7 @@ from typing import Self
 from tests.harness.device import Device
 from tests.harness.http import Response
 from tests.harness.raw import Answer
-from tests.harness.server import RunningServer
+from tests.harness.server import PROGRAM, RunningServer, clean_environment
 
 ENROLL = "/.well-known/est/demo/simpleenroll"
 REENROLL = "/.well-known/est/demo/simplereenroll"
@@ -21,8 +23,10 @@ CACERTS = "/.well-known/est/demo/cacerts"
 WAIT_SECONDS = 20.0
 FEWEST = 5
 
+_sources = itertools.count()
+
 _REQUEST_ID = re.compile(r"request-id: [0-9A-Za-z_-]{8,}")
-_NEVER_SHOWN = ("Traceback", "File \"", "certctl.", ".py", "sqlite", "asn1")
+_NEVER_SHOWN = ("Traceback", 'File "', "certctl.", ".py", "sqlite")
 
 
 def assert_refused(answer: Answer | Response, status: int, *words: str) -> None:
@@ -43,6 +47,31 @@ def assert_refused_by_http(answer: Answer, status: int, *words: str) -> None:
     assert len(answer.text.splitlines()) >= 3
     assert answer.closes
     _assert_words(answer.text, words)
+
+
+def new_source() -> str:
+    """A loopback address that no test has attacked from yet."""
+    number = next(_sources)
+    return f"127.9.{number // 250}.{number % 250 + 1}"
+
+
+def assert_logged(server: RunningServer, source: str, reason: str, status: int = 0) -> None:
+    """The edge has written one line of what it refused to this source by itself."""
+    lines = edge_lines(server, source)
+    assert [(each["reason"], each["status"]) for each in lines] == [(reason, status)]
+
+
+def edge_lines(
+    server: RunningServer, source: str, *, seconds: float = WAIT_SECONDS
+) -> list[dict[str, object]]:
+    """The edge's log lines about this source, once there are any."""
+    deadline = time.monotonic() + seconds
+    while True:
+        lines = [each for each in server.log_events("edge_refused") if each["source"] == source]
+        if lines:
+            return lines
+        assert time.monotonic() < deadline, server.log()
+        time.sleep(0.02)
 
 
 def _assert_words(text: str, words: tuple[str, ...]) -> None:
@@ -117,3 +146,22 @@ class GoodClient:
             self.enrolled += 1
             self.slowest = max(self.slowest, time.monotonic() - began)
             self._enough.wait(0.02)
+
+
+def refuses_to_start(server: RunningServer, *, code: int = 2) -> str:
+    """Starting ends by itself with this code and a text for the operator, which is given."""
+    done = subprocess.run(
+        [PROGRAM, *server.arguments],
+        env=clean_environment(server.environment),
+        cwd=server.directory,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=WAIT_SECONDS,
+        check=False,
+    )
+    text = (done.stdout + done.stderr).decode()
+    assert done.returncode == code, text
+    assert "cannot start" in text or "remedy:" in text
+    assert "Traceback" not in text
+    assert "PRIVATE KEY" not in text
+    return text

@@ -6,14 +6,14 @@ import base64
 import os
 
 import pytest
+
+from certctl.domain.audit import AuditAction, Counter
+from certctl.wire.der import OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, encode, encode_oid
 from tests.harness.raw import RawClient, chunked, head, post
 from tests.harness.records import Ledger, Refused, refused
 from tests.harness.server import RunningServer
 from tests.security.enrollment import ENROLL, REENROLL, GoodClient, assert_refused
 from tests.unit.wire import forge
-
-from certctl.domain.audit import AuditAction, Counter
-from certctl.wire.der import OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, encode, encode_oid
 
 DEPTH = 10_000
 GIANT = 30_000
@@ -43,7 +43,9 @@ CASES = {
     "json": b'{"csr": "MIIB"}',
     "base64 of text": base64.b64encode(b"no DER in here"),
     "base64url": base64.urlsafe_b64encode(b"\xfb\xff" * 60),
-    "base64 with a stray octet": base64.b64encode(GOOD)[:100] + b"\x00" + base64.b64encode(GOOD)[100:],
+    "base64 with a stray octet": base64.b64encode(GOOD)[:100]
+    + b"\x00"
+    + base64.b64encode(GOOD)[100:],
     "base64 padded in the middle": base64.b64encode(GOOD[:100]) + base64.b64encode(GOOD[100:]),
     "only blanks": b" \r\n\t " * 100,
     "one nul": b"\0",
@@ -68,9 +70,7 @@ CASES = {
     "nested 10,000 deep as subject": forge.request(subject=forge.nested(DEPTH)),
     "nested 10,000 deep as key": forge.request(spki=forge.nested(DEPTH)),
     "nested 10,000 deep as extensions": forge.request(extension_list(forge.nested(DEPTH))),
-    "giant OID as attribute": forge.request(
-        encode(SEQUENCE, giant_oid(), encode(0x31, NULL))
-    ),
+    "giant OID as attribute": forge.request(encode(SEQUENCE, giant_oid(), encode(0x31, NULL))),
     "giant OID in the subject": named(
         encode(0x31, encode(SEQUENCE, giant_oid(), encode(forge.UTF8, b"x")))
     ),
@@ -148,7 +148,9 @@ def test_refused_and_on_record(server: RunningServer, authorization: str, body: 
         assert client.answer().status == 200
     change = ledger.expect(
         Refused(
-            action=AuditAction.SIMPLE_ENROLL_FAILED, reason="csr_invalid", counter=Counter.CSR_INVALID
+            action=AuditAction.SIMPLE_ENROLL_FAILED,
+            reason="csr_invalid",
+            counter=Counter.CSR_INVALID,
         )
     )
     (event,) = change.events
@@ -192,7 +194,7 @@ def test_parsers_are_not_for_the_unauthenticated(server: RunningServer) -> None:
     texts = set()
     with RawClient(server) as client:
         for body in CASES.values():
-            client.send(post(ENROLL, body))
+            client.send(post(ENROLL, body, "Accept: */*"))
             answer = client.answer()
             assert_refused(answer, 401, "no credential")
             texts.add(answer.text.rpartition("request-id")[0])
