@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,18 @@ from tests.harness.server import RunningServer
 END_OF_HEADER = b"\r\n\r\n"
 READ_SIZE = 65_536
 LOOPBACK = "127.0.0.1"
+
+
+_addresses = itertools.count()
+
+
+def new_source() -> str:
+    """A loopback address that nobody in this process has come from yet.
+
+    Refusals of one source may share an event, so tests that count take new ones.
+    """
+    number = next(_addresses)
+    return f"127.{9 + number // 62_500}.{number // 250 % 250}.{number % 250 + 1}"
 
 
 class HungUp(AssertionError):
@@ -40,18 +53,19 @@ class Answer:
 
 
 class RawClient:
-    """One TLS connection; ``source`` is the loopback address it comes from."""
+    """One TLS connection; ``source`` is the loopback address it comes from, else a new one."""
 
     def __init__(
         self,
         server: RunningServer,
         *,
-        source: str = LOOPBACK,
+        source: str | None = None,
         context: ssl.SSLContext | None = None,
         timeout: float = TIMEOUT_SECONDS,
         receive_buffer: int | None = None,
     ) -> None:
-        plain = open_tcp(server, source=source, timeout=timeout, receive_buffer=receive_buffer)
+        self.source = source or new_source()
+        plain = open_tcp(server, source=self.source, timeout=timeout, receive_buffer=receive_buffer)
         try:
             self._tls = (context or tls_context(server.ca_file)).wrap_socket(
                 plain, server_hostname="localhost"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import subprocess
 import threading
@@ -22,8 +21,6 @@ REENROLL = "/.well-known/est/demo/simplereenroll"
 CACERTS = "/.well-known/est/demo/cacerts"
 WAIT_SECONDS = 20.0
 FEWEST = 5
-
-_sources = itertools.count()
 
 _REQUEST_ID = re.compile(r"request-id: [0-9A-Za-z_-]{8,}")
 _NEVER_SHOWN = ("Traceback", 'File "', "certctl.", ".py", "sqlite")
@@ -47,12 +44,6 @@ def assert_refused_by_http(answer: Answer, status: int, *words: str) -> None:
     assert len(answer.text.splitlines()) >= 3
     assert answer.closes
     _assert_words(answer.text, words)
-
-
-def new_source() -> str:
-    """A loopback address that no test has attacked from yet."""
-    number = next(_sources)
-    return f"127.9.{number // 250}.{number % 250 + 1}"
 
 
 def assert_logged(server: RunningServer, source: str, reason: str, status: int = 0) -> None:

@@ -17,7 +17,6 @@ from tests.security.enrollment import (
     assert_refused,
     assert_refused_by_http,
     edge_lines,
-    new_source,
 )
 from tests.unit.wire import forge
 
@@ -55,23 +54,16 @@ MALFORMED = {
 }
 
 
-# What the reader of the body is told when the connection ends is no end of the body.
-unfinished_body = pytest.mark.xfail(
-    strict=True, reason="web.est takes http.disconnect for the end of the body"
-)
-
-
 @pytest.mark.parametrize(("lines", "body"), MALFORMED.values(), ids=MALFORMED.keys())
 def test_ambiguous_framing_is_refused(
     server: RunningServer, authorization: str, lines: list[str], body: bytes
 ) -> None:
     """RFC 9112 §6.3: whatever two readers could read in two ways ends the connection."""
-    source = new_source()
-    with untouched(server), RawClient(server, source=source) as client:
+    with untouched(server), RawClient(server) as client:
         client.send(head("POST", ENROLL, authorization, *lines) + body)
         assert_refused_by_http(client.answer(), 400)
         assert client.rest() == b""
-    (line,) = edge_lines(server, source)
+    (line,) = edge_lines(server, client.source)
     assert line["status"] == 400
     assert line["reason"] in {"malformed", "host", "transfer_coding"}
 
@@ -85,15 +77,13 @@ BROKEN_CHUNKS = {
 }
 
 
-@unfinished_body
 @pytest.mark.parametrize("body", BROKEN_CHUNKS.values(), ids=BROKEN_CHUNKS.keys())
 def test_broken_chunk_is_refused(server: RunningServer, authorization: str, body: bytes) -> None:
-    source = new_source()
-    with untouched(server), RawClient(server, source=source) as client:
+    with untouched(server), RawClient(server) as client:
         client.send(head("POST", ENROLL, authorization, CHUNKED) + body)
         assert_refused_by_http(client.answer(), 400)
         assert client.rest() == b""
-    assert_logged(server, source, "malformed", 400)
+    assert_logged(server, client.source, "malformed", 400)
 
 
 def test_no_host_is_refused(server: RunningServer, authorization: str) -> None:
@@ -123,7 +113,6 @@ def test_length_too_short_issues_nothing_and_smuggles_nothing(
         assert client.rest() == b""
 
 
-@unfinished_body
 def test_length_too_long_issues_nothing(server: RunningServer, authorization: str) -> None:
     """The sender ends before the length it announced: a whole CSR inside does not count."""
     length = len(BODY) + 1
@@ -133,7 +122,6 @@ def test_length_too_long_issues_nothing(server: RunningServer, authorization: st
         assert b"400 Bad Request" in client.rest().partition(b"\r\n")[0]
 
 
-@unfinished_body
 def test_missing_last_chunk_issues_nothing(server: RunningServer, authorization: str) -> None:
     with untouched(server), RawClient(server) as client:
         whole = chunked(BODY)
@@ -211,15 +199,13 @@ def test_a_huge_announcement_is_refused_before_any_body(
     server: RunningServer, authorization: str
 ) -> None:
     """``Expect: 100-continue``: the refusal comes instead of the invitation."""
-    source = new_source()
-    with untouched(server), RawClient(server, source=source) as client:
+    with untouched(server), RawClient(server) as client:
         lines = (authorization, "Content-Length: 4294967296", "Expect: 100-continue")
         client.send(head("POST", ENROLL, *lines))
         assert_refused_by_http(client.answer(), 413)
-    assert_logged(server, source, "body_too_large", 413)
+    assert_logged(server, client.source, "body_too_large", 413)
 
 
-@unfinished_body
 def test_chunk_extensions_without_end_are_refused(
     server: RunningServer, authorization: str, good_client: GoodClient
 ) -> None:
@@ -233,7 +219,6 @@ def test_chunk_extensions_without_end_are_refused(
     ledger.expect(issued=good_client.enrolled)
 
 
-@unfinished_body
 def test_endless_tiny_chunks_are_refused(
     server: RunningServer, authorization: str, good_client: GoodClient
 ) -> None:
@@ -245,7 +230,6 @@ def test_endless_tiny_chunks_are_refused(
     ledger.expect(issued=good_client.enrolled)
 
 
-@unfinished_body
 def test_endless_trailers_are_refused(server: RunningServer, authorization: str) -> None:
     with untouched(server), RawClient(server) as client:
         client.send(head("POST", ENROLL, authorization, CHUNKED) + b"1\r\nA\r\n0\r\n")
@@ -272,11 +256,10 @@ REASONS = {414: "url_too_long", 431: "head_too_large"}
 
 @pytest.mark.parametrize(("status", "request_octets"), FLOODS.values(), ids=FLOODS.keys())
 def test_header_flood_is_refused(server: RunningServer, status: int, request_octets: bytes) -> None:
-    source = new_source()
-    with untouched(server), RawClient(server, source=source) as client:
+    with untouched(server), RawClient(server) as client:
         client.send(request_octets)
         assert_refused_by_http(client.answer(), status)
-    assert_logged(server, source, REASONS[status], status)
+    assert_logged(server, client.source, REASONS[status], status)
 
 
 # Pipelining.

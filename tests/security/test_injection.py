@@ -20,7 +20,6 @@ from tests.security.enrollment import (
     assert_refused,
     enrollment_password,
     first_device_enrolled,
-    new_source,
 )
 from tests.unit.wire import forge
 
@@ -82,7 +81,7 @@ def test_name_is_refused_and_shown_escaped(
         client.send(post(ENROLL, body, authorization))
         assert_refused(client.answer(), 403, shown)
     # From elsewhere: within a second the same refusal of one source is folded.
-    with RawClient(server, source=new_source()) as client:
+    with RawClient(server) as client:
         client.send(post(ENROLL, body, authorization, "Accept: application/problem+json"))
         problem = json.loads(client.answer().body)
         assert shown in problem["title"]

@@ -197,12 +197,6 @@ def test_another_whole_ca_is_refused(stopped: RunningServer, files: Files, tmp_p
         files.restore()
 
 
-server_key_unhandled = pytest.mark.xfail(
-    strict=True, reason="the authority does not catch KeyFileRefused of server.key"
-)
-
-
-@server_key_unhandled
 def test_exposed_server_key_is_refused(stopped: RunningServer, files: Files) -> None:
     files.server_key.chmod(0o644)
     try:
@@ -212,7 +206,6 @@ def test_exposed_server_key_is_refused(stopped: RunningServer, files: Files) -> 
         files.restore()
 
 
-@server_key_unhandled
 def test_broken_server_key_is_refused(stopped: RunningServer, files: Files) -> None:
     files.server_key.write_bytes(b"no key\n")
     try:

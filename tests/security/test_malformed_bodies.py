@@ -154,7 +154,7 @@ def test_refused_and_on_record(server: RunningServer, authorization: str, body: 
         )
     )
     (event,) = change.events
-    assert event.source_address == "127.0.0.1"
+    assert event.source_address == client.source
     assert event.request_id
 
 

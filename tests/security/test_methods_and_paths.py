@@ -13,7 +13,6 @@ from tests.security.enrollment import (
     assert_logged,
     assert_refused,
     assert_refused_by_http,
-    new_source,
 )
 from tests.unit.wire import forge
 
@@ -79,11 +78,10 @@ def test_path_trick_leads_nowhere(server: RunningServer, authorization: str, pat
 def test_target_that_is_none_is_refused(
     server: RunningServer, authorization: str, target: str
 ) -> None:
-    source = new_source()
-    with untouched(server), RawClient(server, source=source) as client:
+    with untouched(server), RawClient(server) as client:
         client.send(post(target, BODY, authorization))
         assert_refused_by_http(client.answer(), 400)
-    assert_logged(server, source, "malformed", 400)
+    assert_logged(server, client.source, "malformed", 400)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", *OTHERS])
@@ -149,12 +147,11 @@ def test_trace_reflects_nothing(server: RunningServer, authorization: str) -> No
 def test_unknown_request_line_is_refused(
     server: RunningServer, authorization: str, request_line: str, reason: str
 ) -> None:
-    source = new_source()
-    with untouched(server), RawClient(server, source=source) as client:
+    with untouched(server), RawClient(server) as client:
         client.send(f"{request_line}\r\nHost: localhost\r\n{authorization}\r\n\r\n".encode())
         assert_refused_by_http(client.answer(), 400)
         assert client.rest() == b""
-    assert_logged(server, source, reason, 400)
+    assert_logged(server, client.source, reason, 400)
 
 
 @pytest.mark.parametrize("header", ["X-HTTP-Method-Override", "X-Original-URL", "X-Rewrite-URL"])

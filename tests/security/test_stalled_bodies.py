@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 
-import pytest
-
 from tests.harness.http import tls_context
 from tests.harness.raw import RawClient, crowd, head
 from tests.harness.records import Ledger
@@ -19,7 +17,6 @@ SOURCES = [f"127.0.12.{number}" for number in range(1, 6)]
 BODY = forge.request(subject=forge.name((forge.CN, "stalled")))
 
 
-@pytest.mark.xfail(strict=True, reason="web.est takes http.disconnect for the end of the body")
 def test_stalled_bodies_harm_nobody_and_are_answered_408(
     server: RunningServer, authorization: str, good_client: GoodClient
 ) -> None:

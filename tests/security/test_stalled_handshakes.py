@@ -6,10 +6,10 @@ import socket
 import time
 from pathlib import Path
 
-from tests.harness.raw import RawClient, crowd, head, open_tcp
+from tests.harness.raw import RawClient, crowd, head, new_source, open_tcp
 from tests.harness.records import Ledger
 from tests.harness.server import RunningServer, configured_server
-from tests.security.enrollment import GoodClient, edge_lines, new_source
+from tests.security.enrollment import GoodClient, edge_lines
 
 STALLED = 1_000
 SOURCES = [f"127.0.10.{number}" for number in range(1, 6)]

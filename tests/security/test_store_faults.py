@@ -26,7 +26,6 @@ from tests.security.enrollment import (
     assert_refused,
     enrollment_password,
     first_device_enrolled,
-    new_source,
     refuses_to_start,
 )
 from tests.unit.wire import forge
@@ -96,7 +95,7 @@ def enroll(server: RunningServer, number: int, *, password: str | None = None) -
     given = password or enrollment_password(server)
     line = "Authorization: " + basic("device", given)["Authorization"]
     csr = forge.request(subject=forge.name((forge.CN, f"device-{number}")))
-    with RawClient(server, source=new_source()) as client:
+    with RawClient(server) as client:
         client.send(post(ENROLL, csr, line))
         return client.answer()
 

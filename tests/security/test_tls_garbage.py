@@ -8,10 +8,10 @@ import ssl
 
 import pytest
 
-from tests.harness.raw import READ_SIZE, head, open_tcp
+from tests.harness.raw import READ_SIZE, head, new_source, open_tcp
 from tests.harness.records import Ledger, untouched
 from tests.harness.server import RunningServer
-from tests.security.enrollment import CACERTS, GoodClient, edge_lines, new_source
+from tests.security.enrollment import CACERTS, GoodClient, edge_lines
 
 HANDSHAKE = 0x16
 # Version 2 header: length, CLIENT-HELLO, SSL 2.0, one cipher.

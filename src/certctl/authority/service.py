@@ -98,6 +98,12 @@ class AuthorityService:
             self.run(())
 
     def _run_one_by_one(self, orders: Sequence[Order], refusals: list[Refusal]) -> list[Outcome]:
+        try:
+            # The doubled key may be our own place in the chain, if others wrote to it.
+            self.resume()
+        except StoreUnavailable as failure:
+            self._keep(refusals)
+            return [failure] * len(orders)
         outcomes: list[Outcome] = []
         for order in orders:
             try:

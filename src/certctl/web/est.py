@@ -8,8 +8,9 @@ through ``_refuse``; success is recorded by the authority itself.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
+from typing import Any
 
 from certctl.domain.audit import AuditAction, AuditEvent, Outcome
 from certctl.domain.connection import TLSInfo
@@ -58,6 +59,10 @@ class Published:
     cacerts: bytes
     csrattrs: bytes
     chain: tuple[bytes, ...]
+
+
+class _ClientGone(Exception):
+    """The connection ended before the body did: there is no request, and nobody to answer."""
 
 
 class EstApp:
@@ -112,6 +117,9 @@ class EstApp:
                 headers={},
             )
             return await self._serve(request, headers)
+        except _ClientGone:
+            # The edge has answered by itself where there was still somebody to read it.
+            return Answer(status=400)
         except Failure as failure:
             refused = failure
         except Exception as fault:  # noqa: BLE001 - the edge: unknown faults become 500 and a log
@@ -125,18 +133,23 @@ class EstApp:
         return answer_of(problem, request_id=number, wants_json=wants_json)
 
     async def _read_body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
-        """The whole body, at most ``EST_MAX_BODY`` after transfer decoding."""
+        """The whole body, at most ``EST_MAX_BODY`` after transfer decoding.
+
+        Raises:
+            BodyTooLarge: announced or found.
+            _ClientGone: what arrived is not the whole body, however complete it looks.
+        """
         announced = headers.get(b"content-length")
         if announced is not None and int(announced) > self._max_body:
             raise BodyTooLarge(self._max_body)
-        message = await receive()
+        message = await _next_part(receive)
         body: bytes = message.get("body", b"")
         if not message.get("more_body"):
             return body
         parts = [body]
         size = len(body)
         while message.get("more_body"):
-            message = await receive()
+            message = await _next_part(receive)
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > self._max_body:
@@ -223,6 +236,13 @@ class EstApp:
                 source=source,
                 request_id=number,
             )
+
+
+async def _next_part(receive: Receive) -> MutableMapping[str, Any]:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise _ClientGone
+    return message
 
 
 def _bare(headers: Mapping[bytes, bytes]) -> bool:

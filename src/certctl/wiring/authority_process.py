@@ -13,6 +13,7 @@ from certctl.authority.issue import IssuingRules
 from certctl.authority.server import AuthorityServer
 from certctl.authority.service import AuthorityService
 from certctl.domain.clock import Clock
+from certctl.domain.errors import IssuerUnavailable, StoreUnavailable
 from certctl.domain.ids import NewId, sortable_id
 from certctl.domain.policy import DEFAULT_PROFILE
 from certctl.issuers.ca_checks import CARefused
@@ -42,12 +43,12 @@ def run(
     try:
         store = open_writable(settings.server.database_url, node=f"node-{secrets.token_hex(4)}")
         issuers = open_issuers(settings, store, now_us=clock())
+        new_id = partial(_new_id, clock)
+        keeper = _ServerCertificate(settings, store, issuers, new_id=new_id)
+        if keeper.renew_if_due(clock()):
+            log.info("server_certificate_issued")
     except (StoreError, CARefused, KeyFileRefused, SecretUnreadable) as refused:
         return refuse_start(refused)
-    new_id = partial(_new_id, clock)
-    keeper = _ServerCertificate(settings, store, issuers, new_id=new_id)
-    if keeper.renew_if_due(clock()):
-        log.info("server_certificate_issued")
 
     def on_fault(fault: BaseException) -> None:
         log.error("authority_fault", exc_info=fault)
@@ -62,10 +63,16 @@ def run(
     )
 
     def on_tick() -> None:
-        if keeper.is_time(clock()) and keeper.renew_if_due(clock()):
-            log.info("server_certificate_issued")
+        try:
+            if not keeper.renew_if_due(clock()):
+                return
             service.resume()
-            status.reload()
+        except (KeyFileRefused, StoreUnavailable, IssuerUnavailable, OSError) as refused:
+            # The present certificate goes on serving; the next hour tries again.
+            log.warning("server_certificate_not_renewed", problem=str(refused))
+            return
+        log.info("server_certificate_issued")
+        status.reload()
 
     server = AuthorityServer(service, listener, on_tick=on_tick, on_fault=on_fault)
     signal.set_wakeup_fd(server.wake_fd, warn_on_full_buffer=False)

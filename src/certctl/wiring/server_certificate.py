@@ -45,10 +45,17 @@ def server_names(server: ServerSettings) -> tuple[str, ...]:
 
 
 def is_due(directory: Path, names: tuple[str, ...], ca: LocalCA, *, now_us: int) -> bool:
-    """Missing, unusable, of another CA, for other names, or within 30 days of its end."""
+    """Missing, unusable, of another CA, for other names, or within 30 days of its end.
+
+    Raises:
+        KeyFileRefused: the key is open to others or no key: for a person to look at.
+    """
+    key_path = directory / KEY_FILE
+    if not key_path.exists():
+        return True
+    key = load_key(key_path, None)
     try:
         certificate = x509.load_pem_x509_certificate((directory / CERTIFICATE_FILE).read_bytes())
-        key = load_key(directory / KEY_FILE, None)
         issuer = x509.load_der_x509_certificate(ca.ca_chain()[0])
         certificate.verify_directly_issued_by(issuer)
     except Exception:  # noqa: BLE001 - whatever is wrong with our own file, a new one mends it

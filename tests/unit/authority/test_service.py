@@ -256,3 +256,19 @@ def fill(workshop: Workshop) -> None:
         connection = transaction._open()
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+
+def test_a_chain_that_others_continued_is_taken_up_again(workshop: Workshop) -> None:
+    """As when the listener's own certificate was recorded and the store then went away."""
+    service = workshop.service
+    service.run([workshop.order("a")])
+    workshop.serve_again().run([workshop.order("b")])
+    assert [
+        type(outcome) for outcome in service.run([workshop.order("c"), workshop.order("d")])
+    ] == [
+        Issued,
+        Issued,
+    ]
+    events = list(workshop.records().events())
+    assert [recorded.seq for recorded in events] == [1, 2, 3, 4]
+    assert verify_chain(events) is None
