@@ -242,3 +242,17 @@ def test_the_ca_signs_with_other_key_types(tmp_path: Path) -> None:
             assert device.certificate is not None
             device.certificate.verify_directly_issued_by(ca)
             assert isinstance(device.certificate.public_key(), ec.EllipticCurvePublicKey)
+
+
+def test_a_lost_database_is_never_replaced_beside_a_ca(tmp_path: Path) -> None:
+    server = configured_server(tmp_path, {})
+    with server:
+        assert Device(tmp_path, "on-record").enroll(server, ENROLL).status == 200
+    kept = server.database.rename(tmp_path / "kept.db")
+    text = only_refusal(server)
+    assert str(server.database) in text
+    assert "backup" in text
+    assert not server.database.exists()
+    kept.rename(server.database)
+    with server:
+        assert any(c.subject == "CN=on-record" for c in server.records().certificates())

@@ -54,6 +54,7 @@ def cases(password: str) -> dict[str, str]:
         "Negotiate": "Authorization: Negotiate TlRMTVNTUAAB",
         "scheme glued": f"Authorization: Basic{right}",
         "two schemes": f"Authorization: Bearer, Basic {right}",
+        "two headers": f"Authorization: Basic {right}\r\nAuthorization: Basic {right}",
         "a kilobyte": basic(b"device:" + b"x" * 1_000),
     }
 

@@ -8,7 +8,7 @@ through ``_refuse``; success is recorded by the authority itself.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,7 +104,7 @@ class EstApp:
         request: EstRequest | None = None
         try:
             body = await self._read_body(headers, receive)
-            authorization = headers.get(b"authorization")
+            authorization = _authorization(scope["headers"])
             request = EstRequest(
                 request_id=number,
                 profile=endpoint.profile,
@@ -112,7 +112,7 @@ class EstApp:
                 operation=endpoint.operation,
                 tls=scope["extensions"]["certctl.tls"],
                 source=scope["client"][0],
-                authorization=authorization.decode("latin-1") if authorization else None,
+                authorization=authorization,
                 body=body,
                 headers={},
             )
@@ -236,6 +236,12 @@ class EstApp:
                 source=source,
                 request_id=number,
             )
+
+
+def _authorization(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """All Authorization headers as one (RFC 9110 §5.3): two credentials are none."""
+    given = [value for name, value in headers if name == b"authorization" and value]
+    return b", ".join(given).decode("latin-1") if given else None
 
 
 async def _next_part(receive: Receive) -> MutableMapping[str, Any]:

@@ -23,8 +23,14 @@ from certctl.obs.log import Log
 from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
 from certctl.store import SqlStore, StoreError, open_writable
+from certctl.store.files import database_path
 from certctl.wiring import server_certificate
-from certctl.wiring.issuers import ca_certificate_file, open_issuers
+from certctl.wiring.issuers import (
+    RecordsLost,
+    ca_certificate_file,
+    open_issuers,
+    refuse_lost_records,
+)
 from certctl.wiring.process import keep_out_of_dumps, name_process
 from certctl.wiring.supervisor import Status, refuse_start
 
@@ -41,13 +47,14 @@ def run(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
+        refuse_lost_records(settings, database_path(settings.server.database_url))
         store = open_writable(settings.server.database_url, node=f"node-{secrets.token_hex(4)}")
         issuers = open_issuers(settings, store, now_us=clock())
         new_id = partial(_new_id, clock)
         keeper = _ServerCertificate(settings, store, issuers, new_id=new_id)
         if keeper.renew_if_due(clock()):
             log.info("server_certificate_issued")
-    except (StoreError, CARefused, KeyFileRefused, SecretUnreadable) as refused:
+    except (RecordsLost, StoreError, CARefused, KeyFileRefused, SecretUnreadable) as refused:
         return refuse_start(refused)
 
     def on_fault(fault: BaseException) -> None:
