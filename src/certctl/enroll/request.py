@@ -5,7 +5,6 @@ Authentication comes before ``read_csr``: nobody unauthenticated gets our parser
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from certctl.domain.connection import TLSInfo
@@ -23,7 +22,6 @@ class EstRequest:
         source: the client's address as text.
         authorization: value of the Authorization header, if one was sent.
         body: as received, transfer coding removed.
-        headers: the few further request headers that shape the answer, lower-case.
     """
 
     request_id: str
@@ -34,7 +32,6 @@ class EstRequest:
     source: str
     authorization: str | None
     body: bytes
-    headers: Mapping[str, str]
 
 
 def read_csr(body: bytes) -> Csr:

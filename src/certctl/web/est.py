@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from certctl.domain.audit import AuditAction, AuditEvent, Outcome
@@ -54,11 +54,27 @@ _FAILED: Mapping[Operation, AuditAction] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """What a profile answers to everybody, computed once (DER)."""
+    """What a profile answers to everybody, computed once.
+
+    ``cacerts`` and ``csrattrs`` are given in DER and kept as base64 in both foldings, by
+    ``wrapped``; ``chain`` stays DER.
+    """
 
     cacerts: bytes
     csrattrs: bytes
     chain: tuple[bytes, ...]
+    cacerts_answers: Mapping[bool, tuple[bytes, bytes]] = field(init=False)
+    csrattrs_bodies: Mapping[bool, bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        answers = {}
+        for wrapped in (True, False):
+            body = encode_base64(self.cacerts, wrapped=wrapped)
+            tag = b'"' + hashlib.sha256(body).hexdigest()[:32].encode() + b'"'
+            answers[wrapped] = (body, tag)
+        bodies = {w: encode_base64(self.csrattrs, wrapped=w) for w in (True, False)}
+        object.__setattr__(self, "cacerts_answers", answers)
+        object.__setattr__(self, "csrattrs_bodies", bodies)
 
 
 class _ClientGone(Exception):
@@ -114,7 +130,6 @@ class EstApp:
                 source=scope["client"][0],
                 authorization=authorization,
                 body=body,
-                headers={},
             )
             return await self._serve(request, headers)
         except _ClientGone:
@@ -167,7 +182,7 @@ class EstApp:
                 if not published.csrattrs:
                     return Answer(status=204)
                 wrapped = _get_wrapped(request.profile, headers)
-                body = encode_base64(published.csrattrs, wrapped=wrapped)
+                body = published.csrattrs_bodies[wrapped]
                 return Answer(status=200, headers=CSRATTRS_HEADERS, body=body)
             case Operation.SIMPLEENROLL | Operation.SIMPLEREENROLL:
                 enrolled = await enroll(request, self._ports)
@@ -193,9 +208,7 @@ class EstApp:
     def _cacerts(
         self, profile: EstProfile, published: Published, headers: Mapping[bytes, bytes]
     ) -> Answer:
-        wrapped = _get_wrapped(profile, headers)
-        body = encode_base64(published.cacerts, wrapped=wrapped)
-        tag = b'"' + hashlib.sha256(body).hexdigest()[:32].encode() + b'"'
+        body, tag = published.cacerts_answers[_get_wrapped(profile, headers)]
         validators = ((b"ETag", tag), CACHE_CONTROL)
         if tag in headers.get(b"if-none-match", b""):
             return Answer(status=304, headers=validators)
