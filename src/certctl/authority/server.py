@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from certctl.authority.messages import (
+    CommandReply,
+    CommandRequest,
     FailureReply,
     FrameError,
     FrameReader,
@@ -28,6 +30,7 @@ from certctl.authority.messages import (
     failure_reply,
 )
 from certctl.authority.service import AuthorityService, Refusal
+from certctl.domain.errors import Failure
 from certctl.domain.order import Issued
 
 READ_SIZE = 256 * 1024
@@ -63,6 +66,7 @@ class AuthorityServer:
         self._selector = selectors.DefaultSelector()
         self._backlog: list[tuple[_Peer, IssueRequest]] = []
         self._refusals: list[Refusal] = []
+        self._commands: list[tuple[_Peer, CommandRequest]] = []
         self._stopping = False
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
@@ -83,11 +87,11 @@ class AuthorityServer:
         self._selector.register(self._wake_read, selectors.EVENT_READ)
         next_tick = time.monotonic() + TICK_SECONDS
         while True:
-            idle = not self._backlog and not self._stopping
+            idle = not self._backlog and not self._commands and not self._stopping
             ready = self._selector.select(max(0.0, next_tick - time.monotonic()) if idle else 0)
             for key, events in ready:
                 self._attend(key, events)
-            if self._backlog or self._refusals:
+            if self._backlog or self._refusals or self._commands:
                 self._turn()
             elif self._stopping:
                 break
@@ -149,6 +153,8 @@ class AuthorityServer:
                     self._backlog.append((peer, message))
                 case RefusalNote():
                     self._refusals.append((message.event, message.counter))
+                case CommandRequest():
+                    self._commands.append((peer, message))
 
     def _turn(self) -> None:
         batch, self._backlog = self._backlog[:MAX_BATCH], self._backlog[MAX_BATCH:]
@@ -162,6 +168,15 @@ class AuthorityServer:
                 else failure_reply(request.id, outcome)
             )
             answers.setdefault(peer, []).append(reply)
+        # One command a turn: orders never wait for a row of them.
+        if self._commands:
+            peer, asked = self._commands.pop(0)
+            result = self._service.execute(asked.command)
+            answers.setdefault(peer, []).append(
+                failure_reply(asked.id, result)
+                if isinstance(result, Failure)
+                else CommandReply(asked.id, result)
+            )
         for peer, replies in answers.items():
             peer.pending += encode_frame(replies)
             self._write(peer)

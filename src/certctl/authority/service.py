@@ -13,6 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from certctl.authority.audit import Chain
+from certctl.authority.carry_out import carry_out
+from certctl.authority.commands import Command, CommandResult
+from certctl.authority.facts import Facts, gather
 from certctl.authority.issue import (
     Fulfilled,
     IssuingRules,
@@ -20,7 +23,6 @@ from certctl.authority.issue import (
     require_good_credential,
 )
 from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
-from certctl.domain.certificates import CertificateKey
 from certctl.domain.clock import Clock
 from certctl.domain.errors import (
     Failure,
@@ -92,6 +94,35 @@ class AuthorityService:
             self._on_fault(fault)
             return self._run_one_by_one(orders, waiting)
 
+    def execute(self, command: Command) -> CommandResult | Failure:
+        """Run one command as one transaction; what it did is durable on return."""
+        try:
+            return self._execute(command)
+        except DuplicateKey:
+            # Our place in the audit chain, or a key that another node took meanwhile.
+            try:
+                self.resume()
+                return self._execute(command)
+            except (DuplicateKey, StoreUnavailable) as err:
+                self._on_fault(err)
+                return StoreUnavailable("store")
+        except Failure as failure:
+            return failure
+        except Exception as fault:  # noqa: BLE001 - an edge: the authority must outlive one command
+            self._on_fault(fault)
+            return InternalError()
+
+    def _execute(self, command: Command) -> CommandResult:
+        with self._store.transaction() as transaction:
+            done = carry_out(command, transaction, self._clock())
+            recorded = self._chain.extend(list(done.events), self._new_id)
+            if recorded:
+                transaction.append_events(recorded)
+            if done.counts:
+                transaction.add_counts(self._node, done.counts)
+        self._chain.advance(recorded)
+        return done.result
+
     def flush(self) -> None:
         """Try again to record refusals that had to wait for the store."""
         if self._waiting:
@@ -150,41 +181,38 @@ class AuthorityService:
         return turn.outcomes
 
     def _fulfil(self, orders: Sequence[Order], turn: _Turn, transaction: Transaction) -> None:
-        now_us = self._clock()
-        shown = {
-            CertificateKey(order.credential_serial, order.credential)
-            for order in orders
-            if order.credential is not None
-        }
-        states = transaction.certificate_states(shown) if shown else {}
-        known = dict(
-            transaction.repeated_certificates({order.repetition_key for order in orders}, now_us)
-        )
+        facts = gather(orders, transaction, self._clock())
         for order in orders:
             try:
-                require_good_credential(
-                    order, states.get(order.credential) if order.credential else None, now_us
-                )
-                der = known.get(order.repetition_key)
-                if der is not None:
-                    event, counter = repeated_event(order, der, now_us=now_us)
-                    turn.outcomes.append(Issued(der=der, repeated=True))
-                else:
-                    done = self._rules.fulfil(order, certificate_id=self._new_id(), now_us=now_us)
-                    known[order.repetition_key] = done.record.der
-                    event, counter = done.event, done.counter
-                    turn.fulfilled.append(done)
-                    turn.outcomes.append(Issued(der=done.record.der))
+                self._decide(order, facts, turn)
             except RequestMalformed as fault:
                 # Workers send only what they have read: this is our fault, not the client's.
                 self._on_fault(fault)
                 turn.outcomes.append(InternalError())
-                continue
             except Failure as failure:
                 turn.outcomes.append(failure)
-                continue
-            turn.events.append(event)
-            turn.counts[order.profile, counter] += 1
+
+    def _decide(self, order: Order, facts: Facts, turn: _Turn) -> None:
+        """Gates 10 to 14 of est §2 in their order; what is granted goes into the turn.
+
+        Raises:
+            Failure: the order is refused, and nothing of it is kept.
+        """
+        shown = facts.states.get(order.credential) if order.credential else None
+        require_good_credential(order, shown, facts.now_us)
+        der = facts.repeated.get(order.repetition_key)
+        if der is not None:
+            event, counter = repeated_event(order, der, now_us=facts.now_us)
+            issued = Issued(der=der, repeated=True)
+        else:
+            done = self._rules.fulfil(order, certificate_id=self._new_id(), now_us=facts.now_us)
+            facts.repeated[order.repetition_key] = done.record.der
+            event, counter = done.event, done.counter
+            turn.fulfilled.append(done)
+            issued = Issued(der=done.record.der)
+        turn.outcomes.append(issued)
+        turn.events.append(event)
+        turn.counts[order.profile, counter] += 1
 
     def _record(self, turn: _Turn, transaction: Transaction) -> list[RecordedEvent]:
         if turn.fulfilled:

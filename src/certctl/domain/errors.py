@@ -8,13 +8,19 @@
     │   ├── WrongPassword
     │   └── CertificateRefused         reason: missing, untrusted, expired, not_yet_valid,
     │                                  revoked, wrong_usage, other_profile, not_own
+    ├── LockedOut                      too many wrong passwords from this source
     ├── BindingFailure                 reason: mismatch, malformed, no_exporter
     ├── RequestMalformed               reason: empty, not_base64, not_pkcs10, …
     │   ├── BodyTooLarge
     │   └── SignatureWrong
     ├── PolicyViolation                dimension, wanted, got
     ├── NotAllowed                     reason: subject_changed, san_changed, nothing_to_renew
+    │   ├── Denied                     an operator refused this very request
+    │   └── DeviceStateFailed          the device-state hook did not say yes
+    ├── RateLimited                    this principal had its certificates for now
+    ├── Pending                        waits for an operator: not a refusal, not a grant
     ├── Unavailable                    retry_after seconds; what: issuer, store, profile
+    ├── NotFound                       a host command named something not on record
     └── InternalError                  a bug of ours; only its id leaves the process
 
 ``counter`` and ``action`` say what a failure leaves in the records; ``action`` None
@@ -90,6 +96,21 @@ class CertificateRefused(AuthenticationFailure):
             "issuer": self.issuer,
             "serial": self.serial,
         }
+
+
+class LockedOut(AuthenticationFailure):
+    """Too many wrong passwords in a row from this source (est §3).
+
+    ``retry_after`` is in seconds: until the window ends.
+    """
+
+    action = AuditAction.AUTH_FAILED_BASIC
+    counter = Counter.AUTH_FAILED_BASIC
+    reason = "locked_out"
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__(retry_after)
+        self.retry_after = retry_after
 
 
 class BindingFailure(Failure):
@@ -173,6 +194,69 @@ class NotAllowed(Failure):
         return {"reason": self.reason, "wanted": self.wanted, "got": self.got}
 
 
+class Denied(NotAllowed):
+    """An operator denied the request that waits under this repetition key; ``note`` is why."""
+
+    action = AuditAction.REQUEST_DENIED
+
+    def __init__(self, *, note: str = "") -> None:
+        super().__init__("denied")
+        self.note = note
+
+    def details(self) -> Mapping[str, str | int | list[str]]:
+        return {"reason": self.reason, "note": self.note}
+
+
+class DeviceStateFailed(NotAllowed):
+    """The device-state hook denied, or could not be asked: it fails closed (policy §5)."""
+
+    action = AuditAction.DEVICE_STATE_FAILED
+
+    def __init__(self, *, note: str = "") -> None:
+        super().__init__("device_state")
+        self.note = note
+
+    def details(self) -> Mapping[str, str | int | list[str]]:
+        return {"reason": self.reason, "note": self.note}
+
+
+class RateLimited(Failure):
+    """This principal has had ``limit`` certificates within 24 hours (policy §5).
+
+    ``retry_after`` is in seconds: until the oldest of them leaves the window.
+    """
+
+    action = AuditAction.RATE_LIMITED
+    counter = Counter.RATE_LIMITED
+    reason = "rate_limited"
+
+    def __init__(self, *, limit: int, retry_after: int) -> None:
+        super().__init__(limit, retry_after)
+        self.limit = limit
+        self.retry_after = retry_after
+
+    def details(self) -> Mapping[str, str | int | list[str]]:
+        return {"reason": self.reason, "limit": self.limit, "retry_after": self.retry_after}
+
+
+class Pending(Failure):
+    """The request waits for approval: ask again with the same request (RFC 7030 §4.2.3).
+
+    The authority records the event when the request begins to wait; polls leave nothing.
+    """
+
+    action = AuditAction.REQUEST_PENDING
+    reason = "pending"
+
+    def __init__(self, *, request: str, retry_after: int) -> None:
+        super().__init__(request, retry_after)
+        self.request = request
+        self.retry_after = retry_after
+
+    def details(self) -> Mapping[str, str | int | list[str]]:
+        return {"reason": self.reason, "request": self.request}
+
+
 class Unavailable(Failure):
     """Something we need is away and will be back: try again after ``retry_after`` seconds."""
 
@@ -197,6 +281,16 @@ class IssuerUnavailable(Unavailable):
 
 class StoreUnavailable(Unavailable):
     """The authority or its database cannot record now, so nothing is issued."""
+
+
+class NotFound(Failure):
+    """A host command named something that is not on record; ``what`` says what."""
+
+    reason = "not_found"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
 
 
 class InternalError(Failure):

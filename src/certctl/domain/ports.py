@@ -16,6 +16,7 @@ from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
 from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
 from certctl.domain.order import Issued, Order
 from certctl.domain.principal import Credential
+from certctl.domain.revocation import RevocationReason
 
 
 class Transaction(Protocol):
@@ -31,7 +32,19 @@ class Transaction(Protocol):
         """DER by repetition key, for keys unexpired whose certificate is valid now."""
         ...
 
+    def certificate(self, certificate_id: str) -> CertificateRecord | None: ...
+
     def record_certificates(self, records: Sequence[CertificateRecord]) -> None: ...
+
+    def revoke_certificates(
+        self, ids: Collection[str], revoked_us: int, reason: RevocationReason
+    ) -> None:
+        """Mark certificates as revoked; which may be is the caller's to know."""
+        ...
+
+    def note_compromised_keys(self, keys: Collection[bytes], now_us: int) -> None:
+        """Keep SHA-256 hashes of SubjectPublicKeyInfos that are in wrong hands."""
+        ...
 
     def record_repetitions(self, rows: Sequence[tuple[bytes, str, int]], now_us: int) -> None:
         """Keep (key, certificate id, expires_us); an expired or void row is replaced.
@@ -84,6 +97,10 @@ class Records(Protocol):
         ...
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None: ...
+
+    def with_serial(self, serial: str) -> Sequence[CertificateRecord]:
+        """Certificates with this serial number (hex), one per issuer at most."""
+        ...
 
     def certificates(
         self, *, after: str | None = None, limit: int = 100

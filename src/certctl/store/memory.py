@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +21,7 @@ from certctl.domain.certificates import (
     CertificateStatus,
 )
 from certctl.domain.ports import DuplicateKey
+from certctl.domain.revocation import RevocationReason
 from certctl.store.errors import CaMismatch, CommandRefused
 from certctl.store.queries.certificates import NEWEST
 from certctl.store.rows import serial_octets, state_of
@@ -38,6 +39,7 @@ class Tables:
     events: dict[tuple[str, int], RecordedEvent] = field(default_factory=dict)
     counters: dict[tuple[str, Counter, str], int] = field(default_factory=dict)
     ca: dict[str, bytes] = field(default_factory=dict)
+    compromised: dict[bytes, int] = field(default_factory=dict)
 
     def copied(self) -> Tables:
         return Tables(**{item.name: copy(getattr(self, item.name)) for item in fields(self)})
@@ -93,6 +95,15 @@ class MemoryStore:
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None:
         return self._now().certificates.get(certificate_id)
+
+    def with_serial(self, serial: str) -> Sequence[CertificateRecord]:
+        try:
+            octets = serial_octets(serial)
+        except ValueError:
+            return []
+        tables = self._now()
+        found = [each for (_, number), each in sorted(tables.serials.items()) if number == octets]
+        return [tables.certificates[each] for each in found]
 
     def certificates(
         self, *, after: str | None = None, limit: int = 100
@@ -175,6 +186,28 @@ class MemoryTransaction:
                 raise self._failed(DuplicateKey("certificates"))
             tables.certificates[record.id] = record
             tables.serials[serial] = record.id
+
+    def certificate(self, certificate_id: str) -> CertificateRecord | None:
+        return self._open().certificates.get(certificate_id)
+
+    def revoke_certificates(
+        self, ids: Collection[str], revoked_us: int, reason: RevocationReason
+    ) -> None:
+        rows = self._open().certificates
+        for each in ids:
+            if each in rows:
+                rows[each] = replace(
+                    rows[each],
+                    status=CertificateStatus.REVOKED,
+                    revoked_us=revoked_us,
+                    revocation_reason=reason.value,
+                )
+
+    def note_compromised_keys(self, keys: Collection[bytes], now_us: int) -> None:
+        for key in keys:
+            if len(key) != DIGEST_OCTETS:
+                raise self._failed(CommandRefused("compromised_keys.spki_sha256"))
+            self._open().compromised.setdefault(key, now_us)
 
     def record_repetitions(self, rows: Sequence[tuple[bytes, str, int]], now_us: int) -> None:
         tables = self._open()

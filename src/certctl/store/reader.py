@@ -45,6 +45,9 @@ class SqlRecords:
     def certificate(self, certificate_id: str) -> CertificateRecord | None:
         return self._ask(certificates.certificate, certificate_id)
 
+    def with_serial(self, serial: str) -> Sequence[CertificateRecord]:
+        return self._ask(certificates.with_serial, serial)
+
     def certificates(
         self, *, after: str | None = None, limit: int = 100
     ) -> Sequence[CertificateRecord]:

@@ -19,8 +19,9 @@ from certctl.domain.audit import Counter, RecordedEvent
 from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
 from certctl.domain.errors import StoreUnavailable
 from certctl.domain.ports import DuplicateKey
+from certctl.domain.revocation import RevocationReason
 from certctl.store import faults
-from certctl.store.commands import audit, certificates, counters, identity, repetitions
+from certctl.store.commands import audit, certificates, counters, identity, repetitions, revocation
 from certctl.store.errors import CaMismatch
 from certctl.store.queries import audit as audit_queries
 from certctl.store.queries import certificates as certificate_queries
@@ -147,6 +148,17 @@ class SqlTransaction:
 
     def last_event(self, node: str) -> RecordedEvent | None:
         return self._run(audit_queries.last_event, node)
+
+    def certificate(self, certificate_id: str) -> CertificateRecord | None:
+        return self._run(certificate_queries.certificate, certificate_id)
+
+    def revoke_certificates(
+        self, ids: Collection[str], revoked_us: int, reason: RevocationReason
+    ) -> None:
+        self._run(revocation.revoke_certificates, ids, revoked_us, reason)
+
+    def note_compromised_keys(self, keys: Collection[bytes], now_us: int) -> None:
+        self._run(revocation.note_compromised_keys, keys, now_us)
 
     def record_certificates(self, records: Sequence[CertificateRecord]) -> None:
         self._run(certificates.record_certificates, records)

@@ -15,9 +15,14 @@ from certctl.domain.errors import (
     BodyTooLarge,
     CertificateRefused,
     CredentialMissing,
+    Denied,
+    DeviceStateFailed,
     Failure,
+    LockedOut,
     NotAllowed,
+    Pending,
     PolicyViolation,
+    RateLimited,
     RequestMalformed,
     SignatureWrong,
     Unavailable,
@@ -55,6 +60,14 @@ def problem_of(failure: Failure, profile: EstProfile | None) -> Problem:
             )
         case CertificateRefused():
             return _certificate_refused(failure, profile)
+        case LockedOut():
+            return Problem(
+                status=429,
+                what="Too many wrong passwords came from this address.",
+                rule="CERTCTL_EST_LOCKOUT_FAILURES wrong passwords in a row lock a source out.",
+                mend=f"Mend the password, then try again in {failure.retry_after} seconds.",
+                headers=(_retry_after(failure.retry_after),),
+            )
         case BindingFailure():
             return _BINDING[failure.reason]
         case BodyTooLarge():
@@ -87,15 +100,15 @@ def problem_of(failure: Failure, profile: EstProfile | None) -> Problem:
                 rule=f"The certificate profile wants: {shown(failure.wanted)}.",
                 mend="Change the CSR, or ask the operator to change the certificate profile.",
             )
-        case NotAllowed():
-            return _not_allowed(failure)
+        case NotAllowed() | RateLimited() | Pending():
+            return _not_granted(failure)
         case Unavailable():
             return Problem(
                 status=503,
                 what="The request cannot be completed now; nothing was issued for it.",
                 rule="No certificate leaves before it is on record.",
                 mend=f"Send the same request again in {failure.retry_after} seconds.",
-                headers=((b"Retry-After", b"%d" % failure.retry_after),),
+                headers=(_retry_after(failure.retry_after),),
             )
         case _:
             return Problem(
@@ -157,6 +170,10 @@ def shown(text: str) -> str:
     return printable + ("…" if len(text) > MAX_VALUE else "")
 
 
+def _retry_after(seconds: int) -> tuple[bytes, bytes]:
+    return b"Retry-After", b"%d" % seconds
+
+
 def _note(note: str) -> str:
     return f": {shown(note)}" if note else ""
 
@@ -191,6 +208,43 @@ def _certificate_refused(failure: CertificateRefused, profile: EstProfile | None
         mend=problem.mend,
         headers=problem.headers,
     )
+
+
+def _not_granted(failure: NotAllowed | RateLimited | Pending) -> Problem:
+    """What only the authority, an operator or the device-state hook can say."""
+    match failure:
+        case Denied():
+            return Problem(
+                status=403,
+                what=f"This request was denied{_note(failure.note)}.",
+                rule="The certificate profile has an operator decide on each request.",
+                mend="Ask the operator; a changed request is a new one and waits again.",
+            )
+        case DeviceStateFailed():
+            return Problem(
+                status=403,
+                what=f"The state of this device does not allow a certificate{_note(failure.note)}.",
+                rule="DEVICE_STATE_HOOK of the profile is asked before a certificate is issued.",
+                mend="Bring the device into the state the operator asks for, then try again.",
+            )
+        case RateLimited():
+            return Problem(
+                status=429,
+                what=f"This device has had {failure.limit} certificates within 24 hours.",
+                rule="RATE_LIMIT_PER_PRINCIPAL_24H of the profile limits each name and address.",
+                mend=f"Try again in {failure.retry_after} seconds, or ask the operator.",
+                headers=(_retry_after(failure.retry_after),),
+            )
+        case Pending():
+            return Problem(
+                status=202,
+                what=f"The request waits for approval as {shown(failure.request)}.",
+                rule="The certificate profile has an operator decide on each request.",
+                mend=f"Send the same request again in {failure.retry_after} seconds.",
+                headers=(_retry_after(failure.retry_after),),
+            )
+        case _:
+            return _not_allowed(failure)
 
 
 def _not_allowed(failure: NotAllowed) -> Problem:

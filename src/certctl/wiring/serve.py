@@ -22,7 +22,6 @@ from certctl.wiring.clock import system_clock
 from certctl.wiring.ports import PortInUse, reserve_port
 from certctl.wiring.supervisor import ChildSpec, Status, Supervisor, refuse_start
 
-RUN_DIRECTORY = "run"
 # The children of a killed supervisor are killed with it, but one may be in the middle of
 # an fsync and hold the lock until the disk is done.
 LOCK_SECONDS = 1.0
@@ -59,7 +58,7 @@ def serve(
         log.warning("setting", variable=finding.variable, problem=finding.problem)
     try:
         data = prepare_data_directory(settings.server.data_dir, log)
-        run = data / RUN_DIRECTORY
+        run = data / sockets.RUN_DIRECTORY
         lock = _lock(run)
         _remove(ready_file)
         port, reservation = reserve_port(settings.server.host, settings.server.port)

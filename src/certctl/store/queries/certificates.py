@@ -74,6 +74,15 @@ def certificate(connection: Connection, certificate_id: str) -> CertificateRecor
     return certificate_record(rows[0]) if rows else None
 
 
+def with_serial(connection: Connection, serial: str) -> Sequence[CertificateRecord]:
+    """Certificates with this serial number, one per issuer; none for what is no number."""
+    octets = _octets(serial)
+    if octets is None:
+        return []
+    clause = select(certificates).where(_c.serial == octets).order_by(_c.issuer_id)
+    return [certificate_record(row) for row in connection.execute(clause).fetchall()]
+
+
 def page(connection: Connection, after: str | None, limit: int) -> Sequence[CertificateRecord]:
     """The next records in order of id, at most ``limit``."""
     clause = select(certificates).order_by(_c.id).limit(limit)

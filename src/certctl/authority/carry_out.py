@@ -1,0 +1,19 @@
+"""Which function carries out which command."""
+
+from __future__ import annotations
+
+from certctl.authority.commands import Command, RevokeCertificate
+from certctl.authority.done import Done
+from certctl.authority.revoke import revoke
+from certctl.domain.ports import Transaction
+
+
+def carry_out(command: Command, transaction: Transaction, now_us: int) -> Done:
+    """Do what a command says inside ``transaction``.
+
+    Raises:
+        Failure: it is refused; the transaction must be rolled back.
+    """
+    match command:
+        case RevokeCertificate():
+            return revoke(command, transaction, now_us)

@@ -1,0 +1,42 @@
+"""What the records say about a batch of orders, asked once for all of them.
+
+One query per kind of fact and batch, never one per order. Facts change while the batch
+is decided: what an earlier order does, a later one in the same batch must see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from certctl.domain.certificates import CertificateKey, CertificateState
+from certctl.domain.order import Order
+from certctl.domain.ports import Transaction
+
+
+@dataclass(slots=True, kw_only=True)
+class Facts:
+    """Attributes:
+    now_us: the time of this transaction.
+    states: certificates shown as credentials, by fingerprint, as on record now.
+    repeated: DER of certificates that answered the same request before, by its key.
+    """
+
+    now_us: int
+    states: Mapping[bytes, CertificateState]
+    repeated: dict[bytes, bytes]
+
+
+def gather(orders: Sequence[Order], transaction: Transaction, now_us: int) -> Facts:
+    """Ask the records everything that the gates will want to know about these orders."""
+    shown = {
+        CertificateKey(order.credential_serial, order.credential)
+        for order in orders
+        if order.credential is not None
+    }
+    keys = {order.repetition_key for order in orders}
+    return Facts(
+        now_us=now_us,
+        states=transaction.certificate_states(shown) if shown else {},
+        repeated=dict(transaction.repeated_certificates(keys, now_us)),
+    )
