@@ -37,10 +37,15 @@ def test_nothing_is_revoked_when_the_transaction_fails(pair: Pair):
     record = certificate(1)
     with pair.store.transaction() as transaction:
         transaction.record_certificates([record])
-    with pytest.raises(RuntimeError, match="on purpose"), pair.store.transaction() as transaction:
-        transaction.revoke_certificates([record.id], NOW, RevocationReason.KEY_COMPROMISE)
-        transaction.note_compromised_keys([record.spki_sha256], NOW)
-        raise RuntimeError("on purpose")
+
+    def interrupted() -> None:
+        with pair.store.transaction() as transaction:
+            transaction.revoke_certificates([record.id], NOW, RevocationReason.KEY_COMPROMISE)
+            transaction.note_compromised_keys([record.spki_sha256], NOW)
+            raise RuntimeError("on purpose")
+
+    with pytest.raises(RuntimeError, match="on purpose"):
+        interrupted()
     state = pair.records.state_of(key_of(record))
     assert state is not None
     assert state.status is CertificateStatus.VALID
@@ -58,5 +63,9 @@ def test_a_serial_number_finds_what_each_issuer_gave_it(pair: Pair):
 
 
 def test_a_key_hash_of_another_size_is_refused(pair: Pair):
-    with pytest.raises(CommandRefused), pair.store.transaction() as transaction:
-        transaction.note_compromised_keys([b"short"], NOW)
+    def cut() -> None:
+        with pair.store.transaction() as transaction:
+            transaction.note_compromised_keys([b"short"], NOW)
+
+    with pytest.raises(CommandRefused):
+        cut()
