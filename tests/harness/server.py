@@ -19,7 +19,7 @@ from certctl.store import open_records
 
 START_SECONDS = 30
 STOP_SECONDS = 40
-CHILDREN = ("authority", "worker")
+CHILDREN = ("authority", "jobs", "worker")
 PROGRAM = str(Path(sys.executable).with_name("certctl-server"))
 
 
@@ -121,7 +121,7 @@ class RunningServer:
         return open_records(f"sqlite:///{self.database}")
 
     def processes(self) -> dict[str, list[int]]:
-        """Process ids of the tree by kind: supervisor, authority, worker.
+        """Process ids of the tree by kind: supervisor, authority, jobs, worker.
 
         A process that is just starting or ending may be missing.
         """

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from certctl.authority.commands import Command, RevokeCertificate
+from dataclasses import dataclass
+from typing import assert_never
+
+from certctl.authority import leases
+from certctl.authority.commands import (
+    Command,
+    FinishJob,
+    PurgeExpired,
+    RevokeCertificate,
+    SealAudit,
+    TakeLease,
+)
 from certctl.authority.done import Done
+from certctl.authority.purge import purge
 from certctl.authority.revoke import revoke
+from certctl.authority.seal import AuditSigner, seal
 from certctl.domain.ports import Transaction
 
 
-def carry_out(command: Command, transaction: Transaction, now_us: int) -> Done:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Powers:
+    """What commands may use beyond the store; None: not in this process."""
+
+    audit_signer: AuditSigner | None = None
+
+
+def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us: int) -> Done:
     """Do what a command says inside ``transaction``.
 
     Raises:
@@ -17,3 +37,12 @@ def carry_out(command: Command, transaction: Transaction, now_us: int) -> Done:
     match command:
         case RevokeCertificate():
             return revoke(command, transaction, now_us)
+        case TakeLease():
+            return leases.take(command, transaction, now_us)
+        case FinishJob():
+            return leases.finish(command, transaction, now_us)
+        case SealAudit():
+            return seal(command, transaction, powers.audit_signer, now_us)
+        case PurgeExpired():
+            return purge(command, transaction, now_us)
+    assert_never(command)

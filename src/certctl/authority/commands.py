@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import msgspec
 
+from certctl.domain.checkpoint import Checkpoint
 from certctl.domain.revocation import Revocation, RevocationReason
 
 
 class RevokeCertificate(msgspec.Struct, frozen=True, kw_only=True, tag="revoke"):
-    """Revoke one certificate on record (records §4). Answer: ``Revocation``."""
+    """Revoke one certificate on record (records §4). Answer: ``RevocationDone``."""
 
     certificate_id: str
     reason: RevocationReason
@@ -23,5 +24,56 @@ class RevocationDone(msgspec.Struct, frozen=True, tag="revocation"):
     revocation: Revocation
 
 
-Command = RevokeCertificate
-CommandResult = RevocationDone
+class TakeLease(msgspec.Struct, frozen=True, kw_only=True, tag="take_lease"):
+    """Ask for a job's lease (records §8). Answer: ``LeaseAnswer``."""
+
+    job: str
+    holder: str
+    every_us: int
+    lease_us: int
+
+
+class LeaseAnswer(msgspec.Struct, frozen=True, tag="lease"):
+    """The fence to name with everything the job writes; None: not now."""
+
+    fence: int | None
+
+
+class FinishJob(msgspec.Struct, frozen=True, kw_only=True, tag="finish_job"):
+    """Give a lease back and say how the run went. Answer: ``JobFinished``."""
+
+    job: str
+    fence: int
+    outcome: str
+
+
+class JobFinished(msgspec.Struct, frozen=True, tag="job_finished"):
+    pass
+
+
+class SealAudit(msgspec.Struct, frozen=True, kw_only=True, tag="seal_audit"):
+    """Sign where the audit chains stand (records §5). Answer: ``Sealed``."""
+
+    fence: int
+
+
+class Sealed(msgspec.Struct, frozen=True, tag="sealed"):
+    """The new checkpoint; None when there was nothing to seal."""
+
+    checkpoint: Checkpoint | None
+
+
+class PurgeExpired(msgspec.Struct, frozen=True, kw_only=True, tag="purge_expired"):
+    """Remove rows that answer nothing any more, a bounded number. Answer: ``Purged``."""
+
+    fence: int
+
+
+class Purged(msgspec.Struct, frozen=True, tag="purged"):
+    """How many rows went; as many as the bound means that there are more."""
+
+    rows: int
+
+
+Command = RevokeCertificate | TakeLease | FinishJob | SealAudit | PurgeExpired
+CommandResult = RevocationDone | LeaseAnswer | JobFinished | Sealed | Purged

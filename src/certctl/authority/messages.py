@@ -21,6 +21,7 @@ from certctl.domain.errors import (
     Failure,
     InternalError,
     IssuerUnavailable,
+    LeaseLost,
     LockedOut,
     NotAllowed,
     NotFound,
@@ -90,6 +91,7 @@ _CARRIED: Mapping[type[Failure], tuple[str, ...]] = {
     IssuerUnavailable: ("what", "retry_after"),
     StoreUnavailable: ("what", "retry_after"),
     NotFound: ("what",),
+    LeaseLost: ("job",),
 }
 _BY_NAME: Mapping[str, type[Failure]] = {kind.__name__: kind for kind in _CARRIED}
 

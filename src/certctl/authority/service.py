@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from certctl.authority.audit import Chain
-from certctl.authority.carry_out import carry_out
+from certctl.authority.carry_out import Powers, carry_out
 from certctl.authority.commands import Command, CommandResult
 from certctl.authority.facts import Facts, gather
 from certctl.authority.issue import (
@@ -64,7 +64,9 @@ class AuthorityService:
         clock: Clock,
         new_id: NewId,
         on_fault: Callable[[BaseException], None],
+        powers: Powers | None = None,
     ) -> None:
+        self._powers = powers or Powers()
         self._store = store
         self._rules = rules
         self._node = node
@@ -114,7 +116,7 @@ class AuthorityService:
 
     def _execute(self, command: Command) -> CommandResult:
         with self._store.transaction() as transaction:
-            done = carry_out(command, transaction, self._clock())
+            done = carry_out(command, transaction, self._powers, self._clock())
             recorded = self._chain.extend(list(done.events), self._new_id)
             if recorded:
                 transaction.append_events(recorded)

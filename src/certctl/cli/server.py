@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from certctl import __version__
+from certctl.cli.audit import audit
 from certctl.cli.certificates import certificates
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.settings.render import render_findings
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 
 app.add_typer(certificates)
+app.add_typer(audit)
 
 
 @app.callback(invoke_without_command=True)

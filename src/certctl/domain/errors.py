@@ -20,6 +20,7 @@
     ├── RateLimited                    this principal had its certificates for now
     ├── Pending                        waits for an operator: not a refusal, not a grant
     ├── Unavailable                    retry_after seconds; what: issuer, store, profile
+    ├── LeaseLost                      a job's lease was taken by another node
     ├── NotFound                       a host command named something not on record
     └── InternalError                  a bug of ours; only its id leaves the process
 
@@ -281,6 +282,16 @@ class IssuerUnavailable(Unavailable):
 
 class StoreUnavailable(Unavailable):
     """The authority or its database cannot record now, so nothing is issued."""
+
+
+class LeaseLost(Failure):
+    """A job went on after its lease ran out; nothing of what it asked for was done."""
+
+    reason = "lease_lost"
+
+    def __init__(self, job: str) -> None:
+        super().__init__(job)
+        self.job = job
 
 
 class NotFound(Failure):

@@ -14,6 +14,8 @@ from typing import Protocol
 
 from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
 from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
+from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.lease import Lease
 from certctl.domain.order import Issued, Order
 from certctl.domain.principal import Credential
 from certctl.domain.revocation import RevocationReason
@@ -59,6 +61,30 @@ class Transaction(Protocol):
         ...
 
     def append_events(self, events: Sequence[RecordedEvent]) -> None: ...
+
+    def chain_heads(self) -> Sequence[ChainHead]:
+        """Where each node's audit chain stands, in order of the nodes' names."""
+        ...
+
+    def last_checkpoint(self) -> Checkpoint | None: ...
+
+    def append_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Add a checkpoint; none is ever changed.
+
+        Raises:
+            DuplicateKey: another node has written this number meanwhile.
+        """
+        ...
+
+    def lease(self, job: str) -> Lease | None: ...
+
+    def put_lease(self, lease: Lease) -> None:
+        """Write a job's row, whether there was one or not."""
+        ...
+
+    def purge_expired(self, now_us: int, most: int) -> int:
+        """Remove rows that answer nothing any more, at most ``most``; gives their number."""
+        ...
 
     def add_counts(self, node: str, counts: Mapping[tuple[str, Counter], int]) -> None:
         """Add to the counters keyed (profile, counter) of this node."""
@@ -110,6 +136,18 @@ class Records(Protocol):
 
     def events(self, *, after_seq: int = 0, limit: int = 100) -> Sequence[RecordedEvent]:
         """Pages of this store's audit events in order of (node, seq)."""
+        ...
+
+    def checkpoints(self, *, after: int = 0, limit: int = 100) -> Sequence[Checkpoint]:
+        """Pages of the audit trail's checkpoints in order of number."""
+        ...
+
+    def chain_heads(self) -> Sequence[ChainHead]:
+        """Where each node's audit chain stands, in order of the nodes' names."""
+        ...
+
+    def leases(self) -> Sequence[Lease]:
+        """Every job that ever ran, in order of name."""
         ...
 
     def counts(self) -> Mapping[tuple[str, Counter], int]:

@@ -20,6 +20,8 @@ from certctl.domain.certificates import (
     CertificateState,
     CertificateStatus,
 )
+from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.lease import Lease
 from certctl.domain.ports import DuplicateKey
 from certctl.domain.revocation import RevocationReason
 from certctl.store.errors import CaMismatch, CommandRefused
@@ -40,9 +42,19 @@ class Tables:
     counters: dict[tuple[str, Counter, str], int] = field(default_factory=dict)
     ca: dict[str, bytes] = field(default_factory=dict)
     compromised: dict[bytes, int] = field(default_factory=dict)
+    checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
+    leases: dict[str, Lease] = field(default_factory=dict)
 
     def copied(self) -> Tables:
         return Tables(**{item.name: copy(getattr(self, item.name)) for item in fields(self)})
+
+    def heads(self) -> list[ChainHead]:
+        """The last event of each node, in order of the nodes' names."""
+        last = dict(sorted(self.events))
+        return [
+            ChainHead(node=node, seq=seq, digest=self.events[node, seq].digest)
+            for node, seq in last.items()
+        ]
 
     def live(self, key: bytes, now_us: int) -> CertificateRecord | None:
         """The certificate of an unexpired repetition, if it is valid now."""
@@ -120,6 +132,17 @@ class MemoryStore:
             for key in sorted(rows)
             if key[1] > after_seq and (node is None or key[0] == node)
         ][:limit]
+
+    def checkpoints(self, *, after: int = 0, limit: int = 100) -> Sequence[Checkpoint]:
+        rows = self._now().checkpoints
+        return [rows[number] for number in sorted(rows) if number > after][:limit]
+
+    def chain_heads(self) -> Sequence[ChainHead]:
+        return self._now().heads()
+
+    def leases(self) -> Sequence[Lease]:
+        rows = self._now().leases
+        return [rows[job] for job in sorted(rows)]
 
     def counts(self) -> Mapping[tuple[str, Counter], int]:
         total: dict[tuple[str, Counter], int] = {}
@@ -234,6 +257,32 @@ class MemoryTransaction:
             if (event.node, event.seq) in tables.events:
                 raise self._failed(DuplicateKey("audit_events"))
             tables.events[event.node, event.seq] = event
+
+    def chain_heads(self) -> Sequence[ChainHead]:
+        return self._open().heads()
+
+    def last_checkpoint(self) -> Checkpoint | None:
+        rows = self._open().checkpoints
+        return rows[max(rows)] if rows else None
+
+    def append_checkpoint(self, checkpoint: Checkpoint) -> None:
+        rows = self._open().checkpoints
+        if checkpoint.number in rows:
+            raise self._failed(DuplicateKey("checkpoints"))
+        rows[checkpoint.number] = checkpoint
+
+    def lease(self, job: str) -> Lease | None:
+        return self._open().leases.get(job)
+
+    def put_lease(self, lease: Lease) -> None:
+        self._open().leases[lease.job] = lease
+
+    def purge_expired(self, now_us: int, most: int) -> int:
+        rows = self._open().repetitions
+        expired = [key for key, (_, expires_us) in rows.items() if expires_us <= now_us][:most]
+        for key in expired:
+            del rows[key]
+        return len(expired)
 
     def add_counts(self, node: str, counts: Mapping[tuple[str, Counter], int]) -> None:
         counters = self._open().counters

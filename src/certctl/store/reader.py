@@ -15,8 +15,10 @@ from sqlalchemy.exc import DBAPIError
 
 from certctl.domain.audit import Counter, RecordedEvent
 from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
+from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.lease import Lease
 from certctl.store import faults
-from certctl.store.queries import audit, certificates, counters
+from certctl.store.queries import audit, certificates, checkpoints, counters, leases
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -61,6 +63,15 @@ class SqlRecords:
         A store with several chains is paged one node after the other: name the ``node``.
         """
         return self._ask(audit.page, node, after_seq, limit)
+
+    def checkpoints(self, *, after: int = 0, limit: int = 100) -> Sequence[Checkpoint]:
+        return self._ask(checkpoints.page, after, limit)
+
+    def chain_heads(self) -> Sequence[ChainHead]:
+        return self._ask(checkpoints.chain_heads)
+
+    def leases(self) -> Sequence[Lease]:
+        return self._ask(leases.all_leases)
 
     def counts(self) -> Mapping[tuple[str, Counter], int]:
         return self._ask(counters.counts)

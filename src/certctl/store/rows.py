@@ -19,6 +19,7 @@ from certctl.domain.certificates import (
     CertificateState,
     CertificateStatus,
 )
+from certctl.domain.checkpoint import ChainHead, Checkpoint
 
 # RFC 5280 §4.1.2.2: a serial number has at most 20 octets.
 SERIAL_OCTETS = 20
@@ -201,6 +202,37 @@ def recorded_event(row: Sequence[Any]) -> RecordedEvent:
             details=msgspec.json.decode(row[18]),
             tenant=row[19],
         ),
+    )
+
+
+def checkpoint_row(checkpoint: Checkpoint) -> tuple[Any, ...]:
+    heads = [(head.node, head.seq, head.digest.hex()) for head in checkpoint.heads]
+    return (
+        checkpoint.number,
+        checkpoint.made_us,
+        checkpoint.previous,
+        _json(heads),
+        checkpoint.key_id,
+        checkpoint.signature,
+    )
+
+
+def checkpoint(row: Sequence[Any]) -> Checkpoint:
+    """From a row of all columns of ``checkpoints``.
+
+    Raises:
+        ValueError: ``heads`` is not what was written: somebody has changed it.
+    """
+    return Checkpoint(
+        number=row[0],
+        made_us=row[1],
+        previous=row[2],
+        heads=tuple(
+            ChainHead(node=node, seq=seq, digest=bytes.fromhex(digest))
+            for node, seq, digest in msgspec.json.decode(row[3], type=list[tuple[str, int, str]])
+        ),
+        key_id=row[4],
+        signature=row[5],
     )
 
 

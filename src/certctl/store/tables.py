@@ -254,3 +254,32 @@ certificate_profiles: Final = Table(
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
+
+# Signed seals over all audit chains (records §5); never changed (triggers).
+checkpoints: Final = Table(
+    "checkpoints",
+    metadata,
+    Column("number", Integer64, nullable=False),
+    Column("made_us", Integer64, nullable=False),
+    Column("previous", LargeBinary, nullable=False),
+    Column("heads", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("number"),
+    sqlite_strict=True,
+)
+
+# Who runs which job, and since when it last ran (records §8).
+leases: Final = Table(
+    "leases",
+    metadata,
+    Column("job", Text, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("fence", Integer64, nullable=False),
+    Column("until_us", Integer64, nullable=False),
+    Column("last_run_us", Integer64, nullable=False),
+    Column("outcome", Text, nullable=False),
+    PrimaryKeyConstraint("job"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)

@@ -17,15 +17,29 @@ from sqlalchemy.exc import DBAPIError
 
 from certctl.domain.audit import Counter, RecordedEvent
 from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
+from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.errors import StoreUnavailable
+from certctl.domain.lease import Lease
 from certctl.domain.ports import DuplicateKey
 from certctl.domain.revocation import RevocationReason
 from certctl.store import faults
-from certctl.store.commands import audit, certificates, counters, identity, repetitions, revocation
+from certctl.store.commands import (
+    audit,
+    certificates,
+    checkpoints,
+    counters,
+    identity,
+    leases,
+    purge,
+    repetitions,
+    revocation,
+)
 from certctl.store.errors import CaMismatch
 from certctl.store.queries import audit as audit_queries
 from certctl.store.queries import certificates as certificate_queries
+from certctl.store.queries import checkpoints as checkpoint_queries
 from certctl.store.queries import identity as identity_queries
+from certctl.store.queries import leases as lease_queries
 from certctl.store.queries import repetitions as repetition_queries
 
 T = TypeVar("T")
@@ -168,6 +182,24 @@ class SqlTransaction:
 
     def append_events(self, events: Sequence[RecordedEvent]) -> None:
         self._run(audit.append_events, events)
+
+    def chain_heads(self) -> Sequence[ChainHead]:
+        return self._run(checkpoint_queries.chain_heads)
+
+    def last_checkpoint(self) -> Checkpoint | None:
+        return self._run(checkpoint_queries.last_checkpoint)
+
+    def append_checkpoint(self, checkpoint: Checkpoint) -> None:
+        self._run(checkpoints.append_checkpoint, checkpoint)
+
+    def lease(self, job: str) -> Lease | None:
+        return self._run(lease_queries.lease, job)
+
+    def put_lease(self, lease: Lease) -> None:
+        self._run(leases.put_lease, lease)
+
+    def purge_expired(self, now_us: int, most: int) -> int:
+        return self._run(purge.purge_expired, now_us, most)
 
     def add_counts(self, node: str, counts: Mapping[tuple[str, Counter], int]) -> None:
         self._run(counters.add_counts, node, counts)

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from certctl.authority.audit import Chain
+from certctl.authority.carry_out import Powers
 from certctl.authority.issue import IssuingRules
 from certctl.authority.server import AuthorityServer
 from certctl.authority.service import AuthorityService
@@ -25,6 +26,7 @@ from certctl.settings.secret import SecretUnreadable
 from certctl.store import SqlStore, StoreError, open_writable
 from certctl.store.files import database_path
 from certctl.wiring import server_certificate
+from certctl.wiring.audit_key import open_audit_key
 from certctl.wiring.issuers import (
     RecordsLost,
     ca_certificate_file,
@@ -50,11 +52,19 @@ def run(
         refuse_lost_records(settings, database_path(settings.server.database_url))
         store = open_writable(settings.server.database_url, node=f"node-{secrets.token_hex(4)}")
         issuers = open_issuers(settings, store, now_us=clock())
+        audit_key = open_audit_key(settings.server.data_dir)
         new_id = partial(_new_id, clock)
         keeper = _ServerCertificate(settings, store, issuers, new_id=new_id)
         if keeper.renew_if_due(clock()):
             log.info("server_certificate_issued")
-    except (RecordsLost, StoreError, CARefused, KeyFileRefused, SecretUnreadable) as refused:
+    except (
+        RecordsLost,
+        StoreError,
+        CARefused,
+        KeyFileRefused,
+        SecretUnreadable,
+        OSError,
+    ) as refused:
         return refuse_start(refused)
 
     def on_fault(fault: BaseException) -> None:
@@ -67,6 +77,7 @@ def run(
         clock=clock,
         new_id=new_id,
         on_fault=on_fault,
+        powers=Powers(audit_signer=audit_key),
     )
 
     def on_tick() -> None:

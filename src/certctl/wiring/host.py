@@ -9,33 +9,23 @@ from __future__ import annotations
 
 import getpass
 import secrets
-import socket
 import sys
 from functools import partial
+from typing import TypeVar
 
+from certctl.authority.caller import AuthorityCaller, expect
 from certctl.authority.commands import Command, CommandResult
 from certctl.authority.issue import IssuingRules
-from certctl.authority.messages import (
-    CommandReply,
-    CommandRequest,
-    FailureReply,
-    FrameReader,
-    decode_replies,
-    encode_frame,
-    failure_of,
-)
 from certctl.authority.service import AuthorityService
 from certctl.domain.clock import Clock
-from certctl.domain.errors import Failure, StoreUnavailable
+from certctl.domain.errors import Failure
 from certctl.domain.ids import sortable_id
 from certctl.settings.schema import Settings
 from certctl.store import SqlRecords, open_records, open_writable
 from certctl.wiring import sockets
 from certctl.wiring.clock import system_clock
 
-# A command may wait for a batch, a checkpoint or a restart of the authority, not for ever.
-ANSWER_SECONDS = 30.0
-READ_SIZE = 256 * 1024
+Answer = TypeVar("Answer")
 
 
 def operator() -> str:
@@ -56,37 +46,24 @@ def records(settings: Settings) -> SqlRecords:
 
 
 def run_command(
-    settings: Settings, command: Command, *, clock: Clock = system_clock
-) -> CommandResult:
+    settings: Settings, command: Command, answer: type[Answer], *, clock: Clock = system_clock
+) -> Answer:
     """Run one command; its effects are durable on return.
 
     Raises:
         Failure: the command was refused, or the authority did not answer in time.
         StoreError: no server runs and the store cannot be opened.
     """
+    run = settings.server.data_dir / sockets.RUN_DIRECTORY
     try:
-        connection = sockets.connect(settings.server.data_dir / sockets.RUN_DIRECTORY)
+        connection = sockets.connect(run)
     except OSError:
-        return _in_process(settings, command, clock)
-    with connection:
-        connection.settimeout(ANSWER_SECONDS)
-        try:
-            return _over(connection, command)
-        except (TimeoutError, OSError) as err:
-            raise StoreUnavailable("authority") from err
-
-
-def _over(connection: socket.socket, command: Command) -> CommandResult:
-    connection.sendall(encode_frame([CommandRequest(1, command)]))
-    reader = FrameReader()
-    while data := connection.recv(READ_SIZE):
-        for frame in reader.feed(data):
-            for reply in decode_replies(frame):
-                if isinstance(reply, CommandReply):
-                    return reply.result
-                if isinstance(reply, FailureReply):
-                    raise failure_of(reply)
-    raise StoreUnavailable("authority")
+        return expect(_in_process(settings, command, clock), answer)
+    caller = AuthorityCaller(lambda: connection)
+    try:
+        return caller.execute(command, answer)
+    finally:
+        caller.close()
 
 
 def _in_process(settings: Settings, command: Command, clock: Clock) -> CommandResult:

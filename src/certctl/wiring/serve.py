@@ -17,7 +17,7 @@ from pathlib import Path
 from certctl.domain.clock import Clock
 from certctl.obs.log import Level, Log, make_log
 from certctl.settings.schema import LogFormat, Settings
-from certctl.wiring import authority_process, sockets, worker_process
+from certctl.wiring import authority_process, jobs_process, sockets, worker_process
 from certctl.wiring.clock import system_clock
 from certctl.wiring.ports import PortInUse, reserve_port
 from certctl.wiring.supervisor import ChildSpec, Status, Supervisor, refuse_start
@@ -103,7 +103,15 @@ def _children(
 
         return run_worker
 
-    specs = [ChildSpec(name="authority", stage=0, run=authority)]
+    def jobs(status: Status) -> int:
+        listener.close()
+        log = process_log(settings, "jobs", system_clock)
+        return jobs_process.run(settings, run, status, log=log, clock=system_clock)
+
+    specs = [
+        ChildSpec(name="authority", stage=0, run=authority),
+        ChildSpec(name="jobs", stage=1, run=jobs),
+    ]
     specs += [
         ChildSpec(name=f"worker-{number}", stage=1, run=worker(number))
         for number in range(1, settings.server.workers + 1)
