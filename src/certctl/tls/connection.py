@@ -275,6 +275,8 @@ class TLSConnection:
                 # The alert is on its way; a reset by unread input must not overtake it.
                 self._end_our_side(None)
             return
+        if engine.peer_waits():
+            self._cork(0)
         self._deadline.stop()
         self._state = State.OPEN
         self._owner.handshake_done()
