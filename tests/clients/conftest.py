@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.clients.java import compiled
 from tests.harness.server import START_SECONDS, RunningServer, quickstart_server
 
 pytest.register_assert_rewrite("tests.clients.books")
@@ -29,3 +30,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
             assert time.monotonic() < deadline, running.log()
             time.sleep(PAUSE_SECONDS)
         yield running
+
+
+@pytest.fixture(scope="session")
+def class_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Bouncy Castle's device program, compiled once."""
+    return compiled(tmp_path_factory.mktemp("classes"))

@@ -22,13 +22,7 @@ from tests.harness.server import RunningServer
 pytestmark = pytest.mark.clients
 
 PLUGINS = "/usr/lib/ipsec/plugins/libstrongswan-openssl.so"
-CONFIGURATION = """\
-pki {
-    tls {
-        version_max = 1.3
-    }
-}
-"""
+CONFIGURATION = "pki {{\n    tls {{\n        version_max = {}\n    }}\n}}\n"
 
 
 @pytest.fixture(autouse=True)
@@ -43,9 +37,10 @@ def pki(
     *words: str | Path,
     given: bytes = b"",
     trusted: Path | None = None,
+    newest: str = "1.3",
 ) -> Ran:
     configuration = directory / "strongswan.conf"
-    configuration.write_text(CONFIGURATION)
+    configuration.write_text(CONFIGURATION.format(newest))
     return run(
         ["pki", *words, "--url", server.url, "--cacert", trusted or server.ca_file],
         directory=directory,
@@ -76,19 +71,28 @@ def issued(ran: Ran) -> x509.Certificate:
     return x509.load_pem_x509_certificate(ran.output)
 
 
-def enroll(server: RunningServer, directory: Path, csr: bytes, userpass: str) -> Ran:
+def enroll(
+    server: RunningServer, directory: Path, csr: bytes, userpass: str, *, newest: str = "1.3"
+) -> Ran:
     return pki(
-        server, directory, "--est", "--userpass", userpass, "--outform", "pem", given=csr
+        server, directory, "--est", "--userpass", userpass, "--outform", "pem", given=csr,
+        newest=newest,
     )  # fmt: skip
 
 
 def renew(
-    server: RunningServer, directory: Path, csr: bytes, *, certificate: Path, key: Path
+    server: RunningServer,
+    directory: Path,
+    csr: bytes,
+    *,
+    certificate: Path,
+    key: Path,
+    newest: str = "1.3",
 ) -> Ran:
     """With a certificate, pki calls simplereenroll."""
     return pki(
         server, directory, "--est", "--cert", certificate, "--key", key, "--outform", "pem",
-        given=csr,
+        given=csr, newest=newest,
     )  # fmt: skip
 
 

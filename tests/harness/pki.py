@@ -47,11 +47,17 @@ class ForeignCA:
         path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
         return path
 
-    def equip(self, device: Device, *, days: tuple[int, int] = (-1, 365)) -> Device:
-        """Give a device a client certificate valid between these days from now."""
+    def equip(
+        self,
+        device: Device,
+        *,
+        days: tuple[int, int] = (-1, 365),
+        usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.CLIENT_AUTH,
+    ) -> Device:
+        """Give a device a certificate for this use, valid between these days from now."""
         device.certificate = (
             self._builder(name(device.common_name), device.key.public_key(), days=days)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             .sign(self.key, hashes.SHA256())
         )
         return device

@@ -17,7 +17,10 @@ class TLSInfo:
         version: protocol name as OpenSSL gives it, ``TLSv1.3`` or ``TLSv1.2``.
         exporter: 32 octets of keying material with the label
             ``EXPORTER-Channel-Binding`` and an empty context (RFC 9266 §4), or None
-            where this connection has none.
+            where this connection has none: behind a proxy, and on TLS 1.2 without
+            extended master secret (RFC 7627), where two connections could share it.
+        tls_unique: the client's first Finished message (RFC 5929 §3), 12 octets; only
+            on TLS 1.2 with extended master secret, never on TLS 1.3 (RFC 8446 §C.5).
         peer_chain: DER certificates exactly as the client presented them, leaf first;
             empty when it showed none.
     """
@@ -25,3 +28,9 @@ class TLSInfo:
     version: str
     exporter: bytes | None
     peer_chain: tuple[bytes, ...]
+    tls_unique: bytes | None = None
+
+    @property
+    def bindable(self) -> bool:
+        """This connection has a value that a request can be bound to."""
+        return self.exporter is not None or self.tls_unique is not None

@@ -9,7 +9,7 @@
     │   └── CertificateRefused         reason: missing, untrusted, expired, not_yet_valid,
     │                                  revoked, wrong_usage, other_profile, not_own
     ├── LockedOut                      too many wrong passwords from this source
-    ├── BindingFailure                 reason: mismatch, malformed, no_exporter
+    ├── BindingFailure                 reason: missing, malformed, mismatch, no_exporter
     ├── RequestMalformed               reason: empty, not_base64, not_pkcs10, …
     │   ├── BodyTooLarge
     │   └── SignatureWrong
@@ -25,7 +25,8 @@
     └── InternalError                  a bug of ours; only its id leaves the process
 
 ``counter`` and ``action`` say what a failure leaves in the records; ``action`` None
-means the failed event of the operation (``est_simple_enroll_failed`` …). Only
+means the failed event of the operation (``est_simple_enroll_failed`` …).
+``ends_connection`` is set where no request may follow on the connection. Only
 ``web.problems`` knows statuses and texts.
 """
 
@@ -44,6 +45,7 @@ class Failure(Exception):
     counter: ClassVar[Counter | None] = None
 
     reason: str = ""
+    ends_connection: bool = False
 
     def details(self) -> Mapping[str, str | int | list[str]]:
         """What the audit event keeps about this failure; never a secret."""
@@ -119,6 +121,7 @@ class BindingFailure(Failure):
 
     action = AuditAction.AUTH_FAILED_CHANNEL_BINDING
     counter = Counter.AUTH_FAILED_CHANNEL_BINDING
+    ends_connection = True
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -309,3 +312,4 @@ class InternalError(Failure):
 
     counter = Counter.INTERNAL_ERROR
     reason = "internal"
+    ends_connection = True  # whatever came before the fault, a binding perhaps, is used up

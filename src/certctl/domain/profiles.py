@@ -47,6 +47,13 @@ class Base64Form(StrEnum):
     SINGLE_LINE = "single-line"
 
 
+class ChallengePassword(StrEnum):
+    """What a challengePassword attribute is for (``CHALLENGE_PASSWORD`` setting)."""
+
+    BINDING = "binding"
+    IGNORE = "ignore"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstProfile:
     """One EST profile after all checks.
@@ -61,6 +68,8 @@ class EstProfile:
     auth_modes: frozenset[AuthMode] = frozenset()
     mtls_own_only: bool = False
     accept_from_profiles: frozenset[str] = frozenset()
+    binding_required: bool = False
+    challenge_password: ChallengePassword = ChallengePassword.BINDING
     same_subject: bool = True
     base64_form: Base64Form = Base64Form.AUTO
     include_chain: bool = False

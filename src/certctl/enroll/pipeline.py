@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from certctl.domain.errors import Failure
 from certctl.domain.order import Issued
 from certctl.enroll.authenticate import authenticate
 from certctl.enroll.authorize import authorize
@@ -21,10 +22,18 @@ class Enrolled:
 
 
 async def enroll(request: EstRequest, ports: Ports) -> Enrolled:
-    """RFC 7030 §4.2: one CSR becomes one certificate, or one ``Failure``."""
+    """RFC 7030 §4.2: one CSR becomes one certificate, or one ``Failure``.
+
+    A failure after a verified binding ends the connection as success does.
+    """
     caller = authenticate(request, ports)
     csr = read_csr(request.body)
-    binding = check_binding(csr, request.tls)
-    order = authorize(csr, caller, request, binding=binding, ports=ports)
-    issued = await ports.authority.issue(order)
+    binding = check_binding(csr, request.tls, profile=request.profile)
+    try:
+        order = authorize(csr, caller, request, binding=binding, ports=ports)
+        issued = await ports.authority.issue(order)
+    except Failure as failure:
+        if binding.binds:
+            failure.ends_connection = True
+        raise
     return Enrolled(issued=issued, binding=binding)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from certctl.domain.profiles import AuthMode, EstProfile
+from certctl.domain.profiles import AuthMode, ChallengePassword, EstProfile
 from certctl.settings.authentication import authentication
 from certctl.settings.catalogue import est as names
 from certctl.settings.catalogue.issuing import ISSUERS
@@ -99,6 +99,8 @@ def _profile(
             auth_modes=decided.modes,
             mtls_own_only=decided.own_only,
             accept_from_profiles=_accepted(path_id, path_ids, decided.modes, given),
+            binding_required=given.value(names.CHANNEL_BINDING_REQUIRED, path_id),
+            challenge_password=given.value(names.CHALLENGE_PASSWORD, path_id),
             same_subject=given.value(names.REENROLL_REQUIRE_SAME_SUBJECT, path_id),
             base64_form=given.value(names.BASE64, path_id),
             include_chain=given.value(names.INCLUDE_CHAIN, path_id),
@@ -161,7 +163,7 @@ def _check_features(path_id: str, modes: Collection[AuthMode], given: Given) -> 
                 "channel binding without any authentication",
                 "allow mtls or basic, or switch it off",
             )
-        if given.value(names.CHALLENGE_PASSWORD, path_id) == "ignore":
+        if given.value(names.CHALLENGE_PASSWORD, path_id) is ChallengePassword.IGNORE:
             given.refuse(
                 names.CHALLENGE_PASSWORD,
                 path_id,

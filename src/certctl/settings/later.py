@@ -35,7 +35,6 @@ def _default_profile(value: str) -> bool:
 
 
 LATER: Final = (
-    Later(variable=server.TLS12_PORT),
     Later(variable=server.PKI_HTTP_PORT),
     Later(variable=server.TRUSTED_PROXIES),
     Later(variable=server.METRICS_PORT),
@@ -61,7 +60,6 @@ LATER: Final = (
         works=_default_profile,
     ),
     Later(variable=est.PROFILE_ID, remedy="unset it, or set it to default", works=_default_profile),
-    Later(variable=est.CHANNEL_BINDING_REQUIRED),
     Later(variable=est.RATE_LIMIT_PER_PRINCIPAL_24H),
     Later(variable=est.MTLS_CRL_POLICY, remedy="unset it, or set it to soft"),
     Later(variable=est.RA_CERTIFICATES),
@@ -73,7 +71,6 @@ LATER: Final = (
     Later(variable=est.REENROLL_KEY),
     Later(variable=est.REENROLL_GRACE),
     Later(variable=est.ON_REENROLL),
-    Later(variable=est.CHALLENGE_PASSWORD),
     Later(variable=est.DEVICE_STATE_HOOK),
     Later(
         variable=issuing.TYPE,

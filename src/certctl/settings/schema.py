@@ -45,6 +45,7 @@ class ServerSettings:
 
     Attributes:
         host: address or name to bind; IPv6 without brackets.
+        tls12_port: of the listener for old devices; None when there is none.
         tls_cert_path: PEM chain, leaf first; None when the local CA issues it. Set
             together with ``tls_key_path``.
         public_url: ``https://host[:port]`` without a final slash.
@@ -58,6 +59,7 @@ class ServerSettings:
 
     host: str
     port: int
+    tls12_port: int | None
     tls_cert_path: Path | None
     tls_key_path: Path | None
     public_url: str | None

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from certctl.domain.audit import AuditAction, AuditEvent, Outcome
 from certctl.domain.connection import TLSInfo
 from certctl.domain.errors import (
+    BindingFailure,
     BodyTooLarge,
     CertificateRefused,
     CredentialMissing,
@@ -24,7 +25,6 @@ from certctl.domain.errors import (
 from certctl.domain.ids import RandomBytes, request_id
 from certctl.domain.profiles import Base64Form, EstProfile, Operation, Route
 from certctl.enroll.authenticate import judge_certificate
-from certctl.enroll.binding import Binding
 from certctl.enroll.pipeline import enroll
 from certctl.enroll.ports import Ports
 from certctl.enroll.refusals import RefusalFolder
@@ -142,6 +142,8 @@ class EstApp:
             refused = InternalError()
         self._refuse(refused, endpoint, number, scope)
         problem = problem_of(refused, endpoint.profile)
+        if refused.ends_connection:
+            problem = replace(problem, close=True)
         if isinstance(refused, CredentialMissing) and _bare(headers):
             # Bouncy Castle closes a challenge unread and fails if there is a body to read.
             return Answer(status=problem.status, headers=problem.headers)
@@ -195,7 +197,7 @@ class EstApp:
                     headers=ENROLL_HEADERS,
                     body=encode_base64(certs_only(certificates), wrapped=wrapped),
                     # RFC 9266 §4.1: a binding authenticates once per connection.
-                    close=enrolled.binding is not Binding.NONE,
+                    close=enrolled.binding.binds,
                 )
 
     def _require_reader(self, request: EstRequest) -> None:
@@ -241,7 +243,10 @@ class EstApp:
             tenant=profile.tenant,
         )
         if self._folder.add(event, failure.counter):
-            self._log.info(
+            # A CSR of another connection is a man in the middle, or a client's bad fault.
+            alarming = isinstance(failure, BindingFailure) and failure.reason == "mismatch"
+            write = self._log.error if alarming else self._log.info
+            write(
                 "enroll_refused",
                 profile=profile.path_id,
                 action=action.value,

@@ -296,6 +296,22 @@ _RENEWAL = {
 }
 
 _BINDING = {
+    "missing": Problem(
+        status=400,
+        what="The CSR carries no channel binding.",
+        rule="This profile requires one (CHANNEL_BINDING_REQUIRED, RFC 7030 §3.5).",
+        mend="After the handshake, put base64 of the connection's tls-exporter (RFC 9266), or of"
+        " tls-unique on TLS 1.2, into challengePassword.",
+        close=True,
+    ),
+    "malformed": Problem(
+        status=400,
+        what="What the CSR carries for a channel binding is none.",
+        rule="A binding is base64 of 32 octets (tls-exporter) or of 12 (tls-unique, TLS 1.2).",
+        mend="After the handshake, put base64 of the connection's tls-exporter (RFC 9266), or of"
+        " tls-unique on TLS 1.2, into challengePassword.",
+        close=True,
+    ),
     "mismatch": Problem(
         status=409,
         what="The CSR is bound to another TLS connection.",
@@ -305,9 +321,11 @@ _BINDING = {
     ),
     "no_exporter": Problem(
         status=426,
-        what="The CSR carries a channel binding, and this connection has none to compare.",
-        rule="Channel binding needs a direct TLS 1.3 connection (RFC 9266).",
-        mend="Connect directly to this server, over TLS 1.3.",
-        headers=((b"Upgrade", b"TLS/1.3"), (b"Connection", b"Upgrade, close")),
+        what="This connection has nothing that a CSR could be bound to.",
+        rule="Channel binding needs TLS 1.3, or TLS 1.2 with extended master secret, from end to"
+        " end (RFC 9266, RFC 7627).",
+        mend="Please connect directly to this server, over TLS 1.3.",
+        headers=((b"Upgrade", b"TLS/1.3"),),
+        close=True,
     ),
 }

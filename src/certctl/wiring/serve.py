@@ -61,7 +61,16 @@ def serve(
         run = data / sockets.RUN_DIRECTORY
         lock = _lock(run)
         _remove(ready_file)
-        port, reservation = reserve_port(settings.server.host, settings.server.port)
+        server = settings.server
+        port, reservation = reserve_port(
+            server.host, server.port, setting="CERTCTL_SERVER_PORT (--host, --port)"
+        )
+        reservations = [reservation]
+        if server.tls12_port is not None:
+            _, reservation = reserve_port(
+                server.host, server.tls12_port, setting="CERTCTL_TLS12_PORT"
+            )
+            reservations.append(reservation)
     except (StartRefused, PortInUse) as refused:
         return refuse_start(refused)
     listener = sockets.listen(run)
@@ -77,7 +86,8 @@ def serve(
     finally:
         _remove(ready_file)
         listener.close()
-        reservation.close()
+        for reservation in reservations:
+            reservation.close()
         os.close(lock)
 
 

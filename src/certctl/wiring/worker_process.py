@@ -9,6 +9,7 @@ import gc
 import os
 import secrets
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,13 +28,15 @@ from certctl.obs.log import Log
 from certctl.settings.schema import Settings
 from certctl.store import StoreError, open_records
 from certctl.store.reader import SqlRecords
-from certctl.tls.context import BadServerPair, build_server_context
+from certctl.tls.context import BadServerPair, Oldest, build_server_context
 from certctl.tls.limits import ConnectionLimits
 from certctl.tls.listener import Listener, bind_listener
+from certctl.tls.places import Places
 from certctl.trust.bundle import BundleRefused, load_bundle
 from certctl.trust.verify import ProfileTrust
 from certctl.web.app import App
 from certctl.web.est import EstApp, Published
+from certctl.web.old_devices import OldDevicesApp
 from certctl.web.routes import build_routes
 from certctl.wire.csrattrs import csrattrs_of
 from certctl.wire.pkcs7 import certs_only
@@ -83,42 +86,59 @@ class _Worker:
 
     async def serve(self, status: Status) -> int:
         loop = asyncio.get_running_loop()
-        server = self._settings.server
         authority = AuthorityClient(partial(sockets.connect, self._place.run_directory))
         authority.start()
         folder = RefusalFolder(authority.record_refusal)
-        listener = Listener(
-            bind_listener(server.host, self._place.port),
-            # uvicorn's own ASGI types are closed unions; ours are the open ones of the standard.
-            app=cast("Any", self._app(authority, folder)),
-            context=self._tls_context(),
-            limits=ConnectionLimits(
-                max_connections=max(1, server.max_connections // server.workers),
-                max_connections_per_source=max(
-                    1, server.max_connections_per_source // server.workers
-                ),
-                # EST refuses earlier by itself (EST_MAX_BODY), with an audit event.
-                max_body=max(server.max_body, server.est_max_body + 1),
-            ),
-            loop=loop,
-            on_event=EdgeLog(self._log, self._clock).note,
-        )
+        listeners = self._listeners(self._app(authority, folder), loop)
         loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload, listener)
+        loop.add_signal_handler(signal.SIGHUP, self._reload, listeners)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
-        listener.start()
+        for listener in listeners.values():
+            listener.start()
         status.ready()
         if self._place.number == 1:
             self._announce()
         await self._stopped.wait()
-        await listener.close(server.shutdown_grace_s)
+        grace_s = self._settings.server.shutdown_grace_s
+        await asyncio.gather(*(each.close(grace_s) for each in listeners.values()))
         folder.flush()
         await asyncio.sleep(0)
         authority.close()
         self._records.close()
         return 0
+
+    def _listeners(self, app: App, loop: asyncio.AbstractEventLoop) -> dict[Oldest, Listener]:
+        """One per oldest protocol spoken; all together have the connections of one."""
+        server = self._settings.server
+        limits = ConnectionLimits(
+            max_connections=max(1, server.max_connections // server.workers),
+            max_connections_per_source=max(1, server.max_connections_per_source // server.workers),
+            # EST refuses earlier by itself (EST_MAX_BODY), with an audit event.
+            max_body=max(server.max_body, server.est_max_body + 1),
+        )
+        places = Places(limits)
+        on_event = EdgeLog(self._log, self._clock).note
+        faces: list[tuple[Oldest, int, App | OldDevicesApp]] = [
+            (Oldest.TLS13, self._place.port, app)
+        ]
+        if server.tls12_port is not None:
+            faces.append((Oldest.TLS12, server.tls12_port, OldDevicesApp(app)))
+        return {
+            oldest: Listener(
+                bind_listener(server.host, port),
+                # uvicorn's own ASGI types are closed unions; ours are the open ones of the
+                # standard.
+                app=cast("Any", face),
+                context=self._tls_context(oldest),
+                limits=limits,
+                loop=loop,
+                places=places,
+                on_event=on_event,
+            )
+            for oldest, port, face in faces
+        }
 
     def _app(self, authority: AuthorityClient, folder: RefusalFolder) -> App:
         settings = self._settings
@@ -164,28 +184,37 @@ class _Worker:
             chain = read_chain(files[each.profile.issuer_id])
             published[each.profile.path_id] = Published(
                 cacerts=certs_only(chain),
-                csrattrs=csrattrs_of(DEFAULT_PROFILE),
+                csrattrs=csrattrs_of(
+                    DEFAULT_PROFILE, binding_required=each.profile.binding_required
+                ),
                 chain=chain,
             )
         return published
 
-    def _tls_context(self) -> SSL.Context:
+    def _tls_context(self, oldest: Oldest) -> SSL.Context:
         server = self._settings.server
         chain = server.tls_cert_path or server.data_dir / CERTIFICATE_FILE
         key = server.tls_key_path or server.data_dir / KEY_FILE
-        return build_server_context(chain.read_bytes(), key.read_bytes())
+        return build_server_context(chain.read_bytes(), key.read_bytes(), oldest=oldest)
 
-    def _reload(self, listener: Listener) -> None:
-        """SIGHUP: read certificate and key again; a bad pair keeps the old one."""
+    def _reload(self, listeners: Mapping[Oldest, Listener]) -> None:
+        """SIGHUP: read certificate and key again; a bad pair keeps the old one everywhere."""
         try:
-            listener.swap_context(self._tls_context())
+            fresh = {oldest: self._tls_context(oldest) for oldest in listeners}
         except (BadServerPair, OSError) as refused:
             self._log.error("tls_reload_refused", problem=str(refused))
-        else:
-            self._log.info("tls_reloaded")
+            return
+        for oldest, context in fresh.items():
+            listeners[oldest].swap_context(context)
+        self._log.info("tls_reloaded")
 
     def _announce(self) -> None:
         est = self._settings.est
+        tls12_port = self._settings.server.tls12_port
+        if tls12_port is not None:
+            self._log.info(
+                "TLS 1.2 listener enabled", port=tls12_port, paths="EST, PKI and /health only"
+            )
         if not est.enabled:
             self._log.info("EST server disabled", remedy="set CERTCTL_EST_ENABLED=true")
             return

@@ -11,7 +11,6 @@ from tests.unit.settings.rig import Load, Refuse, profile
 MTLS = {"MTLS_OWN_ONLY": "true"}
 
 SWITCHED_ON = {
-    "TLS12_PORT": "9443",
     "PKI_HTTP_PORT": "8080",
     "TRUSTED_PROXIES": "10.0.0.0/8,cert:" + "ab" * 32,
     "METRICS_PORT": "9090",
@@ -49,7 +48,6 @@ SWITCHED_ON = {
     "AUDIT_RETENTION": "365d",
     "RECORD_RETENTION": "365d",
     "PROFILE_ID": "cp-iot",
-    "CHANNEL_BINDING_REQUIRED": "true",
     "RATE_LIMIT_PER_PRINCIPAL_24H": "3",
     "MTLS_CRL_POLICY": "hard",
     "RA_CERTIFICATES": "/etc/certctl/ra.pem",
@@ -61,7 +59,6 @@ SWITCHED_ON = {
     "REENROLL_KEY": "new",
     "REENROLL_GRACE": "7d",
     "ON_REENROLL": "revoke_old",
-    "CHALLENGE_PASSWORD": "ignore",
     "DEVICE_STATE_HOOK": "https://hook.example",
     "TYPE": "vault",
     "CA_KEY_TYPE": "ml-dsa-65",
@@ -70,7 +67,6 @@ SWITCHED_ON = {
 }
 
 OFF = {
-    "TLS12_PORT": "off",
     "PKI_HTTP_PORT": "0",
     "METRICS_PORT": "none",
     "AUTH_TYPE": "API-KEY",
@@ -85,7 +81,6 @@ OFF = {
     "AUDIT_COPY": "off",
     "RECORD_RETENTION": "off",
     "PROFILE_ID": "default",
-    "CHANNEL_BINDING_REQUIRED": "no",
     "RATE_LIMIT_PER_PRINCIPAL_24H": "0",
     "MTLS_CRL_POLICY": "soft",
     "SERVERKEYGEN_ENABLED": "off",
@@ -95,7 +90,6 @@ OFF = {
     "REENROLL_KEY": "any",
     "REENROLL_GRACE": "0s",
     "ON_REENROLL": "keep",
-    "CHALLENGE_PASSWORD": "binding",
     "TYPE": "local",
     "CA_KEY_TYPE": "p-384",
 }
@@ -141,10 +135,10 @@ def test_connectors_by_their_short_names_are_refused(refuse: Refuse, name: str) 
 
 
 def test_a_feature_that_is_not_there_is_checked_all_the_same(refuse: Refuse) -> None:
-    faults = refuse(profile(ENROLLMENT_PASSWORD="", CHANNEL_BINDING_REQUIRED="true"))
+    faults = refuse(profile(IDENTITY_BINDING="cn"))
     assert [fault.problem for fault in faults] == [
         "not available in this version",
-        'profile "corp": channel binding without any authentication',
+        'profile "corp": needs client certificates',
     ]
 
 
@@ -160,6 +154,7 @@ def test_every_setting_of_the_specification_is_known() -> None:
         ENROLLMENT_PASSWORD MTLS_ENABLED MTLS_CLIENT_CA_TRUST_BUNDLE_PATH MTLS_OWN_ONLY
         ACCEPT_FROM_PROFILES REENROLL_REQUIRE_SAME_SUBJECT BASE64 INCLUDE_CHAIN TENANT
         ISSUERS CA_CERT_PATH VALIDITY CA_KEY_PASSPHRASE
+        TLS12_PORT CHANNEL_BINDING_REQUIRED CHALLENGE_PASSWORD
     """.split()  # noqa: SIM905 - a table for people
     )
     assert known == working | set(SWITCHED_ON)

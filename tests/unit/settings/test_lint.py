@@ -11,6 +11,7 @@ BUNDLE = "MTLS_CLIENT_CA_TRUST_BUNDLE_PATH"
 MODES = "CERTCTL_EST_PROFILE_CORP_ALLOWED_AUTH_MODES"
 ANYBODY = "ANONYMOUS: whoever reaches this server gets a certificate"
 NO_FIRST_TIME = "only own certificates open it, so no device can enroll for the first time"
+NO_BINDING = "curl, openssl and strongSwan bind no CSR to its connection and cannot enroll here"
 SEEN_BY_ALL = "the environment is seen by all processes, those facing the network too"
 
 
@@ -40,6 +41,14 @@ def test_good_settings_leave_nothing_to_say(load: Load) -> None:
         (
             {"EST_ENABLED": "true"},
             f"the single profile at the root is {ANYBODY}",
+        ),
+        (
+            profile(CHANNEL_BINDING_REQUIRED="true"),
+            f'profile "corp": {NO_BINDING}; libest and Bouncy Castle can, but only over TLS 1.2',
+        ),
+        (
+            profile(CHANNEL_BINDING_REQUIRED="true") | {"TLS12_PORT": "9443"},
+            f'profile "corp": {NO_BINDING}',
         ),
         (
             profile(ENROLLMENT_PASSWORD="elevenchars"),

@@ -6,7 +6,7 @@ from operator import attrgetter
 
 import pytest
 
-from certctl.domain.profiles import Base64Form
+from certctl.domain.profiles import Base64Form, ChallengePassword
 from certctl.settings import LogLevel
 from tests.unit.settings.rig import Load, Refuse, profile
 
@@ -98,6 +98,8 @@ def test_what_does_not_parse_is_refused(refuse: Refuse, name: str, text: str, pr
     [
         *(("EST_ENABLED", text, "est.enabled", True) for text in ("true", "1", "YES", "On")),
         *(("EST_ENABLED", text, "est.enabled", False) for text in ("False", "0", "no", "OFF", "")),
+        ("TLS12_PORT", "9443", "server.tls12_port", 9443),
+        ("TLS12_PORT", "off", "server.tls12_port", None),
         ("SERVER_PORT", " 9443 ", "server.port", 9443),
         ("SERVER_HOST", "[::1]", "server.host", "::1"),
         ("SERVER_HOST", "::", "server.host", "::"),
@@ -128,3 +130,15 @@ def test_what_parses_becomes_what_it_says(
 def test_every_base64_form_can_be_chosen(load: Load, form: Base64Form) -> None:
     settings = load(profile(BASE64=form.value.upper()))
     assert settings.est.profiles[0].profile.base64_form is form
+
+
+@pytest.mark.parametrize("use", ChallengePassword)
+def test_every_use_of_challenge_passwords_can_be_chosen(load: Load, use: ChallengePassword) -> None:
+    settings = load(profile(CHALLENGE_PASSWORD=use.value))
+    assert settings.est.profiles[0].profile.challenge_password is use
+
+
+@pytest.mark.parametrize(("text", "required"), [("true", True), ("no", False)])
+def test_a_binding_can_be_required(load: Load, text: str, *, required: bool) -> None:
+    settings = load(profile(CHANNEL_BINDING_REQUIRED=text))
+    assert settings.est.profiles[0].profile.binding_required is required

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from certctl.domain.profiles import AuthMode, Base64Form
+from certctl.domain.profiles import AuthMode, Base64Form, ChallengePassword
 from certctl.settings.kinds import (
     BOOLEAN,
     LABELS,
@@ -222,8 +222,8 @@ ON_REENROLL: Final = Variable(
 )
 CHALLENGE_PASSWORD: Final = Variable(
     name="CHALLENGE_PASSWORD",
-    kind=choice("binding", "ignore"),
-    default="binding",
+    kind=choice(*ChallengePassword),
+    default=ChallengePassword.BINDING,
     scope=Scope.PROFILE,
     meaning="Whether that attribute may carry a channel binding.",
 )
