@@ -37,6 +37,9 @@ def check_binding(csr: Csr, tls: TLSInfo) -> Binding:
         value = _binding_value(text)
         if value is None:
             continue
+        if tls.via:
+            # It can only be of the client's connection, which ended at the proxy.
+            raise BindingFailure("no_exporter")
         if len(value) == TLS_UNIQUE_OCTETS:
             # tls-unique is undefined on TLS 1.3 (RFC 8446 C.5): it can only be of
             # another connection, and the main listener speaks nothing older.

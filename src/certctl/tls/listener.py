@@ -131,6 +131,8 @@ class Listener:
         context: from ``build_server_context``.
         limits: caps and times; caps count for this process.
         loop: the running loop (uvloop or asyncio).
+        carries_many: addresses (as text) of proxies, which many clients share: no cap per
+            source for them, only the one in all.
         on_event: hears of what went wrong; must be quick and must not raise.
     """
 
@@ -142,12 +144,14 @@ class Listener:
         context: SSL.Context,
         limits: ConnectionLimits,
         loop: asyncio.AbstractEventLoop,
+        carries_many: Callable[[str], bool] | None = None,
         on_event: Callable[[ListenerEvent], None] | None = None,
     ) -> None:
         self.limits = limits
         self._sock = sock
         self._context = context
         self._loop = loop
+        self._carries_many = carries_many
         self._on_event = on_event
         self._config = http_config(app)
         self._state = ServerState()
@@ -279,7 +283,8 @@ class Listener:
             self._refused_total += 1
             self._report(EventKind.REFUSED_TOTAL, address)
             return
-        if count >= self.limits.max_connections_per_source:
+        full = count >= self.limits.max_connections_per_source
+        if full and not (self._carries_many is not None and self._carries_many(address)):
             sock.close()
             self._refused_source += 1
             self._report(EventKind.REFUSED_SOURCE, address)

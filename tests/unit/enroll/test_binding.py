@@ -54,6 +54,15 @@ def test_without_an_exporter_there_is_nothing_to_compare() -> None:
     assert refused.value.reason == "no_exporter"
 
 
+@pytest.mark.parametrize("octets", [12, 32])
+def test_through_a_proxy_no_binding_can_hold(octets: int) -> None:
+    tls = TLSInfo(version="TLSv1.3", exporter=None, peer_chain=(), via="192.0.2.7")
+    csr = decode_pkcs10(bound_csr((CHALLENGE_PASSWORD, b64(bytes(octets)))))
+    with pytest.raises(BindingFailure) as refused:
+        check_binding(csr, tls)
+    assert refused.value.reason == "no_exporter"
+
+
 @pytest.mark.parametrize("oid", [CHALLENGE_PASSWORD, ESTIDENTITY_LINKING])
 def test_the_binding_of_this_connection_is_verified(oid: str) -> None:
     assert check((oid, b64(HERE))) is Binding.TLS_EXPORTER
