@@ -12,6 +12,8 @@ from certctl.domain.proxies import TrustedProxies
 from certctl.settings import LogLevel
 from tests.unit.settings.rig import Load, Refuse, profile
 
+EVERYBODY = "an entry covers every address, so anybody could speak for anybody"
+
 
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
@@ -84,8 +86,7 @@ from tests.unit.settings.rig import Load, Refuse, profile
         (
             "TRUSTED_PROXIES",
             "::/0,10.0.0.1,0.0.0.0/0,::ffff:10.0.0.1",
-            "an entry covers every address, so anybody could speak for anybody; "
-            "an entry is IPv4 written as IPv6",
+            f"{EVERYBODY}; an entry is IPv4 written as IPv6",
         ),
         ("API_KEYS_NAMED", "ops", "an entry is not name:key or name:key:admin"),
         ("API_KEYS_NAMED", "ops:", "an entry is not name:key or name:key:admin"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime as dt
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import quote
@@ -364,10 +365,9 @@ DECODERS = [
 @pytest.mark.parametrize("decode", DECODERS)
 @given(st.binary(max_size=200))
 def test_any_octets_are_read_or_refused(decode, value):
-    try:
+    # Whatever else is raised fails the test.
+    with contextlib.suppress(ProxyHeaderMalformed):
         assert decode(value)
-    except ProxyHeaderMalformed as malformed:
-        assert malformed.fault in Fault
 
 
 @pytest.mark.parametrize("octet", [b":", b'"', b"\\", b"%", b" ", b",", b"=", b";", b"-", b"["])
