@@ -204,6 +204,18 @@ def open_tcp(
     return plain
 
 
+def ended(plain: socket.socket) -> bool:
+    """The server has ended this connection without a word.
+
+    Raises:
+        TimeoutError: it is still open.
+    """
+    try:
+        return plain.recv(100) == b""
+    except ConnectionResetError:
+        return True
+
+
 def head(method: str, path: str, *lines: str, host: str | None = "localhost") -> bytes:
     """A request's header, exactly of these lines."""
     first = [f"{method} {path} HTTP/1.1"] + ([f"Host: {host}"] if host is not None else [])

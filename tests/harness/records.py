@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from cryptography import x509
 
 from certctl.domain.audit import AuditAction, AuditEvent, Counter, Outcome, RecordedEvent
 from certctl.domain.ports import Records
@@ -192,6 +196,19 @@ def wait_for_event(
         if time.monotonic() > deadline:
             raise NotOnRecord(f"no {action} {reason} among {[each.event for each in recorded]}")
         time.sleep(PAUSE_SECONDS)
+
+
+def revoke(server: RunningServer, certificate: x509.Certificate | None) -> None:
+    """Revoke a certificate on record, behind the server's back."""
+    assert certificate is not None
+    serial = f"{certificate.serial_number:x}"
+    with contextlib.closing(sqlite3.connect(server.database, timeout=10)) as database, database:
+        changed = database.execute(
+            "UPDATE certificates SET status='revoked', revoked_us=1,"
+            " revocation_reason='superseded' WHERE lower(hex(serial)) LIKE ?",
+            (f"%{serial}",),
+        )
+        assert changed.rowcount == 1
 
 
 def reason_of(event: AuditEvent) -> str:

@@ -7,7 +7,6 @@ fails here; a refusal must leave the certificate count as it was.
 from __future__ import annotations
 
 import itertools
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from certctl.domain.profiles import ENROLLING, AuthMode, Operation, Route
 from tests.harness.device import Device
 from tests.harness.http import basic, fetch, tls_context
 from tests.harness.pki import ForeignCA
-from tests.harness.records import all_events
+from tests.harness.records import all_events, revoke
 from tests.harness.server import configured_server
 
 PROFILES = ("open", "pass", "cert", "both", "own", "next")
@@ -124,7 +123,7 @@ class World:
                 self._issue(device, "pass")
             case "revoked":
                 self._issue(device, profile)
-                self._revoke(device)
+                revoke(self.server, device.certificate)
         return device
 
     def on_record(self, profile: str) -> Device:
@@ -147,18 +146,6 @@ class World:
             case _:
                 answer = device.enroll(self.server, path(profile), password=PASSWORDS[profile])
         assert answer.status == 200, answer.text
-
-    def _revoke(self, device: Device) -> None:
-        assert device.certificate is not None
-        serial = f"{device.certificate.serial_number:x}"
-        with sqlite3.connect(self.server.database, timeout=10) as database:
-            changed = database.execute(
-                "UPDATE certificates SET status='revoked', revoked_us=1,"
-                " revocation_reason='superseded' WHERE lower(hex(serial)) LIKE ?",
-                (f"%{serial}",),
-            )
-            assert changed.rowcount == 1
-        database.close()
 
     def headers(self, kind: str, profile: str) -> dict[str, str]:
         match kind:

@@ -166,6 +166,8 @@ def _event(
         "channel_binding": order.channel_binding,
         **about,
     }
+    if order.via:
+        details["via"] = order.via
     event = AuditEvent(
         time_us=now_us,
         actor=f"est-client:{order.principal}",

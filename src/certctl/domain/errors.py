@@ -13,6 +13,7 @@
     ├── RequestMalformed               reason: empty, not_base64, not_pkcs10, …
     │   ├── BodyTooLarge
     │   └── SignatureWrong
+    ├── ProxyHeaderRefused             header, fault: what a trusted proxy said is unreadable
     ├── PolicyViolation                dimension, wanted, got
     ├── NotAllowed                     reason: subject_changed, san_changed, nothing_to_renew
     │   ├── Denied                     an operator refused this very request
@@ -160,6 +161,24 @@ class SignatureWrong(RequestMalformed):
 
     def details(self) -> Mapping[str, str | int | list[str]]:
         return {"reason": "csr_signature", "note": self.note}
+
+
+class ProxyHeaderRefused(Failure):
+    """A trusted proxy says something about its client that cannot be read, or two things.
+
+    ``header`` is the header's name, ``fault`` a code of ``certctl.wire.proxy_headers``.
+    """
+
+    counter = Counter.CSR_INVALID
+    reason = "proxy_header"
+
+    def __init__(self, header: str, fault: str) -> None:
+        super().__init__(header, fault)
+        self.header = header
+        self.fault = fault
+
+    def details(self) -> Mapping[str, str | int | list[str]]:
+        return {"reason": self.reason, "header": self.header, "fault": self.fault}
 
 
 class PolicyViolation(Failure):

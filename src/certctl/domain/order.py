@@ -26,6 +26,7 @@ class Order:
         repetition_key: SHA-256 that is equal for "the same request again" (policy §5).
         credential: SHA-256 fingerprint of the client certificate, or None.
         credential_own: that certificate is on record here and must still be valid there.
+        via: the trusted proxy that spoke for the caller, or empty.
         renews: id of the certificate that is renewed, or None.
     """
 
@@ -50,6 +51,7 @@ class Order:
     credential_own: bool = False
     credential_subject: str = ""
     credential_serial: str = ""
+    via: str = ""
     renews: str | None = None
     tenant: str | None = None
 

@@ -68,6 +68,7 @@ def authorize(
         credential_own=credential.own if credential else False,
         credential_subject=credential.subject if credential else "",
         credential_serial=credential.serial if credential else "",
+        via=request.tls.via,
         renews=renews,
         tenant=request.profile.tenant,
     )

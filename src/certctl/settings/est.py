@@ -9,6 +9,7 @@ from certctl.domain.profiles import AuthMode, ChallengePassword, EstProfile
 from certctl.settings.authentication import authentication
 from certctl.settings.catalogue import est as names
 from certctl.settings.catalogue.issuing import ISSUERS
+from certctl.settings.catalogue.server import TRUSTED_PROXIES
 from certctl.settings.findings import shown
 from certctl.settings.given import Given
 from certctl.settings.names import doubled_infixes
@@ -169,6 +170,14 @@ def _check_features(path_id: str, modes: Collection[AuthMode], given: Given) -> 
                 path_id,
                 "ignores what CHANNEL_BINDING_REQUIRED needs",
                 "unset one of the two",
+            )
+        if given.value(TRUSTED_PROXIES):
+            given.warn(
+                names.CHANNEL_BINDING_REQUIRED,
+                path_id,
+                f"devices behind the proxies of {TRUSTED_PROXIES.full_name()} cannot enroll: "
+                "a channel binding ends at the proxy (426)",
+                "connect such devices directly, or give them a profile without it",
             )
     upstream = given.is_set(names.FULLCMC_UPSTREAM, path_id)
     if given.value(names.FULLCMC, path_id) == "proxy" and not upstream:

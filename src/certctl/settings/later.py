@@ -36,7 +36,6 @@ def _default_profile(value: str) -> bool:
 
 LATER: Final = (
     Later(variable=server.PKI_HTTP_PORT),
-    Later(variable=server.TRUSTED_PROXIES),
     Later(variable=server.METRICS_PORT),
     Later(variable=server.AUTH_TYPE, remedy="unset it, or set it to api-key"),
     Later(variable=server.API_KEYS_NAMED),

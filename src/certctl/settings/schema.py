@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from certctl.domain.profiles import EstProfile
+from certctl.domain.proxies import TrustedProxies
 from certctl.settings.findings import Finding
 from certctl.settings.secret import Secret, SecretSource
 
@@ -49,6 +50,7 @@ class ServerSettings:
         tls_cert_path: PEM chain, leaf first; None when the local CA issues it. Set
             together with ``tls_key_path``.
         public_url: ``https://host[:port]`` without a final slash.
+        trusted_proxies: who may speak for clients; empty means nobody.
         max_connections: over all workers.
         data_dir: absolute; may not exist yet, then it is made with mode 0700.
         database_url: ``sqlite:///`` and an absolute path.
@@ -63,6 +65,7 @@ class ServerSettings:
     tls_cert_path: Path | None
     tls_key_path: Path | None
     public_url: str | None
+    trusted_proxies: TrustedProxies
     max_connections: int
     max_connections_per_source: int
     data_dir: Path

@@ -34,6 +34,7 @@ def server_settings(
         tls_cert_path=certificate,
         tls_key_path=key,
         public_url=given.value(names.PUBLIC_URL),
+        trusted_proxies=given.value(names.TRUSTED_PROXIES),
         max_connections=given.value(names.MAX_CONNECTIONS),
         max_connections_per_source=given.value(names.MAX_CONNECTIONS_PER_SOURCE),
         data_dir=data_dir,

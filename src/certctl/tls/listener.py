@@ -134,6 +134,8 @@ class Listener:
         loop: the running loop (uvloop or asyncio).
         places: shared with the process's other listeners, whose connections count
             towards the same caps; without it this listener has its own.
+        carries_many: addresses (as text) of proxies, which many clients share: no cap per
+            source for them, only the one in all.
         on_event: hears of what went wrong; must be quick and must not raise.
     """
 
@@ -146,12 +148,14 @@ class Listener:
         limits: ConnectionLimits,
         loop: asyncio.AbstractEventLoop,
         places: Places | None = None,
+        carries_many: Callable[[str], bool] | None = None,
         on_event: Callable[[ListenerEvent], None] | None = None,
     ) -> None:
         self.limits = limits
         self._sock = sock
         self._context = context
         self._loop = loop
+        self._carries_many = carries_many
         self._on_event = on_event
         self._config = http_config(app)
         self._state = ServerState()
@@ -274,7 +278,8 @@ class Listener:
     def _admit(self, sock: socket.socket, address: str, port: int) -> None:
         source = source_key(address)
         try:
-            self._places.require(source)
+            shared = self._carries_many is not None and self._carries_many(address)
+            self._places.require(source, carries_many=shared)
         except NoPlace as full:
             sock.close()
             if full.source:

@@ -26,15 +26,18 @@ class Places:
         self._taken = 0
         self._sources: dict[str, int] = {}
 
-    def require(self, source: str) -> None:
+    def require(self, source: str, *, carries_many: bool = False) -> None:
         """There is a place for one more connection of this source.
+
+        ``carries_many`` marks a proxy, which many clients share: only the cap in all
+        counts for it.
 
         Raises:
             NoPlace: a cap is reached.
         """
         if self._taken >= self._most:
             raise NoPlace(source=False)
-        if self._sources.get(source, 0) >= self._most_per_source:
+        if not carries_many and self._sources.get(source, 0) >= self._most_per_source:
             raise NoPlace(source=True)
 
     def take(self, source: str) -> None:

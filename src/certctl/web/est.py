@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from certctl.domain.audit import AuditAction, AuditEvent, Outcome
-from certctl.domain.connection import TLSInfo
 from certctl.domain.errors import (
     BindingFailure,
     BodyTooLarge,
@@ -33,6 +32,7 @@ from certctl.obs.log import Log
 from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
 from certctl.web.problems import answer_of, not_found, problem_of, wrong_method
 from certctl.web.routes import Endpoint
+from certctl.web.through_proxy import Caller, ProxyGate
 from certctl.wire.body import encode_base64, is_single_line
 from certctl.wire.pkcs7 import certs_only
 
@@ -90,6 +90,7 @@ class EstApp:
         published: Mapping[str, Published],
         ports: Ports,
         *,
+        proxies: ProxyGate,
         folder: RefusalFolder,
         max_body: int,
         random: RandomBytes,
@@ -98,6 +99,7 @@ class EstApp:
         self._routes = routes
         self._published = published
         self._ports = ports
+        self._proxies = proxies
         self._folder = folder
         self._max_body = max_body
         self._random = random
@@ -117,8 +119,9 @@ class EstApp:
         if scope["method"] not in endpoint.methods:
             problem = wrong_method(", ".join(endpoint.methods))
             return answer_of(problem, request_id=number, wants_json=wants_json)
-        request: EstRequest | None = None
+        caller = self._proxies.caller(scope)
         try:
+            caller.require_readable()
             body = await self._read_body(headers, receive)
             authorization = _authorization(scope["headers"])
             request = EstRequest(
@@ -126,8 +129,8 @@ class EstApp:
                 profile=endpoint.profile,
                 route=endpoint.route,
                 operation=endpoint.operation,
-                tls=scope["extensions"]["certctl.tls"],
-                source=scope["client"][0],
+                tls=caller.tls,
+                source=caller.source,
                 authorization=authorization,
                 body=body,
             )
@@ -140,7 +143,7 @@ class EstApp:
         except Exception as fault:  # noqa: BLE001 - the edge: unknown faults become 500 and a log
             self._log.error("request_failed", exc_info=fault, request_id=number)
             refused = InternalError()
-        self._refuse(refused, endpoint, number, scope)
+        self._refuse(refused, endpoint, number, caller)
         problem = problem_of(refused, endpoint.profile)
         if refused.ends_connection:
             problem = replace(problem, close=True)
@@ -216,12 +219,12 @@ class EstApp:
             return Answer(status=304, headers=validators)
         return Answer(status=200, headers=(*CACERTS_HEADERS, *validators), body=body)
 
-    def _refuse(self, failure: Failure, endpoint: Endpoint, number: str, scope: Scope) -> None:
+    def _refuse(self, failure: Failure, endpoint: Endpoint, number: str, caller: Caller) -> None:
         """The one place where a refusal becomes an event, a counter and a log line."""
         if isinstance(failure, CredentialMissing):
             return
-        tls: TLSInfo = scope["extensions"]["certctl.tls"]
-        source = scope["client"][0]
+        source = caller.source
+        via = caller.tls.via
         profile = endpoint.profile
         user = getattr(failure, "user", "")
         action = failure.action or _FAILED.get(endpoint.operation, AuditAction.SIMPLE_ENROLL_FAILED)
@@ -238,8 +241,8 @@ class EstApp:
             request_id=number,
             client_certificate_subject=getattr(failure, "subject", ""),
             client_certificate_serial=getattr(failure, "serial", ""),
-            tls_version=tls.version,
-            details=failure.details(),
+            tls_version=caller.tls.version,
+            details={**failure.details(), "via": via} if via else failure.details(),
             tenant=profile.tenant,
         )
         if self._folder.add(event, failure.counter):

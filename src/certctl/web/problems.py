@@ -22,6 +22,7 @@ from certctl.domain.errors import (
     NotAllowed,
     Pending,
     PolicyViolation,
+    ProxyHeaderRefused,
     RateLimited,
     RequestMalformed,
     SignatureWrong,
@@ -92,6 +93,13 @@ def problem_of(failure: Failure, profile: EstProfile | None) -> Problem:
                 rule="The body is one PKCS#10 request (RFC 7030 §4.2.1, RFC 2986).",
                 mend="Send it as base64, PEM or DER; try: openssl req -in device.csr -outform DER"
                 " | base64.",
+            )
+        case ProxyHeaderRefused():
+            return Problem(
+                status=400,
+                what=f"The proxy's {failure.header} header cannot be used: {failure.fault}.",
+                rule="A trusted proxy names its client once and readably (RFC 9440, RFC 7239).",
+                mend="Have the operator mend the proxy: docs/how-to/behind-a-proxy.md.",
             )
         case PolicyViolation():
             return Problem(

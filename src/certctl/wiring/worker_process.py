@@ -24,6 +24,7 @@ from certctl.domain.policy import DEFAULT_PROFILE
 from certctl.enroll.passwords import PasswordDigest
 from certctl.enroll.ports import Ports
 from certctl.enroll.refusals import RefusalFolder
+from certctl.obs.bounded_log import BoundedLog
 from certctl.obs.log import Log
 from certctl.settings.schema import Settings
 from certctl.store import StoreError, open_records
@@ -38,6 +39,7 @@ from certctl.web.app import App
 from certctl.web.est import EstApp, Published
 from certctl.web.old_devices import OldDevicesApp
 from certctl.web.routes import build_routes
+from certctl.web.through_proxy import ProxyGate
 from certctl.wire.csrattrs import csrattrs_of
 from certctl.wire.pkcs7 import certs_only
 from certctl.wiring import sockets
@@ -135,6 +137,7 @@ class _Worker:
                 limits=limits,
                 loop=loop,
                 places=places,
+                carries_many=server.trusted_proxies.by_address,
                 on_event=on_event,
             )
             for oldest, port, face in faces
@@ -166,6 +169,10 @@ class _Worker:
             build_routes(profiles, settings.est.root_profile),
             self._published(),
             ports,
+            proxies=ProxyGate(
+                settings.server.trusted_proxies,
+                BoundedLog(self._log, self._clock, event="proxy_headers_ignored"),
+            ),
             folder=folder,
             max_body=settings.server.est_max_body,
             random=os.urandom,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from certctl.settings import Settings, Severity
+from certctl.settings import Settings, SettingsRefused, Severity
 from tests.unit.settings.rig import Files, Load, profile
 
 BUNDLE = "MTLS_CLIENT_CA_TRUST_BUNDLE_PATH"
@@ -193,3 +193,14 @@ def test_a_key_type_beside_a_given_ca_is_told(load: Load, files: Files) -> None:
     assert told(settings) == [
         'issuer "iss-local": has no effect: the CA\'s key is given, none is made'
     ]
+
+
+@pytest.mark.parametrize(("proxies", "times"), [("", 0), ("192.0.2.7,cert:" + "ab" * 32, 1)])
+def test_channel_binding_behind_a_proxy_is_told(load: Load, proxies: str, times: int) -> None:
+    given = profile(CHANNEL_BINDING_REQUIRED="true") | {"TRUSTED_PROXIES": proxies}
+    try:
+        warnings = load(given).warnings
+    except SettingsRefused as refused:
+        warnings = refused.warnings
+    problem = 'profile "corp": devices behind the proxies of CERTCTL_TRUSTED_PROXIES cannot enroll'
+    assert sum(each.problem.startswith(problem) for each in warnings) == times
