@@ -10,8 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from certctl.domain.certificates import CertificateKey, CertificateState
+from certctl.domain.limit import limit_key
 from certctl.domain.order import Order
 from certctl.domain.ports import Transaction
+from certctl.wire.general_names import decode_general_names
+from certctl.wire.names import decode_name
 
 
 @dataclass(slots=True, kw_only=True)
@@ -20,11 +23,13 @@ class Facts:
     now_us: the time of this transaction.
     states: certificates shown as credentials, by fingerprint, as on record now.
     repeated: DER of certificates that answered the same request before, by its key.
+    hits: what each limit has counted, by its key; only of orders that have a limit.
     """
 
     now_us: int
     states: Mapping[bytes, CertificateState]
     repeated: dict[bytes, bytes]
+    hits: dict[bytes, tuple[int, ...]]
 
 
 def gather(orders: Sequence[Order], transaction: Transaction, now_us: int) -> Facts:
@@ -35,8 +40,20 @@ def gather(orders: Sequence[Order], transaction: Transaction, now_us: int) -> Fa
         if order.credential is not None
     }
     keys = {order.repetition_key for order in orders}
+    limited = {limit_key_of(order) for order in orders if order.limit_24h}
     return Facts(
         now_us=now_us,
         states=transaction.certificate_states(shown) if shown else {},
         repeated=dict(transaction.repeated_certificates(keys, now_us)),
+        hits=dict(transaction.limit_hits(limited)) if limited else {},
     )
+
+
+def limit_key_of(order: Order) -> bytes:
+    """Whom a limit counts for, from the names and the source of the order itself.
+
+    Raises:
+        RequestMalformed: the names are none.
+    """
+    sans = decode_general_names(order.san_der) if order.san_der else ()
+    return limit_key(order.profile, decode_name(order.subject_der), sans, order.source_address)

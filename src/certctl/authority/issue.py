@@ -46,6 +46,18 @@ _SUCCESS: Mapping[Operation, tuple[AuditAction, Counter]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """An order that policy allows, read and put beside what will sign it."""
+
+    order: Order
+    issuer: Issuer
+    profile: CertificateProfile
+    subject: str
+    sans: tuple[str, ...]
+    key_algorithm: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fulfilled:
     """A signed order with everything that goes on record with it."""
 
@@ -68,12 +80,13 @@ class IssuingRules:
         self._issuers = issuers
         self._certificate_profiles = certificate_profiles
 
-    def fulfil(self, order: Order, *, certificate_id: str, now_us: int) -> Fulfilled:
-        """Check again, sign, and say what to record. Nothing is on record yet.
+    def check(self, order: Order) -> Checked:
+        """Read what would be signed, and judge it by the certificate profile again.
 
         Raises:
-            PolicyViolation: what would be signed is not allowed.
-            IssuerUnavailable: the key cannot be used now.
+            PolicyViolation: it is not allowed.
+            RequestMalformed: it is not DER of its kind.
+            IssuerUnavailable: there is no such issuer here.
             StoreUnavailable: the certificate profile is gone.
         """
         issuer = self._issuers.get(order.issuer_id)
@@ -87,22 +100,30 @@ class IssuingRules:
         sans = decode_general_names(order.san_der) if order.san_der else ()
         public_key = load_public_key(order.spki_der)
         check_contents(subject, sans, public_key, profile)
-        signed = issuer.sign(
+        return Checked(
+            order=order,
+            issuer=issuer,
+            profile=profile,
+            subject=subject.text(),
+            sans=tuple(map(str, sans)),
+            key_algorithm=str(describe_key(public_key)),
+        )
+
+    def fulfil(self, checked: Checked, *, certificate_id: str, now_us: int) -> Fulfilled:
+        """Sign, and say what to record. Nothing is on record yet.
+
+        Raises:
+            IssuerUnavailable: the key cannot be used now.
+        """
+        order, profile = checked.order, checked.profile
+        signed = checked.issuer.sign(
             order,
             profile.allowed_ekus,
             now_us=now_us,
             backdate_us=profile.backdate_seconds * SECOND_US,
             lifetime_us=profile.max_ttl_seconds * SECOND_US,
         )
-        record = _record(
-            order,
-            signed,
-            certificate_id=certificate_id,
-            now_us=now_us,
-            subject=subject.text(),
-            sans=tuple(map(str, sans)),
-            key_algorithm=str(describe_key(public_key)),
-        )
+        record = _record(checked, signed, certificate_id=certificate_id, now_us=now_us)
         about: dict[str, str | int | list[str]] = {
             "serial": record.serial,
             "subject": record.subject,
@@ -188,15 +209,9 @@ def _event(
 
 
 def _record(
-    order: Order,
-    signed: SignedCertificate,
-    *,
-    certificate_id: str,
-    now_us: int,
-    subject: str,
-    sans: tuple[str, ...],
-    key_algorithm: str,
+    checked: Checked, signed: SignedCertificate, *, certificate_id: str, now_us: int
 ) -> CertificateRecord:
+    order = checked.order
     return CertificateRecord(
         id=certificate_id,
         serial=signed.serial,
@@ -205,11 +220,11 @@ def _record(
         issuer_id=order.issuer_id,
         principal=order.principal,
         auth_mode=order.auth_mode.value,
-        subject=subject,
+        subject=checked.subject,
         subject_der=order.subject_der,
-        sans=sans,
+        sans=checked.sans,
         san_der=order.san_der,
-        key_algorithm=key_algorithm,
+        key_algorithm=checked.key_algorithm,
         spki_sha256=hashlib.sha256(order.spki_der).digest(),
         fingerprint=hashlib.sha256(signed.der).digest(),
         not_before_us=signed.not_before_us,

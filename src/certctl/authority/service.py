@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from certctl.authority.audit import Chain
 from certctl.authority.carry_out import carry_out
 from certctl.authority.commands import Command, CommandResult
-from certctl.authority.facts import Facts, gather
+from certctl.authority.facts import Facts, gather, limit_key_of
 from certctl.authority.issue import (
     Fulfilled,
     IssuingRules,
@@ -31,12 +31,17 @@ from certctl.domain.errors import (
     StoreUnavailable,
 )
 from certctl.domain.ids import NewId
+from certctl.domain.limit import WINDOW_US, one_more, require_room, window
 from certctl.domain.order import Issued, Order
 from certctl.domain.ports import DuplicateKey, Transaction, WritableStore
 
 # Refusals that could not be recorded wait here while the store is away; beyond this
 # many the oldest counts are folded into what is kept (each is a folded event already).
 MAX_WAITING_REFUSALS = 10_000
+
+# A batch drops as many windows that count no longer as it has counted in, and so many
+# more: the table shrinks back after a flood without one long delete.
+FORGOTTEN_MORE = 8
 
 Refusal = tuple[AuditEvent, Counter | None]
 Outcome = Issued | Failure
@@ -47,6 +52,7 @@ class _Turn:
     """What one transaction will record."""
 
     fulfilled: list[Fulfilled] = field(default_factory=list)
+    hits: dict[bytes, tuple[int, ...]] = field(default_factory=dict)
     events: list[AuditEvent] = field(default_factory=list)
     counts: Tally[tuple[str, Counter]] = field(default_factory=Tally)
     outcomes: list[Outcome] = field(default_factory=list)
@@ -205,14 +211,30 @@ class AuthorityService:
             event, counter = repeated_event(order, der, now_us=facts.now_us)
             issued = Issued(der=der, repeated=True)
         else:
-            done = self._rules.fulfil(order, certificate_id=self._new_id(), now_us=facts.now_us)
-            facts.repeated[order.repetition_key] = done.record.der
+            done = self._issue(order, facts, turn)
             event, counter = done.event, done.counter
-            turn.fulfilled.append(done)
             issued = Issued(der=done.record.der)
         turn.outcomes.append(issued)
         turn.events.append(event)
         turn.counts[order.profile, counter] += 1
+
+    def _issue(self, order: Order, facts: Facts, turn: _Turn) -> Fulfilled:
+        """Gates 12 to 14: for a request that was not answered before."""
+        now_us = facts.now_us
+        checked = self._rules.check(order)
+        key: bytes | None = None
+        counted: tuple[int, ...] = ()
+        if order.limit_24h:
+            key = limit_key_of(order)
+            counted = window(facts.hits.get(key, ()), now_us)
+            require_room(counted, limit=order.limit_24h, now_us=now_us)
+        done = self._rules.fulfil(checked, certificate_id=self._new_id(), now_us=now_us)
+        # What comes later in this batch must see what this one has taken.
+        facts.repeated[order.repetition_key] = done.record.der
+        if key is not None:
+            facts.hits[key] = turn.hits[key] = one_more(counted, now_us)
+        turn.fulfilled.append(done)
+        return done
 
     def _record(self, turn: _Turn, transaction: Transaction) -> list[RecordedEvent]:
         if turn.fulfilled:
@@ -220,6 +242,10 @@ class AuthorityService:
             transaction.record_repetitions(
                 [done.repetition for done in turn.fulfilled], turn.fulfilled[0].record.issued_us
             )
+        if turn.hits:
+            transaction.record_limit_hits(turn.hits)
+            oldest_us = turn.fulfilled[0].record.issued_us - WINDOW_US
+            transaction.forget_limits(oldest_us, len(turn.hits) + FORGOTTEN_MORE)
         recorded = self._chain.extend(turn.events, self._new_id)
         if recorded:
             transaction.append_events(recorded)

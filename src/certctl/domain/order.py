@@ -27,6 +27,8 @@ class Order:
         credential: SHA-256 fingerprint of the client certificate, or None.
         credential_own: that certificate is on record here and must still be valid there.
         renews: id of the certificate that is renewed, or None.
+        limit_24h: certificates that this name may have from this source within 24
+            hours; 0 is no limit. Whom it counts for is the authority's to derive.
     """
 
     request_id: str
@@ -51,6 +53,7 @@ class Order:
     credential_subject: str = ""
     credential_serial: str = ""
     renews: str | None = None
+    limit_24h: int = 0
     tenant: str | None = None
 
 

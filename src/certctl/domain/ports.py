@@ -54,6 +54,18 @@ class Transaction(Protocol):
         """
         ...
 
+    def limit_hits(self, keys: Collection[bytes]) -> Mapping[bytes, tuple[int, ...]]:
+        """Times (oldest first) on record by key of a limit; absent ones are left out."""
+        ...
+
+    def record_limit_hits(self, hits: Mapping[bytes, Sequence[int]]) -> None:
+        """Replace the times (oldest first, at least one) of each key."""
+        ...
+
+    def forget_limits(self, before_us: int, most: int) -> None:
+        """Drop at most so many keys, oldest first, whose newest time is not after that."""
+        ...
+
     def last_event(self, node: str) -> RecordedEvent | None:
         """End of this node's audit chain."""
         ...

@@ -52,7 +52,8 @@ class EstProfile:
     """One EST profile after all checks.
 
     ``path_id`` is the label in the URL and the name in records; the legacy single
-    profile has the empty label.
+    profile has the empty label. ``limit_24h`` is certificates per name and source; 0 is
+    no limit.
     """
 
     path_id: str
@@ -64,6 +65,7 @@ class EstProfile:
     same_subject: bool = True
     base64_form: Base64Form = Base64Form.AUTO
     include_chain: bool = False
+    limit_24h: int = 0
     tenant: str | None = None
 
     @property

@@ -69,6 +69,7 @@ def authorize(
         credential_subject=credential.subject if credential else "",
         credential_serial=credential.serial if credential else "",
         renews=renews,
+        limit_24h=request.profile.limit_24h,
         tenant=request.profile.tenant,
     )
 

@@ -102,6 +102,7 @@ def _profile(
             same_subject=given.value(names.REENROLL_REQUIRE_SAME_SUBJECT, path_id),
             base64_form=given.value(names.BASE64, path_id),
             include_chain=given.value(names.INCLUDE_CHAIN, path_id),
+            limit_24h=given.value(names.RATE_LIMIT_PER_PRINCIPAL_24H, path_id),
             tenant=given.value(names.TENANT, path_id),
         ),
         enrollment_password=decided.password,

@@ -62,7 +62,6 @@ LATER: Final = (
     ),
     Later(variable=est.PROFILE_ID, remedy="unset it, or set it to default", works=_default_profile),
     Later(variable=est.CHANNEL_BINDING_REQUIRED),
-    Later(variable=est.RATE_LIMIT_PER_PRINCIPAL_24H),
     Later(variable=est.MTLS_CRL_POLICY, remedy="unset it, or set it to soft"),
     Later(variable=est.RA_CERTIFICATES),
     Later(variable=est.SERVERKEYGEN_ENABLED),

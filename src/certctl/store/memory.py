@@ -38,6 +38,7 @@ class Tables:
     repetitions: dict[bytes, tuple[str, int]] = field(default_factory=dict)
     events: dict[tuple[str, int], RecordedEvent] = field(default_factory=dict)
     counters: dict[tuple[str, Counter, str], int] = field(default_factory=dict)
+    limits: dict[bytes, tuple[int, ...]] = field(default_factory=dict)
     ca: dict[str, bytes] = field(default_factory=dict)
     compromised: dict[bytes, int] = field(default_factory=dict)
 
@@ -217,6 +218,19 @@ class MemoryTransaction:
             if certificate_id not in tables.certificates:
                 raise self._failed(CommandRefused("repetitions.certificate_id"))
             tables.repetitions[key] = (certificate_id, expires_us)
+
+    def limit_hits(self, keys: Collection[bytes]) -> Mapping[bytes, tuple[int, ...]]:
+        limits = self._open().limits
+        return {key: limits[key] for key in keys if key in limits}
+
+    def record_limit_hits(self, hits: Mapping[bytes, Sequence[int]]) -> None:
+        self._open().limits.update((key, tuple(times)) for key, times in hits.items())
+
+    def forget_limits(self, before_us: int, most: int) -> None:
+        limits = self._open().limits
+        old = [key for key, times in limits.items() if times[-1] <= before_us]
+        for key in sorted(old, key=lambda key: limits[key][-1])[:most]:
+            del limits[key]
 
     def last_event(self, node: str) -> RecordedEvent | None:
         events = self._open().events

@@ -6,6 +6,7 @@ that numbers are compared and not texts; names and details become JSON text.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
@@ -44,6 +45,16 @@ def serial_text(octets: bytes) -> str:
 def subject_key(subject_der: bytes) -> bytes:
     """A short key of a subject; equal keys are compared in full before they count."""
     return sha256(subject_der).digest()[:16]
+
+
+def packed_times(times: Sequence[int]) -> bytes:
+    """Times in microseconds as eight octets each, big endian."""
+    return struct.pack(f">{len(times)}Q", *times)
+
+
+def unpacked_times(octets: bytes) -> tuple[int, ...]:
+    """The times of ``packed_times``."""
+    return struct.unpack(f">{len(octets) // 8}Q", octets)
 
 
 def certificate_row(record: CertificateRecord) -> tuple[Any, ...]:

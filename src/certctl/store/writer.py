@@ -21,11 +21,20 @@ from certctl.domain.errors import StoreUnavailable
 from certctl.domain.ports import DuplicateKey
 from certctl.domain.revocation import RevocationReason
 from certctl.store import faults
-from certctl.store.commands import audit, certificates, counters, identity, repetitions, revocation
+from certctl.store.commands import (
+    audit,
+    certificates,
+    counters,
+    identity,
+    limits,
+    repetitions,
+    revocation,
+)
 from certctl.store.errors import CaMismatch
 from certctl.store.queries import audit as audit_queries
 from certctl.store.queries import certificates as certificate_queries
 from certctl.store.queries import identity as identity_queries
+from certctl.store.queries import limits as limit_queries
 from certctl.store.queries import repetitions as repetition_queries
 
 T = TypeVar("T")
@@ -165,6 +174,15 @@ class SqlTransaction:
 
     def record_repetitions(self, rows: Sequence[tuple[bytes, str, int]], now_us: int) -> None:
         self._run(repetitions.record_repetitions, rows, now_us)
+
+    def limit_hits(self, keys: Collection[bytes]) -> Mapping[bytes, tuple[int, ...]]:
+        return self._run(limit_queries.hits, keys)
+
+    def record_limit_hits(self, hits: Mapping[bytes, Sequence[int]]) -> None:
+        self._run(limits.record_hits, hits)
+
+    def forget_limits(self, before_us: int, most: int) -> None:
+        self._run(limits.forget, before_us, most)
 
     def append_events(self, events: Sequence[RecordedEvent]) -> None:
         self._run(audit.append_events, events)

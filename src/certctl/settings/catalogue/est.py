@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+from certctl.domain.limit import MAX_LIMIT
 from certctl.domain.profiles import AuthMode, Base64Form
 from certctl.settings.kinds import (
     BOOLEAN,
@@ -136,11 +137,11 @@ CHANNEL_BINDING_REQUIRED: Final = Variable(
 )
 RATE_LIMIT_PER_PRINCIPAL_24H: Final = Variable(
     name="RATE_LIMIT_PER_PRINCIPAL_24H",
-    kind=integer(0, 1_000_000),
+    kind=integer(0, MAX_LIMIT),
     default=0,
     default_text="0 = off",
     scope=Scope.PROFILE,
-    meaning="Certificates per (CN, source) in any 24 hours.",
+    meaning="Certificates per (CN, source) in any 24 hours; IPv6 sources count per /64.",
 )
 MTLS_CRL_POLICY: Final = Variable(
     name="MTLS_CRL_POLICY",
