@@ -31,6 +31,7 @@ from certctl.domain.order import Order
 from certctl.domain.policy import CertificateProfile, check_contents
 from certctl.domain.ports import Issuer, SignedCertificate
 from certctl.domain.profiles import Operation
+from certctl.domain.revocation import RevocationReason
 from certctl.wire.general_names import decode_general_names
 from certctl.wire.names import decode_name
 
@@ -138,8 +139,13 @@ class IssuingRules:
         )
 
 
-def require_good_credential(order: Order, state: CertificateState | None, now_us: int) -> None:
+def require_good_credential(
+    order: Order, state: CertificateState | None, *, answered: bool, now_us: int
+) -> None:
     """Gate 10: the certificate that authenticated the caller, as the record says *now*.
+
+    ``answered`` says that this very request was granted before. Then a certificate that
+    its own renewal superseded still gets that answer, should it have been lost.
 
     Raises:
         CertificateRefused: revoked, expired, or no longer known.
@@ -148,9 +154,12 @@ def require_good_credential(order: Order, state: CertificateState | None, now_us
         if order.credential_own:
             raise _refused("untrusted", order)
         return
+    renews = order.operation is Operation.SIMPLEREENROLL and state.profile == order.profile
     if state.status is not CertificateStatus.VALID:
-        raise _refused("revoked", order)
-    if state.not_after_us < now_us:
+        lost = answered and renews and state.revocation_reason == RevocationReason.SUPERSEDED
+        if not lost:
+            raise _refused("revoked", order)
+    if state.not_after_us + (order.grace_us if renews else 0) < now_us:
         raise _refused("expired", order)
 
 

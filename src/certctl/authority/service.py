@@ -22,6 +22,7 @@ from certctl.authority.issue import (
     repeated_event,
     require_good_credential,
 )
+from certctl.authority.renew import require_renewable, supersede
 from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
 from certctl.domain.clock import Clock
 from certctl.domain.errors import (
@@ -34,6 +35,7 @@ from certctl.domain.ids import NewId
 from certctl.domain.limit import WINDOW_US, one_more, require_room, window
 from certctl.domain.order import Issued, Order
 from certctl.domain.ports import DuplicateKey, Transaction, WritableStore
+from certctl.domain.revocation import RevocationReason
 
 # Refusals that could not be recorded wait here while the store is away; beyond this
 # many the oldest counts are folded into what is kept (each is a folded event already).
@@ -52,6 +54,7 @@ class _Turn:
     """What one transaction will record."""
 
     fulfilled: list[Fulfilled] = field(default_factory=list)
+    superseded: list[str] = field(default_factory=list)
     hits: dict[bytes, tuple[int, ...]] = field(default_factory=dict)
     events: list[AuditEvent] = field(default_factory=list)
     counts: Tally[tuple[str, Counter]] = field(default_factory=Tally)
@@ -205,8 +208,8 @@ class AuthorityService:
             Failure: the order is refused, and nothing of it is kept.
         """
         shown = facts.states.get(order.credential) if order.credential else None
-        require_good_credential(order, shown, facts.now_us)
         der = facts.repeated.get(order.repetition_key)
+        require_good_credential(order, shown, answered=der is not None, now_us=facts.now_us)
         if der is not None:
             event, counter = repeated_event(order, der, now_us=facts.now_us)
             issued = Issued(der=der, repeated=True)
@@ -221,6 +224,7 @@ class AuthorityService:
     def _issue(self, order: Order, facts: Facts, turn: _Turn) -> Fulfilled:
         """Gates 12 to 14: for a request that was not answered before."""
         now_us = facts.now_us
+        require_renewable(order, facts)
         checked = self._rules.check(order)
         key: bytes | None = None
         counted: tuple[int, ...] = ()
@@ -233,6 +237,10 @@ class AuthorityService:
         facts.repeated[order.repetition_key] = done.record.der
         if key is not None:
             facts.hits[key] = turn.hits[key] = one_more(counted, now_us)
+        superseded = supersede(order, facts)
+        if superseded is not None:
+            turn.superseded.append(superseded[0])
+            turn.events.append(superseded[1])
         turn.fulfilled.append(done)
         return done
 
@@ -241,6 +249,10 @@ class AuthorityService:
             transaction.record_certificates([done.record for done in turn.fulfilled])
             transaction.record_repetitions(
                 [done.repetition for done in turn.fulfilled], turn.fulfilled[0].record.issued_us
+            )
+        if turn.superseded:
+            transaction.revoke_certificates(
+                turn.superseded, turn.fulfilled[0].record.issued_us, RevocationReason.SUPERSEDED
             )
         if turn.hits:
             transaction.record_limit_hits(turn.hits)

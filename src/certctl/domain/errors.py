@@ -14,7 +14,8 @@
     │   ├── BodyTooLarge
     │   └── SignatureWrong
     ├── PolicyViolation                dimension, wanted, got
-    ├── NotAllowed                     reason: subject_changed, san_changed, nothing_to_renew
+    ├── NotAllowed                     reason: subject_changed, san_changed, key_not_new,
+    │                                  key_changed, nothing_to_renew
     │   ├── Denied                     an operator refused this very request
     │   └── DeviceStateFailed          the device-state hook did not say yes
     ├── RateLimited                    this principal had its certificates for now

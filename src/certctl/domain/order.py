@@ -27,6 +27,8 @@ class Order:
         credential: SHA-256 fingerprint of the client certificate, or None.
         credential_own: that certificate is on record here and must still be valid there.
         renews: id of the certificate that is renewed, or None.
+        grace_us: how long what is renewed may have been expired.
+        supersedes: what is renewed is revoked once the new certificate is on record.
         limit_24h: certificates that this name may have from this source within 24
             hours; 0 is no limit. Whom it counts for is the authority's to derive.
     """
@@ -53,6 +55,8 @@ class Order:
     credential_subject: str = ""
     credential_serial: str = ""
     renews: str | None = None
+    grace_us: int = 0
+    supersedes: bool = False
     limit_24h: int = 0
     tenant: str | None = None
 

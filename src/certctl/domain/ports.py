@@ -34,6 +34,10 @@ class Transaction(Protocol):
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None: ...
 
+    def certificates_by_id(self, ids: Collection[str]) -> Mapping[str, CertificateRecord]:
+        """Whole records; absent ones are left out."""
+        ...
+
     def record_certificates(self, records: Sequence[CertificateRecord]) -> None: ...
 
     def revoke_certificates(
@@ -101,10 +105,10 @@ class Records(Protocol):
     def state_of(self, key: CertificateKey) -> CertificateState | None: ...
 
     def newest_valid(
-        self, profile: str, subject_der: bytes, now_us: int
-    ) -> Sequence[CertificateState]:
-        """Valid, unexpired certificates of a profile with exactly this subject (DER),
-        newest first, at most 20.
+        self, profile: str, subject_der: bytes, san_der: bytes, now_us: int
+    ) -> CertificateState | None:
+        """The newest valid, unexpired certificate of a profile whose names are the same
+        as these (DER) to a renewal (policy §5).
         """
         ...
 

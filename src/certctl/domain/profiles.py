@@ -47,13 +47,29 @@ class Base64Form(StrEnum):
     SINGLE_LINE = "single-line"
 
 
+class ReenrollKey(StrEnum):
+    """What a renewal does about the key (``REENROLL_KEY``)."""
+
+    ANY = "any"
+    NEW = "new"
+    SAME = "same"
+
+
+class OnReenroll(StrEnum):
+    """What becomes of the renewed certificate (``ON_REENROLL``)."""
+
+    KEEP = "keep"
+    REVOKE_OLD = "revoke_old"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstProfile:
     """One EST profile after all checks.
 
     ``path_id`` is the label in the URL and the name in records; the legacy single
     profile has the empty label. ``limit_24h`` is certificates per name and source; 0 is
-    no limit.
+    no limit. ``reenroll_grace_us`` is how long an expired certificate of this profile
+    may still renew.
     """
 
     path_id: str
@@ -63,6 +79,9 @@ class EstProfile:
     mtls_own_only: bool = False
     accept_from_profiles: frozenset[str] = frozenset()
     same_subject: bool = True
+    reenroll_key: ReenrollKey = ReenrollKey.ANY
+    reenroll_grace_us: int = 0
+    on_reenroll: OnReenroll = OnReenroll.KEEP
     base64_form: Base64Form = Base64Form.AUTO
     include_chain: bool = False
     limit_24h: int = 0

@@ -14,11 +14,12 @@ from certctl.domain.names import same_subject
 from certctl.domain.order import Order
 from certctl.domain.policy import CertificateProfile, check_contents, check_request
 from certctl.domain.principal import Principal
-from certctl.domain.profiles import Operation
+from certctl.domain.profiles import OnReenroll, Operation, ReenrollKey
 from certctl.domain.san import same_sans
 from certctl.enroll.binding import Binding
 from certctl.enroll.ports import Ports
 from certctl.enroll.request import EstRequest
+from certctl.wire.certified_key import certifies_key
 from certctl.wire.general_names import decode_general_names
 from certctl.wire.names import decode_name
 from certctl.wire.pkcs10 import repetition_input, strip_challenges
@@ -69,6 +70,8 @@ def authorize(
         credential_subject=credential.subject if credential else "",
         credential_serial=credential.serial if credential else "",
         renews=renews,
+        grace_us=request.profile.reenroll_grace_us if renews else 0,
+        supersedes=bool(renews) and request.profile.on_reenroll is OnReenroll.REVOKE_OLD,
         limit_24h=request.profile.limit_24h,
         tenant=request.profile.tenant,
     )
@@ -102,19 +105,39 @@ def _renewed(csr: Csr, caller: Principal, request: EstRequest, ports: Ports) -> 
     """
     if request.operation is not Operation.SIMPLEREENROLL:
         return None
+    profile = request.profile
+    key_counts = profile.reenroll_key is not ReenrollKey.ANY
     if caller.credential is None:
-        return _newest_on_record(csr, request, ports)
-    if request.profile.same_subject:
+        renewed_id = _newest_on_record(csr, request, ports)
+        if key_counts:
+            record = ports.records.certificate(renewed_id)
+            _require_key(csr, record.der if record else b"", profile.reenroll_key)
+        return renewed_id
+    if profile.same_subject:
         _require_same_names(csr, caller.credential.subject_der, caller.credential.san_der)
+    if key_counts:
+        _require_key(csr, request.tls.peer_chain[0], profile.reenroll_key)
     return caller.credential.certificate_id
 
 
 def _newest_on_record(csr: Csr, request: EstRequest, ports: Ports) -> str:
-    candidates = ports.records.newest_valid(request.profile.path_id, csr.subject_der, ports.clock())
-    for candidate in candidates:
-        if _same_san_der(csr.san_der, candidate.san_der):
-            return candidate.id
-    raise NotAllowed("nothing_to_renew", got=decode_name(csr.subject_der).text())
+    # What expired within the grace time still renews, without a client certificate too.
+    since_us = ports.clock() - request.profile.reenroll_grace_us
+    found = ports.records.newest_valid(
+        request.profile.path_id, csr.subject_der, csr.san_der, since_us
+    )
+    if found is None:
+        raise NotAllowed("nothing_to_renew", got=decode_name(csr.subject_der).text())
+    return found.id
+
+
+def _require_key(csr: Csr, renewed_der: bytes, rule: ReenrollKey) -> None:
+    """Keys are compared as keys: the same one in another encoding is no new one."""
+    same = certifies_key(renewed_der, csr.public_key)
+    if rule is ReenrollKey.NEW and same:
+        raise NotAllowed("key_not_new")
+    if rule is ReenrollKey.SAME and not same:
+        raise NotAllowed("key_changed")
 
 
 def _require_same_names(csr: Csr, subject_der: bytes, san_der: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from certctl.domain.clock import SECOND_US
 from certctl.domain.profiles import AuthMode, EstProfile
 from certctl.settings.authentication import authentication
 from certctl.settings.catalogue import est as names
@@ -102,6 +103,9 @@ def _profile(
             same_subject=given.value(names.REENROLL_REQUIRE_SAME_SUBJECT, path_id),
             base64_form=given.value(names.BASE64, path_id),
             include_chain=given.value(names.INCLUDE_CHAIN, path_id),
+            reenroll_key=given.value(names.REENROLL_KEY, path_id),
+            reenroll_grace_us=given.value(names.REENROLL_GRACE, path_id) * SECOND_US,
+            on_reenroll=given.value(names.ON_REENROLL, path_id),
             limit_24h=given.value(names.RATE_LIMIT_PER_PRINCIPAL_24H, path_id),
             tenant=given.value(names.TENANT, path_id),
         ),

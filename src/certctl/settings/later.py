@@ -69,9 +69,6 @@ LATER: Final = (
     Later(variable=est.FULLCMC),
     Later(variable=est.FULLCMC_UPSTREAM),
     Later(variable=est.IDENTITY_BINDING),
-    Later(variable=est.REENROLL_KEY),
-    Later(variable=est.REENROLL_GRACE),
-    Later(variable=est.ON_REENROLL),
     Later(variable=est.CHALLENGE_PASSWORD),
     Later(variable=est.DEVICE_STATE_HOOK),
     Later(

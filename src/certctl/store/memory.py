@@ -23,8 +23,8 @@ from certctl.domain.certificates import (
 from certctl.domain.ports import DuplicateKey
 from certctl.domain.revocation import RevocationReason
 from certctl.store.errors import CaMismatch, CommandRefused
-from certctl.store.queries.certificates import NEWEST
 from certctl.store.rows import serial_octets, state_of
+from certctl.wire.identity import comparable_names
 
 DIGEST_OCTETS = 32
 
@@ -82,17 +82,17 @@ class MemoryStore:
         return _states(self._now(), (key,)).get(key.fingerprint)
 
     def newest_valid(
-        self, profile: str, subject_der: bytes, now_us: int
-    ) -> Sequence[CertificateState]:
+        self, profile: str, subject_der: bytes, san_der: bytes, now_us: int
+    ) -> CertificateState | None:
+        wanted = comparable_names(subject_der, san_der)
         found = [
             record
             for record in self._now().certificates.values()
             if record.profile == profile
-            and record.subject_der == subject_der
+            and comparable_names(record.subject_der, record.san_der) == wanted
             and _valid(record, now_us)
         ]
-        found.sort(key=lambda record: record.id, reverse=True)
-        return [state_of(record) for record in found[:NEWEST]]
+        return state_of(max(found, key=lambda record: record.id)) if found else None
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None:
         return self._now().certificates.get(certificate_id)
@@ -190,6 +190,10 @@ class MemoryTransaction:
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None:
         return self._open().certificates.get(certificate_id)
+
+    def certificates_by_id(self, ids: Collection[str]) -> Mapping[str, CertificateRecord]:
+        rows = self._open().certificates
+        return {each: rows[each] for each in ids if each in rows}
 
     def revoke_certificates(
         self, ids: Collection[str], revoked_us: int, reason: RevocationReason

@@ -38,9 +38,9 @@ class SqlRecords:
         return self._ask(certificates.states, (key,)).get(key.fingerprint)
 
     def newest_valid(
-        self, profile: str, subject_der: bytes, now_us: int
-    ) -> Sequence[CertificateState]:
-        return self._ask(certificates.newest_valid, profile, subject_der, now_us)
+        self, profile: str, subject_der: bytes, san_der: bytes, now_us: int
+    ) -> CertificateState | None:
+        return self._ask(certificates.newest_valid, profile, subject_der, san_der, now_us)
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None:
         return self._ask(certificates.certificate, certificate_id)

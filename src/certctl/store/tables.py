@@ -52,7 +52,8 @@ certificates: Final = Table(
     Column("serial", LargeBinary, nullable=False),
     Column("issuer_id", Text, nullable=False),
     Column("profile", Text, nullable=False),
-    # First 16 octets of SHA-256 over subject_der: a short key to find it by.
+    # First 16 octets of SHA-256 over subject and SANs in their comparable form
+    # (wire.identity): what a renewal without client certificate is found by.
     Column("subject_key", LargeBinary, nullable=False),
     Column("subject_der", LargeBinary, nullable=False),
     Column("san_der", LargeBinary, nullable=False),

@@ -161,6 +161,9 @@ class SqlTransaction:
     def certificate(self, certificate_id: str) -> CertificateRecord | None:
         return self._run(certificate_queries.certificate, certificate_id)
 
+    def certificates_by_id(self, ids: Collection[str]) -> Mapping[str, CertificateRecord]:
+        return self._run(certificate_queries.by_id, ids)
+
     def revoke_certificates(
         self, ids: Collection[str], revoked_us: int, reason: RevocationReason
     ) -> None:

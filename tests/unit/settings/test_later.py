@@ -57,9 +57,6 @@ SWITCHED_ON = {
     "FULLCMC": "native",
     "FULLCMC_UPSTREAM": "https://upstream.example",
     "IDENTITY_BINDING": "serial_number",
-    "REENROLL_KEY": "new",
-    "REENROLL_GRACE": "7d",
-    "ON_REENROLL": "revoke_old",
     "CHALLENGE_PASSWORD": "ignore",
     "DEVICE_STATE_HOOK": "https://hook.example",
     "TYPE": "vault",
@@ -90,9 +87,6 @@ OFF = {
     "SERVERKEYGEN_FORM": "enveloped",
     "FULLCMC": "off",
     "IDENTITY_BINDING": "none",
-    "REENROLL_KEY": "any",
-    "REENROLL_GRACE": "0s",
-    "ON_REENROLL": "keep",
     "CHALLENGE_PASSWORD": "binding",
     "TYPE": "local",
     "CA_KEY_TYPE": "p-384",
@@ -158,6 +152,7 @@ def test_every_setting_of_the_specification_is_known() -> None:
         ENROLLMENT_PASSWORD MTLS_ENABLED MTLS_CLIENT_CA_TRUST_BUNDLE_PATH MTLS_OWN_ONLY
         ACCEPT_FROM_PROFILES REENROLL_REQUIRE_SAME_SUBJECT BASE64 INCLUDE_CHAIN TENANT
         ISSUERS CA_CERT_PATH VALIDITY CA_KEY_PASSPHRASE RATE_LIMIT_PER_PRINCIPAL_24H
+            REENROLL_KEY REENROLL_GRACE ON_REENROLL
     """.split()  # noqa: SIM905 - a table for people
     )
     assert known == working | set(SWITCHED_ON)

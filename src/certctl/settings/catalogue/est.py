@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from certctl.domain.limit import MAX_LIMIT
-from certctl.domain.profiles import AuthMode, Base64Form
+from certctl.domain.profiles import AuthMode, Base64Form, OnReenroll, ReenrollKey
 from certctl.settings.kinds import (
     BOOLEAN,
     LABELS,
@@ -201,8 +201,8 @@ REENROLL_REQUIRE_SAME_SUBJECT: Final = Variable(
 )
 REENROLL_KEY: Final = Variable(
     name="REENROLL_KEY",
-    kind=choice("any", "new", "same"),
-    default="any",
+    kind=choice(*ReenrollKey),
+    default=ReenrollKey.ANY,
     scope=Scope.PROFILE,
     meaning="Whether a renewal must change or keep the key.",
 )
@@ -216,8 +216,8 @@ REENROLL_GRACE: Final = Variable(
 )
 ON_REENROLL: Final = Variable(
     name="ON_REENROLL",
-    kind=choice("keep", "revoke_old"),
-    default="keep",
+    kind=choice(*OnReenroll),
+    default=OnReenroll.KEEP,
     scope=Scope.PROFILE,
     meaning="What becomes of the renewed certificate.",
 )
