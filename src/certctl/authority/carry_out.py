@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from certctl.authority.commands import Command, RevokeCertificate
+from certctl.authority.commands import ApproveRequest, Command, DenyRequest, RevokeCertificate
+from certctl.authority.decide import approve, deny
 from certctl.authority.done import Done
 from certctl.authority.revoke import revoke
 from certctl.domain.ports import Transaction
@@ -17,3 +18,7 @@ def carry_out(command: Command, transaction: Transaction, now_us: int) -> Done:
     match command:
         case RevokeCertificate():
             return revoke(command, transaction, now_us)
+        case ApproveRequest():
+            return approve(command, transaction, now_us)
+        case DenyRequest():
+            return deny(command, transaction, now_us)

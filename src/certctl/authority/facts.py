@@ -6,9 +6,10 @@ is decided: what an earlier order does, a later one in the same batch must see.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from certctl.domain.approval import WaitingRequest
 from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
 from certctl.domain.limit import limit_key
 from certctl.domain.order import Order
@@ -24,6 +25,8 @@ class Facts:
     states: certificates shown as credentials, by fingerprint, as on record now.
     repeated: DER of certificates that answered the same request before, by its key.
     renewed: what is renewed, by id, where more is asked of it than of a credential.
+    requests: what waits or waited for an operator, by repetition key.
+    waiting: how many requests wait, where one of these orders may have to.
     hits: what each limit has counted, by its key; only of orders that have a limit.
     """
 
@@ -32,9 +35,17 @@ class Facts:
     repeated: dict[bytes, bytes]
     hits: dict[bytes, tuple[int, ...]]
     renewed: dict[str, CertificateRecord]
+    requests: dict[bytes, WaitingRequest]
+    waiting: int
 
 
-def gather(orders: Sequence[Order], transaction: Transaction, now_us: int) -> Facts:
+def gather(
+    orders: Sequence[Order],
+    transaction: Transaction,
+    now_us: int,
+    *,
+    needs_approval: Callable[[Order], bool],
+) -> Facts:
     """Ask the records everything that the gates will want to know about these orders."""
     shown = {
         CertificateKey(order.credential_serial, order.credential)
@@ -42,6 +53,7 @@ def gather(orders: Sequence[Order], transaction: Transaction, now_us: int) -> Fa
         if order.credential is not None
     }
     keys = {order.repetition_key for order in orders}
+    approved = {order.repetition_key for order in orders if needs_approval(order)}
     renewed = {each.renews for each in orders if each.renews and needs_renewed(each)}
     limited = {limit_key_of(order) for order in orders if order.limit_24h}
     return Facts(
@@ -49,6 +61,8 @@ def gather(orders: Sequence[Order], transaction: Transaction, now_us: int) -> Fa
         states=dict(transaction.certificate_states(shown)) if shown else {},
         renewed=dict(transaction.certificates_by_id(renewed)) if renewed else {},
         repeated=dict(transaction.repeated_certificates(keys, now_us)),
+        requests=dict(transaction.requests_by_key(approved)) if approved else {},
+        waiting=transaction.waiting_number(now_us) if approved else 0,
         hits=dict(transaction.limit_hits(limited)) if limited else {},
     )
 

@@ -81,6 +81,11 @@ class IssuingRules:
         self._issuers = issuers
         self._certificate_profiles = certificate_profiles
 
+    def needs_approval(self, order: Order) -> bool:
+        """Whether operators decide on it, by the certificate profile as it is here."""
+        profile = self._certificate_profiles.get(order.certificate_profile)
+        return profile is not None and profile.requires_approval
+
     def check(self, order: Order) -> Checked:
         """Read what would be signed, and judge it by the certificate profile again.
 

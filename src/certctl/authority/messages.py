@@ -16,6 +16,7 @@ from certctl.authority.commands import Command, CommandResult
 from certctl.domain.audit import AuditEvent, Counter
 from certctl.domain.errors import (
     CertificateRefused,
+    Conflict,
     Denied,
     DeviceStateFailed,
     Failure,
@@ -90,6 +91,7 @@ _CARRIED: Mapping[type[Failure], tuple[str, ...]] = {
     IssuerUnavailable: ("what", "retry_after"),
     StoreUnavailable: ("what", "retry_after"),
     NotFound: ("what",),
+    Conflict: ("what",),
 }
 _BY_NAME: Mapping[str, type[Failure]] = {kind.__name__: kind for kind in _CARRIED}
 

@@ -10,24 +10,28 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from certctl.authority.approval import approved_request, begin
 from certctl.authority.audit import Chain
 from certctl.authority.carry_out import carry_out
 from certctl.authority.commands import Command, CommandResult
 from certctl.authority.facts import Facts, gather, limit_key_of
 from certctl.authority.issue import (
+    Checked,
     Fulfilled,
     IssuingRules,
     repeated_event,
     require_good_credential,
 )
 from certctl.authority.renew import require_renewable, supersede
+from certctl.domain.approval import POLL_SECONDS, RequestStatus, WaitingRequest
 from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
 from certctl.domain.clock import Clock
 from certctl.domain.errors import (
     Failure,
     InternalError,
+    Pending,
     RequestMalformed,
     StoreUnavailable,
 )
@@ -54,6 +58,8 @@ class _Turn:
     """What one transaction will record."""
 
     fulfilled: list[Fulfilled] = field(default_factory=list)
+    requests: list[WaitingRequest] = field(default_factory=list)
+    settled: list[tuple[str, str]] = field(default_factory=list)
     superseded: list[str] = field(default_factory=list)
     hits: dict[bytes, tuple[int, ...]] = field(default_factory=dict)
     events: list[AuditEvent] = field(default_factory=list)
@@ -190,7 +196,9 @@ class AuthorityService:
         return turn.outcomes
 
     def _fulfil(self, orders: Sequence[Order], turn: _Turn, transaction: Transaction) -> None:
-        facts = gather(orders, transaction, self._clock())
+        facts = gather(
+            orders, transaction, self._clock(), needs_approval=self._rules.needs_approval
+        )
         for order in orders:
             try:
                 self._decide(order, facts, turn)
@@ -232,11 +240,17 @@ class AuthorityService:
             key = limit_key_of(order)
             counted = window(facts.hits.get(key, ()), now_us)
             require_room(counted, limit=order.limit_24h, now_us=now_us)
+        request = (
+            self._approved(checked, facts, turn) if checked.profile.requires_approval else None
+        )
         done = self._rules.fulfil(checked, certificate_id=self._new_id(), now_us=now_us)
         # What comes later in this batch must see what this one has taken.
         facts.repeated[order.repetition_key] = done.record.der
         if key is not None:
             facts.hits[key] = turn.hits[key] = one_more(counted, now_us)
+        if request is not None:
+            turn.settled.append((request.id, done.record.id))
+            facts.requests[request.key] = replace(request, status=RequestStatus.ISSUED)
         superseded = supersede(order, facts)
         if superseded is not None:
             turn.superseded.append(superseded[0])
@@ -244,11 +258,35 @@ class AuthorityService:
         turn.fulfilled.append(done)
         return done
 
+    def _approved(self, checked: Checked, facts: Facts, turn: _Turn) -> WaitingRequest:
+        """Gate 13. A request that begins to wait goes on record although it is not granted.
+
+        Raises:
+            Pending, Denied: operators have not approved it, or have denied it.
+            StoreUnavailable: too many wait.
+        """
+        found = approved_request(checked, facts)
+        if found is not None:
+            return found
+        request, event = begin(checked, facts, self._new_id)
+        turn.requests.append(request)
+        turn.events.append(event)
+        raise Pending(request=request.id, retry_after=POLL_SECONDS)
+
     def _record(self, turn: _Turn, transaction: Transaction) -> list[RecordedEvent]:
         if turn.fulfilled:
             transaction.record_certificates([done.record for done in turn.fulfilled])
             transaction.record_repetitions(
                 [done.repetition for done in turn.fulfilled], turn.fulfilled[0].record.issued_us
+            )
+        if turn.requests:
+            transaction.forget_requests(
+                turn.requests[0].created_us, len(turn.requests) + FORGOTTEN_MORE
+            )
+            transaction.record_requests(turn.requests)
+        for request_id, certificate_id in turn.settled:
+            transaction.settle_request(
+                request_id, RequestStatus.ISSUED, certificate_id=certificate_id
             )
         if turn.superseded:
             transaction.revoke_certificates(

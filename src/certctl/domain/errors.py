@@ -22,6 +22,7 @@
     ├── Pending                        waits for an operator: not a refusal, not a grant
     ├── Unavailable                    retry_after seconds; what: issuer, store, profile
     ├── NotFound                       a host command named something not on record
+    ├── Conflict                       a host command came too late, or twice
     └── InternalError                  a bug of ours; only its id leaves the process
 
 ``counter`` and ``action`` say what a failure leaves in the records; ``action`` None
@@ -288,6 +289,16 @@ class NotFound(Failure):
     """A host command named something that is not on record; ``what`` says what."""
 
     reason = "not_found"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+class Conflict(Failure):
+    """A host command meets something that is not in a state for it; ``what`` says how."""
+
+    reason = "conflict"
 
     def __init__(self, what: str) -> None:
         super().__init__(what)

@@ -31,6 +31,8 @@ class CertificateProfile:
         allowed_ekus: dotted OIDs; what the certificate gets, asked or not.
         max_ttl_seconds: longest lifetime; 0 leaves it to the issuer.
         backdate_seconds: how far notBefore lies in the past.
+        requires_approval: an operator decides on each request before it is granted.
+        approvals_needed: by how many different operators.
         digest: hexadecimal SHA-256 of all other fields; changes with any of them.
     """
 
@@ -51,6 +53,8 @@ class CertificateProfile:
     max_sans: int = 20
     max_ttl_seconds: int = 0
     backdate_seconds: int = 300
+    requires_approval: bool = False
+    approvals_needed: int = 1
     digest: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

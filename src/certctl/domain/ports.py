@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from certctl.domain.approval import Decision, RequestStatus, WaitingRequest
 from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
 from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
 from certctl.domain.order import Issued, Order
@@ -70,6 +71,43 @@ class Transaction(Protocol):
         """Drop at most so many keys, oldest first, whose newest time is not after that."""
         ...
 
+    def requests_by_key(self, keys: Collection[bytes]) -> Mapping[bytes, WaitingRequest]:
+        """Requests of whatever status by repetition key; absent ones are left out."""
+        ...
+
+    def waiting_number(self, now_us: int) -> int:
+        """How many requests wait now."""
+        ...
+
+    def record_requests(self, requests: Sequence[WaitingRequest]) -> None:
+        """Keep requests; one of the same key is replaced with all that was said about it."""
+        ...
+
+    def request(self, request_id: str) -> WaitingRequest | None: ...
+
+    def decisions(self, request_id: str) -> Sequence[Decision]:
+        """What was said about a request, by time."""
+        ...
+
+    def record_decision(self, decision: Decision) -> None:
+        """Keep it; an earlier one of the same operator is replaced."""
+        ...
+
+    def settle_request(
+        self,
+        request_id: str,
+        status: RequestStatus,
+        *,
+        note: str = "",
+        certificate_id: str | None = None,
+    ) -> None:
+        """Change where a request stands; which changes may be is the caller's to know."""
+        ...
+
+    def forget_requests(self, before_us: int, most: int) -> None:
+        """Drop at most so many requests, oldest first, that expired by then."""
+        ...
+
     def last_event(self, node: str) -> RecordedEvent | None:
         """End of this node's audit chain."""
         ...
@@ -116,6 +154,18 @@ class Records(Protocol):
 
     def with_serial(self, serial: str) -> Sequence[CertificateRecord]:
         """Certificates with this serial number (hex), one per issuer at most."""
+        ...
+
+    def request(self, request_id: str) -> WaitingRequest | None: ...
+
+    def requests(
+        self, *, status: RequestStatus | None = None, after: str | None = None, limit: int = 100
+    ) -> Sequence[WaitingRequest]:
+        """Pages of the requests for approval in order of id."""
+        ...
+
+    def decisions(self, request_id: str) -> Sequence[Decision]:
+        """What was said about a request, by time."""
         ...
 
     def certificates(

@@ -13,10 +13,11 @@ from typing import ParamSpec, TypeVar
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from certctl.domain.approval import Decision, RequestStatus, WaitingRequest
 from certctl.domain.audit import Counter, RecordedEvent
 from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
 from certctl.store import faults
-from certctl.store.queries import audit, certificates, counters
+from certctl.store.queries import approval, audit, certificates, counters
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,6 +48,17 @@ class SqlRecords:
 
     def with_serial(self, serial: str) -> Sequence[CertificateRecord]:
         return self._ask(certificates.with_serial, serial)
+
+    def request(self, request_id: str) -> WaitingRequest | None:
+        return self._ask(approval.request, request_id)
+
+    def requests(
+        self, *, status: RequestStatus | None = None, after: str | None = None, limit: int = 100
+    ) -> Sequence[WaitingRequest]:
+        return self._ask(approval.page, status, after, limit)
+
+    def decisions(self, request_id: str) -> Sequence[Decision]:
+        return self._ask(approval.decisions, request_id)
 
     def certificates(
         self, *, after: str | None = None, limit: int = 100

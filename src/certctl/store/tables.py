@@ -210,12 +210,15 @@ requests: Final = Table(
     Column("request_id", Text, nullable=False),
     Column("approvals_needed", Integer64, nullable=False),
     Column("csr_der", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("certificate_id", Text),
     Column("tenant", Text),
     UniqueConstraint("key"),
-    CheckConstraint("status IN ('waiting', 'approved', 'denied')", name="status"),
+    CheckConstraint("status IN ('waiting', 'approved', 'denied', 'issued')", name="status"),
     sqlite_strict=True,
 )
 Index(None, requests.c.status, requests.c.id)
+Index(None, requests.c.expires_us)
 
 # Who decided what about a waiting request: nobody twice.
 decisions: Final = Table(

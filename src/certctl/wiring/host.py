@@ -7,11 +7,14 @@ that a server would hold.
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 import secrets
 import socket
 import sys
 from functools import partial
+from pathlib import Path
+from typing import TypeVar
 
 from certctl.authority.commands import Command, CommandResult
 from certctl.authority.issue import IssuingRules
@@ -26,7 +29,7 @@ from certctl.authority.messages import (
 )
 from certctl.authority.service import AuthorityService
 from certctl.domain.clock import Clock
-from certctl.domain.errors import Failure, StoreUnavailable
+from certctl.domain.errors import Failure, InternalError, StoreUnavailable
 from certctl.domain.ids import sortable_id
 from certctl.settings.schema import Settings
 from certctl.store import SqlRecords, open_records, open_writable
@@ -37,13 +40,31 @@ from certctl.wiring.clock import system_clock
 ANSWER_SECONDS = 30.0
 READ_SIZE = 256 * 1024
 
+R = TypeVar("R", bound=CommandResult)
+
+
+LOGIN_UID = Path("/proc/self/loginuid")
+NOBODY_LOGGED_IN = 0xFFFFFFFF
+
 
 def operator() -> str:
-    """Who gives a host command, as audit events name it."""
+    """Who gives a host command, as audit events name it.
+
+    The user who logged in, which sudo does not change (Linux keeps it per session); in
+    containers and services, where nobody did, the user that runs the command. Never a
+    name out of the environment: approvals by two people are told apart by this.
+    """
+    uid = os.getuid()
     try:
-        return f"host:{getpass.getuser()}"
-    except (KeyError, OSError):
-        return "host:unknown"
+        login = int(LOGIN_UID.read_text())
+    except (OSError, ValueError):
+        login = NOBODY_LOGGED_IN
+    if login != NOBODY_LOGGED_IN:
+        uid = login
+    try:
+        return f"host:{pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"host:uid-{uid}"
 
 
 def records(settings: Settings) -> SqlRecords:
@@ -56,14 +77,21 @@ def records(settings: Settings) -> SqlRecords:
 
 
 def run_command(
-    settings: Settings, command: Command, *, clock: Clock = system_clock
-) -> CommandResult:
-    """Run one command; its effects are durable on return.
+    settings: Settings, command: Command, *, answer: type[R], clock: Clock = system_clock
+) -> R:
+    """Run one command, which has an ``answer`` of this type; durable on return.
 
     Raises:
         Failure: the command was refused, or the authority did not answer in time.
         StoreError: no server runs and the store cannot be opened.
     """
+    result = _run(settings, command, clock)
+    if not isinstance(result, answer):
+        raise InternalError
+    return result
+
+
+def _run(settings: Settings, command: Command, clock: Clock) -> CommandResult:
     try:
         connection = sockets.connect(settings.server.data_dir / sockets.RUN_DIRECTORY)
     except OSError:

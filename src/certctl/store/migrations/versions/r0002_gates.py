@@ -70,12 +70,17 @@ def upgrade() -> None:
         Column("request_id", Text, nullable=False),
         Column("approvals_needed", integer64, nullable=False),
         Column("csr_der", LargeBinary, nullable=False),
+        Column("note", Text, nullable=False),
+        Column("certificate_id", Text),
         Column("tenant", Text),
         PrimaryKeyConstraint("id", name="pk_requests"),
         UniqueConstraint("key", name="uq_requests_key"),
-        CheckConstraint("status IN ('waiting', 'approved', 'denied')", name="ck_requests_status"),
+        CheckConstraint(
+            "status IN ('waiting', 'approved', 'denied', 'issued')", name="ck_requests_status"
+        ),
         sqlite_strict=True,
     )
+    op.create_index("ix_requests_expires_us", "requests", ["expires_us"])
     op.create_index("ix_requests_status_id", "requests", ["status", "id"])
     op.create_table(
         "decisions",
