@@ -201,6 +201,30 @@ class Authority(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceQuestion:
+    """What the device-state hook is told; field names are those of its JSON."""
+
+    profile: str
+    principal: str
+    subject: str
+    sans: tuple[str, ...]
+    source: str
+    request_id: str
+
+
+class DeviceState(Protocol):
+    """The operator's word on the state of a device, asked before it gets a certificate."""
+
+    async def require_good(self, question: DeviceQuestion) -> None:
+        """Ask; anything but a clear yes, in time, is a no.
+
+        Raises:
+            DeviceStateFailed: with a note for the device and the record.
+        """
+        ...
+
+
 class ClientTrust(Protocol):
     """Judges client certificates for one profile against its own anchors."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any
+from urllib.parse import urlsplit
 
 from certctl.domain.clock import SECOND_US
 from certctl.domain.profiles import AuthMode, EstProfile
@@ -111,6 +112,7 @@ def _profile(
         ),
         enrollment_password=decided.password,
         trust_bundle_path=decided.bundle,
+        device_state_hook=_device_state_hook(path_id, given),
     )
 
 
@@ -209,6 +211,20 @@ def _accepted(
             variable, path_id, "has no effect: mtls is not allowed here", "allow mtls or unset it"
         )
     return accepted
+
+
+def _device_state_hook(path_id: str, given: Given) -> str | None:
+    hook = given.value(names.DEVICE_STATE_HOOK, path_id)
+    if hook is not None and urlsplit(hook).scheme == "http":
+        host = urlsplit(hook).hostname or ""
+        if host != "localhost" and not host.startswith("127.") and host != "::1":
+            given.warn(
+                names.DEVICE_STATE_HOOK,
+                path_id,
+                "is plain HTTP to another host: whoever is on the way can say yes",
+                "use https",
+            )
+    return hook
 
 
 def _root_profile(profiles: tuple[EstProfileSettings, ...], given: Given) -> str | None:

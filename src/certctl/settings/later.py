@@ -70,7 +70,6 @@ LATER: Final = (
     Later(variable=est.FULLCMC_UPSTREAM),
     Later(variable=est.IDENTITY_BINDING),
     Later(variable=est.CHALLENGE_PASSWORD),
-    Later(variable=est.DEVICE_STATE_HOOK),
     Later(
         variable=issuing.TYPE,
         remedy="set it to local",

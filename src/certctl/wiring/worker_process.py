@@ -12,7 +12,7 @@ import signal
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import uvloop
 from OpenSSL import SSL
@@ -43,6 +43,9 @@ from certctl.wiring.issuers import ca_certificate_file, read_chain
 from certctl.wiring.process import name_process, raise_file_limit
 from certctl.wiring.server_certificate import CERTIFICATE_FILE, KEY_FILE
 from certctl.wiring.supervisor import Status, refuse_start
+
+if TYPE_CHECKING:
+    from certctl.hooks.device_state import DeviceStateHook
 
 # Objects of the start live for ever: the collector need not walk them again, and the
 # request path makes few cycles, so it may look less often.
@@ -80,6 +83,7 @@ class _Worker:
         self._log = log
         self._clock = clock
         self._stopped = asyncio.Event()
+        self._hooks: dict[str, DeviceStateHook] = {}
 
     async def serve(self, status: Status) -> int:
         loop = asyncio.get_running_loop()
@@ -87,6 +91,7 @@ class _Worker:
         authority = AuthorityClient(partial(sockets.connect, self._place.run_directory))
         authority.start()
         folder = RefusalFolder(authority.record_refusal)
+        self._hooks = _device_state_hooks(self._settings)
         listener = Listener(
             bind_listener(server.host, self._place.port),
             # uvicorn's own ASGI types are closed unions; ours are the open ones of the standard.
@@ -116,6 +121,8 @@ class _Worker:
         await listener.close(server.shutdown_grace_s)
         folder.flush()
         await asyncio.sleep(0)
+        for hook in self._hooks.values():
+            await hook.close()
         authority.close()
         self._records.close()
         return 0
@@ -141,6 +148,7 @@ class _Worker:
             passwords=passwords,
             certificate_profiles={DEFAULT_PROFILE.id: DEFAULT_PROFILE},
             clock=self._clock,
+            device_states=self._hooks,
         )
         est = EstApp(
             build_routes(profiles, settings.est.root_profile),
@@ -203,3 +211,17 @@ class _Worker:
                 auth_modes=sorted(mode.value for mode in profile.auth_modes) or ["anonymous"],
                 issuer=profile.issuer_id,
             )
+
+
+def _device_state_hooks(settings: Settings) -> dict[str, DeviceStateHook]:
+    """By path ID. The HTTP client is not even loaded where no profile has a hook."""
+    urls = {
+        each.profile.path_id: each.device_state_hook
+        for each in settings.est.profiles
+        if each.device_state_hook is not None
+    }
+    if not urls:
+        return {}
+    from certctl.hooks.device_state import DeviceStateHook  # noqa: PLC0415
+
+    return {path_id: DeviceStateHook(url) for path_id, url in urls.items()}

@@ -58,7 +58,6 @@ SWITCHED_ON = {
     "FULLCMC_UPSTREAM": "https://upstream.example",
     "IDENTITY_BINDING": "serial_number",
     "CHALLENGE_PASSWORD": "ignore",
-    "DEVICE_STATE_HOOK": "https://hook.example",
     "TYPE": "vault",
     "CA_KEY_TYPE": "ml-dsa-65",
     "CA_KEY_PATH": "pkcs11:token=x",
@@ -152,7 +151,7 @@ def test_every_setting_of_the_specification_is_known() -> None:
         ENROLLMENT_PASSWORD MTLS_ENABLED MTLS_CLIENT_CA_TRUST_BUNDLE_PATH MTLS_OWN_ONLY
         ACCEPT_FROM_PROFILES REENROLL_REQUIRE_SAME_SUBJECT BASE64 INCLUDE_CHAIN TENANT
         ISSUERS CA_CERT_PATH VALIDITY CA_KEY_PASSPHRASE RATE_LIMIT_PER_PRINCIPAL_24H
-            REENROLL_KEY REENROLL_GRACE ON_REENROLL
+            REENROLL_KEY REENROLL_GRACE ON_REENROLL DEVICE_STATE_HOOK
     """.split()  # noqa: SIM905 - a table for people
     )
     assert known == working | set(SWITCHED_ON)

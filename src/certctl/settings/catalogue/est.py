@@ -255,7 +255,7 @@ DEVICE_STATE_HOOK: Final[Variable[str | None]] = Variable(
     default=None,
     secret=True,
     scope=Scope.PROFILE,
-    meaning="URL asked before issuing.",
+    meaning="URL asked before issuing, also for a repeated request; only a clear yes counts.",
 )
 
 EST_VARIABLES: Final[tuple[Variable[Any], ...]] = (
