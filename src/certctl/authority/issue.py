@@ -28,7 +28,7 @@ from certctl.domain.errors import (
 )
 from certctl.domain.keys import describe_key, load_public_key
 from certctl.domain.order import Order
-from certctl.domain.policy import CertificateProfile, check_contents
+from certctl.domain.policy import CertificateProfile, check_change, check_contents
 from certctl.domain.ports import Issuer, SignedCertificate
 from certctl.domain.profiles import Operation
 from certctl.domain.revocation import RevocationReason
@@ -102,6 +102,8 @@ class IssuingRules:
         if profile is None or not profile.enabled:
             what = f"certificate profile {order.certificate_profile}"
             raise StoreUnavailable(what, retry_after=60)
+        if order.renames:
+            check_change(profile)
         subject = decode_name(order.subject_der)
         sans = decode_general_names(order.san_der) if order.san_der else ()
         public_key = load_public_key(order.spki_der)

@@ -60,12 +60,16 @@ def supersede(order: Order, facts: Facts) -> tuple[str, AuditEvent] | None:
 
 
 def _belongs(record: CertificateRecord, order: Order) -> bool:
-    """It is the certificate shown, or one of this profile with the order's names."""
+    """It is the certificate shown, or one of this profile with the order's names,
+    unless the names may and do change.
+    """
     if order.credential is not None:
         return record.fingerprint == order.credential
+    if order.renames or record.profile != order.profile:
+        # Its certificate profile lets names change; which they were only the CSR says.
+        return record.profile == order.profile
     renewed = comparable_names(record.subject_der, record.san_der)
-    wanted = comparable_names(order.subject_der, order.san_der)
-    return record.profile == order.profile and renewed == wanted
+    return renewed == comparable_names(order.subject_der, order.san_der)
 
 
 def _valid(record: CertificateRecord, now_us: int) -> bool:

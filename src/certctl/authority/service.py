@@ -232,8 +232,8 @@ class AuthorityService:
     def _issue(self, order: Order, facts: Facts, turn: _Turn) -> Fulfilled:
         """Gates 12 to 14: for a request that was not answered before."""
         now_us = facts.now_us
-        require_renewable(order, facts)
         checked = self._rules.check(order)
+        require_renewable(order, facts)
         key: bytes | None = None
         counted: tuple[int, ...] = ()
         if order.limit_24h:

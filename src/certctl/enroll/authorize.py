@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 
 from certctl.domain.csr import Csr
-from certctl.domain.errors import NotAllowed, Unavailable
+from certctl.domain.errors import NotAllowed, PolicyViolation, Unavailable
 from certctl.domain.names import same_subject
 from certctl.domain.order import Order
-from certctl.domain.policy import CertificateProfile, check_contents, check_request
+from certctl.domain.policy import CertificateProfile, check_change, check_contents, check_request
 from certctl.domain.principal import Principal
 from certctl.domain.profiles import OnReenroll, Operation, ReenrollKey
 from certctl.domain.san import same_sans
@@ -39,10 +39,11 @@ def authorize(
     """
     certificate_profile = _certificate_profile(request, ports)
     renews = _renewed(csr, caller, request, ports)
+    subject_der, san_der = _names(csr, request, certificate_profile)
     requested = check_request(csr, certificate_profile)
     check_contents(
-        decode_name(csr.subject_der),
-        decode_general_names(csr.san_der) if csr.san_der else (),
+        decode_name(subject_der),
+        decode_general_names(san_der) if san_der else (),
         csr.public_key,
         certificate_profile,
     )
@@ -58,9 +59,9 @@ def authorize(
         source_address=request.source,
         tls_version=request.tls.version,
         channel_binding=binding.value,
-        subject_der=csr.subject_der,
+        subject_der=subject_der,
         spki_der=csr.spki_der,
-        san_der=csr.san_der,
+        san_der=san_der,
         key_agreement=requested.key_agreement,
         csr_der=strip_challenges(csr),
         csr_sha256=hashlib.sha256(csr.der).digest(),
@@ -72,6 +73,7 @@ def authorize(
         renews=renews,
         grace_us=request.profile.reenroll_grace_us if renews else 0,
         supersedes=bool(renews) and request.profile.on_reenroll is OnReenroll.REVOKE_OLD,
+        renames=csr.changed_names is not None,
         limit_24h=request.profile.limit_24h,
         tenant=request.profile.tenant,
     )
@@ -113,11 +115,31 @@ def _renewed(csr: Csr, caller: Principal, request: EstRequest, ports: Ports) -> 
             record = ports.records.certificate(renewed_id)
             _require_key(csr, record.der if record else b"", profile.reenroll_key)
         return renewed_id
-    if profile.same_subject:
+    if profile.same_subject or csr.changed_names is not None:
         _require_same_names(csr, caller.credential.subject_der, caller.credential.san_der)
     if key_counts:
         _require_key(csr, request.tls.peer_chain[0], profile.reenroll_key)
     return caller.credential.certificate_id
+
+
+def _names(csr: Csr, request: EstRequest, profile: CertificateProfile) -> tuple[bytes, bytes]:
+    """Subject and SANs (DER) that are asked for.
+
+    RFC 6402 §2.8: in a renewal, where the certificate profile allows it, they may be
+    others than those of the CSR, which are the old ones.
+    """
+    asked = csr.changed_names
+    if asked is None:
+        return csr.subject_der, csr.san_der
+    if request.operation is not Operation.SIMPLEREENROLL:
+        raise PolicyViolation(
+            "attribute",
+            wanted="ChangeSubjectName (RFC 6402 §2.8) in renewals only",
+            got=f"ChangeSubjectName in {request.operation.value}",
+        )
+    check_change(profile)
+    subject_der = csr.subject_der if asked.subject_der is None else asked.subject_der
+    return subject_der, csr.san_der if asked.san_der is None else asked.san_der
 
 
 def _newest_on_record(csr: Csr, request: EstRequest, ports: Ports) -> str:
