@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -18,7 +20,7 @@ from tests.harness.device import Device, certificates_of
 from tests.harness.http import basic, tls_context
 from tests.harness.raw import Answer, RawClient, post
 from tests.harness.records import Ledger, Refused, all_events
-from tests.harness.server import RunningServer, configured_server
+from tests.harness.server import RunningServer, configured_server, ruled_server
 from tests.security.enrollment import assert_refused
 from tests.unit.wire import forge
 
@@ -322,6 +324,18 @@ def test_what_is_not_the_same_request_is_a_new_certificate(server: RunningServer
     ]
     assert len(set(bodies)) == len(bodies)
     assert certificates_of(bodies[0])[0] == device.certificate
+
+
+def test_after_a_change_of_the_rules_the_same_request_is_a_new_one(tmp_path: Path) -> None:
+    running = ruled_server(tmp_path, settings(), {"max_sans": 20})
+    body = Device(tmp_path, "ruled").csr().public_bytes(Encoding.DER)
+    answers = []
+    for most in (20, 20, 19):
+        running.environment["RULES"] = json.dumps({"max_sans": most})
+        with running:
+            answers.append(send(running, "simpleenroll", "demo", body).body)
+    assert answers[0] == answers[1]
+    assert answers[0] != answers[2]
 
 
 def test_a_revoked_certificate_is_never_the_answer_again(server: RunningServer) -> None:

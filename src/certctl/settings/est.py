@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -215,16 +216,22 @@ def _accepted(
 
 def _device_state_hook(path_id: str, given: Given) -> str | None:
     hook = given.value(names.DEVICE_STATE_HOOK, path_id)
-    if hook is not None and urlsplit(hook).scheme == "http":
-        host = urlsplit(hook).hostname or ""
-        if host != "localhost" and not host.startswith("127.") and host != "::1":
-            given.warn(
-                names.DEVICE_STATE_HOOK,
-                path_id,
-                "is plain HTTP to another host: whoever is on the way can say yes",
-                "use https",
-            )
+    parts = urlsplit(hook or "")
+    if parts.scheme == "http" and not _is_this_host(parts.hostname or ""):
+        given.warn(
+            names.DEVICE_STATE_HOOK,
+            path_id,
+            "is plain HTTP to another host: whoever is on the way can say yes",
+            "use https",
+        )
     return hook
+
+
+def _is_this_host(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _root_profile(profiles: tuple[EstProfileSettings, ...], given: Given) -> str | None:
