@@ -25,6 +25,9 @@ def comparable_names(subject_der: bytes, san_der: bytes) -> bytes:
 
 
 def _subject(der: bytes) -> bytes:
+    if _PRINTABLE_STRING not in der:
+        # Nothing to change: DER keeps the members of a SET in order already.
+        return der
     offset, end = expect(der, 0, len(der), SEQUENCE)
     rdns = []
     while offset < end:
