@@ -29,6 +29,8 @@ def _subject(der: bytes) -> bytes:
         # Nothing to change: DER keeps the members of a SET in order already.
         return der
     offset, end = expect(der, 0, len(der), SEQUENCE)
+    if end != len(der):
+        raise DerError("octets after the names")
     rdns = []
     while offset < end:
         member, rdn_end = expect(der, offset, end, SET)
@@ -51,6 +53,8 @@ def _sans(der: bytes) -> bytes:
     if not der:
         return encode(SEQUENCE)
     offset, end = expect(der, 0, len(der), SEQUENCE)
+    if end != len(der):
+        raise DerError("octets after the names")
     names = set()
     while offset < end:
         _, _, stop = read(der, offset, end)

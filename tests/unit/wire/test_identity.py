@@ -45,3 +45,10 @@ def test_equal_exactly_for_the_same_set_of_sans(one: bytes, other: bytes) -> Non
 def test_what_is_no_der_stands_for_itself(subject: bytes, sans: bytes) -> None:
     assert comparable_names(subject, sans) == comparable_names(subject, sans)
     assert comparable_names(subject + b"x", sans) != comparable_names(subject, sans)
+
+
+def test_octets_after_a_name_are_not_overlooked() -> None:
+    name = forge.name((forge.CN, "pump", forge.PRINTABLE))
+    sans = encode(SEQUENCE, forge.dns("a.example"))
+    assert comparable_names(name + b"x", sans) != comparable_names(name, sans)
+    assert comparable_names(name, sans + b"x") != comparable_names(name, sans)
