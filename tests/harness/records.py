@@ -65,7 +65,8 @@ class Change:
         )
 
     def successes(self) -> int:
-        return sum(1 for event in self.events if event.outcome is Outcome.SUCCESS)
+        """Grants: other things that went well, such as a revocation, are none."""
+        return sum(1 for event in self.events if event.action.endswith("_success"))
 
 
 @dataclass

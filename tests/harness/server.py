@@ -51,6 +51,7 @@ class RunningServer:
     database: Path
     log_file: Path
     ready_file: Path | None = None
+    program: tuple[str, ...] = (PROGRAM,)
     process: subprocess.Popen[bytes] = field(init=False)
 
     def __enter__(self) -> Self:
@@ -69,7 +70,7 @@ class RunningServer:
         """Start without waiting until it serves, as an init system does."""
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [PROGRAM, *self.arguments],
+                [*self.program, *self.arguments],
                 env=clean_environment(self.environment),
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
@@ -159,6 +160,16 @@ def quickstart_server(
         log_file=directory / "server.log",
         ready_file=demo / "ready",
     )
+
+
+def ruled_server(
+    directory: Path, environment: Mapping[str, str], rules: Mapping[str, object]
+) -> RunningServer:
+    """``configured_server`` whose default certificate profile has these fields."""
+    server = configured_server(directory, environment)
+    server.program = (sys.executable, "-P", str(Path(__file__).with_name("careful.py")))
+    server.environment["RULES"] = json.dumps(rules)
+    return server
 
 
 def configured_server(

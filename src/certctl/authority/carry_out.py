@@ -7,13 +7,16 @@ from typing import assert_never
 
 from certctl.authority import leases
 from certctl.authority.commands import (
+    ApproveRequest,
     Command,
+    DenyRequest,
     FinishJob,
     PurgeExpired,
     RevokeCertificate,
     SealAudit,
     TakeLease,
 )
+from certctl.authority.decide import approve, deny
 from certctl.authority.done import Done
 from certctl.authority.purge import purge
 from certctl.authority.revoke import revoke
@@ -37,6 +40,10 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
     match command:
         case RevokeCertificate():
             return revoke(command, transaction, now_us)
+        case ApproveRequest():
+            return approve(command, transaction, now_us)
+        case DenyRequest():
+            return deny(command, transaction, now_us)
         case TakeLease():
             return leases.take(command, transaction, now_us)
         case FinishJob():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from certctl.domain.approval import Decided
 from certctl.domain.checkpoint import Checkpoint
 from certctl.domain.revocation import Revocation, RevocationReason
 
@@ -22,6 +23,26 @@ class RevokeCertificate(msgspec.Struct, frozen=True, kw_only=True, tag="revoke")
 
 class RevocationDone(msgspec.Struct, frozen=True, tag="revocation"):
     revocation: Revocation
+
+
+class ApproveRequest(msgspec.Struct, frozen=True, kw_only=True, tag="approve"):
+    """Approve one waiting request (policy §5). Answer: ``RequestDecided``."""
+
+    request_id: str
+    reason: str
+    actor: str
+
+
+class DenyRequest(msgspec.Struct, frozen=True, kw_only=True, tag="deny"):
+    """Deny one waiting request, for a reason its device is told. Answer: ``RequestDecided``."""
+
+    request_id: str
+    reason: str
+    actor: str
+
+
+class RequestDecided(msgspec.Struct, frozen=True, tag="decided"):
+    decided: Decided
 
 
 class TakeLease(msgspec.Struct, frozen=True, kw_only=True, tag="take_lease"):
@@ -75,5 +96,13 @@ class Purged(msgspec.Struct, frozen=True, tag="purged"):
     rows: int
 
 
-Command = RevokeCertificate | TakeLease | FinishJob | SealAudit | PurgeExpired
-CommandResult = RevocationDone | LeaseAnswer | JobFinished | Sealed | Purged
+Command = (
+    RevokeCertificate
+    | ApproveRequest
+    | DenyRequest
+    | TakeLease
+    | FinishJob
+    | SealAudit
+    | PurgeExpired
+)
+CommandResult = RevocationDone | RequestDecided | LeaseAnswer | JobFinished | Sealed | Purged

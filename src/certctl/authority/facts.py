@@ -6,12 +6,16 @@ is decided: what an earlier order does, a later one in the same batch must see.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from certctl.domain.certificates import CertificateKey, CertificateState
+from certctl.domain.approval import WaitingRequest
+from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
+from certctl.domain.limit import limit_key
 from certctl.domain.order import Order
 from certctl.domain.ports import Transaction
+from certctl.wire.general_names import decode_general_names
+from certctl.wire.names import decode_name
 
 
 @dataclass(slots=True, kw_only=True)
@@ -20,14 +24,28 @@ class Facts:
     now_us: the time of this transaction.
     states: certificates shown as credentials, by fingerprint, as on record now.
     repeated: DER of certificates that answered the same request before, by its key.
+    renewed: what is renewed, by id, where more is asked of it than of a credential.
+    requests: what waits or waited for an operator, by repetition key.
+    waiting: how many requests wait, where one of these orders may have to.
+    hits: what each limit has counted, by its key; only of orders that have a limit.
     """
 
     now_us: int
-    states: Mapping[bytes, CertificateState]
+    states: dict[bytes, CertificateState]
     repeated: dict[bytes, bytes]
+    hits: dict[bytes, tuple[int, ...]]
+    renewed: dict[str, CertificateRecord]
+    requests: dict[bytes, WaitingRequest]
+    waiting: int
 
 
-def gather(orders: Sequence[Order], transaction: Transaction, now_us: int) -> Facts:
+def gather(
+    orders: Sequence[Order],
+    transaction: Transaction,
+    now_us: int,
+    *,
+    needs_approval: Callable[[Order], bool],
+) -> Facts:
     """Ask the records everything that the gates will want to know about these orders."""
     shown = {
         CertificateKey(order.credential_serial, order.credential)
@@ -35,8 +53,30 @@ def gather(orders: Sequence[Order], transaction: Transaction, now_us: int) -> Fa
         if order.credential is not None
     }
     keys = {order.repetition_key for order in orders}
+    approved = {order.repetition_key for order in orders if needs_approval(order)}
+    renewed = {each.renews for each in orders if each.renews and needs_renewed(each)}
+    limited = {limit_key_of(order) for order in orders if order.limit_24h}
     return Facts(
         now_us=now_us,
-        states=transaction.certificate_states(shown) if shown else {},
+        states=dict(transaction.certificate_states(shown)) if shown else {},
+        renewed=dict(transaction.certificates_by_id(renewed)) if renewed else {},
         repeated=dict(transaction.repeated_certificates(keys, now_us)),
+        requests=dict(transaction.requests_by_key(approved)) if approved else {},
+        waiting=transaction.waiting_number(now_us) if approved else 0,
+        hits=dict(transaction.limit_hits(limited)) if limited else {},
     )
+
+
+def needs_renewed(order: Order) -> bool:
+    """Whether the record of what is renewed is needed beside the state of a credential."""
+    return order.renews is not None and (order.credential is None or order.supersedes)
+
+
+def limit_key_of(order: Order) -> bytes:
+    """Whom a limit counts for, from the names and the source of the order itself.
+
+    Raises:
+        RequestMalformed: the names are none.
+    """
+    sans = decode_general_names(order.san_der) if order.san_der else ()
+    return limit_key(order.profile, decode_name(order.subject_der), sans, order.source_address)

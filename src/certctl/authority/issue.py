@@ -28,9 +28,10 @@ from certctl.domain.errors import (
 )
 from certctl.domain.keys import describe_key, load_public_key
 from certctl.domain.order import Order
-from certctl.domain.policy import CertificateProfile, check_contents
+from certctl.domain.policy import CertificateProfile, check_change, check_contents
 from certctl.domain.ports import Issuer, SignedCertificate
 from certctl.domain.profiles import Operation
+from certctl.domain.revocation import RevocationReason
 from certctl.wire.general_names import decode_general_names
 from certctl.wire.names import decode_name
 
@@ -43,6 +44,18 @@ _SUCCESS: Mapping[Operation, tuple[AuditAction, Counter]] = {
         Counter.SUCCESS_SIMPLEREENROLL,
     ),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """An order that policy allows, read and put beside what will sign it."""
+
+    order: Order
+    issuer: Issuer
+    profile: CertificateProfile
+    subject: str
+    sans: tuple[str, ...]
+    key_algorithm: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +81,18 @@ class IssuingRules:
         self._issuers = issuers
         self._certificate_profiles = certificate_profiles
 
-    def fulfil(self, order: Order, *, certificate_id: str, now_us: int) -> Fulfilled:
-        """Check again, sign, and say what to record. Nothing is on record yet.
+    def needs_approval(self, order: Order) -> bool:
+        """Whether operators decide on it, by the certificate profile as it is here."""
+        profile = self._certificate_profiles.get(order.certificate_profile)
+        return profile is not None and profile.requires_approval
+
+    def check(self, order: Order) -> Checked:
+        """Read what would be signed, and judge it by the certificate profile again.
 
         Raises:
-            PolicyViolation: what would be signed is not allowed.
-            IssuerUnavailable: the key cannot be used now.
+            PolicyViolation: it is not allowed.
+            RequestMalformed: it is not DER of its kind.
+            IssuerUnavailable: there is no such issuer here.
             StoreUnavailable: the certificate profile is gone.
         """
         issuer = self._issuers.get(order.issuer_id)
@@ -83,26 +102,36 @@ class IssuingRules:
         if profile is None or not profile.enabled:
             what = f"certificate profile {order.certificate_profile}"
             raise StoreUnavailable(what, retry_after=60)
+        if order.renames:
+            check_change(profile)
         subject = decode_name(order.subject_der)
         sans = decode_general_names(order.san_der) if order.san_der else ()
         public_key = load_public_key(order.spki_der)
         check_contents(subject, sans, public_key, profile)
-        signed = issuer.sign(
+        return Checked(
+            order=order,
+            issuer=issuer,
+            profile=profile,
+            subject=subject.text(),
+            sans=tuple(map(str, sans)),
+            key_algorithm=str(describe_key(public_key)),
+        )
+
+    def fulfil(self, checked: Checked, *, certificate_id: str, now_us: int) -> Fulfilled:
+        """Sign, and say what to record. Nothing is on record yet.
+
+        Raises:
+            IssuerUnavailable: the key cannot be used now.
+        """
+        order, profile = checked.order, checked.profile
+        signed = checked.issuer.sign(
             order,
             profile.allowed_ekus,
             now_us=now_us,
             backdate_us=profile.backdate_seconds * SECOND_US,
             lifetime_us=profile.max_ttl_seconds * SECOND_US,
         )
-        record = _record(
-            order,
-            signed,
-            certificate_id=certificate_id,
-            now_us=now_us,
-            subject=subject.text(),
-            sans=tuple(map(str, sans)),
-            key_algorithm=str(describe_key(public_key)),
-        )
+        record = _record(checked, signed, certificate_id=certificate_id, now_us=now_us)
         about: dict[str, str | int | list[str]] = {
             "serial": record.serial,
             "subject": record.subject,
@@ -117,8 +146,13 @@ class IssuingRules:
         )
 
 
-def require_good_credential(order: Order, state: CertificateState | None, now_us: int) -> None:
+def require_good_credential(
+    order: Order, state: CertificateState | None, *, answered: bool, now_us: int
+) -> None:
     """Gate 10: the certificate that authenticated the caller, as the record says *now*.
+
+    ``answered`` says that this very request was granted before. Then a certificate that
+    its own renewal superseded still gets that answer, should it have been lost.
 
     Raises:
         CertificateRefused: revoked, expired, or no longer known.
@@ -127,9 +161,12 @@ def require_good_credential(order: Order, state: CertificateState | None, now_us
         if order.credential_own:
             raise _refused("untrusted", order)
         return
+    renews = order.operation is Operation.SIMPLEREENROLL and state.profile == order.profile
     if state.status is not CertificateStatus.VALID:
-        raise _refused("revoked", order)
-    if state.not_after_us < now_us:
+        lost = answered and renews and state.revocation_reason == RevocationReason.SUPERSEDED
+        if not lost:
+            raise _refused("revoked", order)
+    if state.not_after_us + (order.grace_us if renews else 0) < now_us:
         raise _refused("expired", order)
 
 
@@ -190,15 +227,9 @@ def _event(
 
 
 def _record(
-    order: Order,
-    signed: SignedCertificate,
-    *,
-    certificate_id: str,
-    now_us: int,
-    subject: str,
-    sans: tuple[str, ...],
-    key_algorithm: str,
+    checked: Checked, signed: SignedCertificate, *, certificate_id: str, now_us: int
 ) -> CertificateRecord:
+    order = checked.order
     return CertificateRecord(
         id=certificate_id,
         serial=signed.serial,
@@ -207,11 +238,11 @@ def _record(
         issuer_id=order.issuer_id,
         principal=order.principal,
         auth_mode=order.auth_mode.value,
-        subject=subject,
+        subject=checked.subject,
         subject_der=order.subject_der,
-        sans=sans,
+        sans=checked.sans,
         san_der=order.san_der,
-        key_algorithm=key_algorithm,
+        key_algorithm=checked.key_algorithm,
         spki_sha256=hashlib.sha256(order.spki_der).digest(),
         fingerprint=hashlib.sha256(signed.der).digest(),
         not_before_us=signed.not_before_us,

@@ -16,6 +16,7 @@ from certctl.authority.commands import Command, CommandResult
 from certctl.domain.audit import AuditEvent, Counter
 from certctl.domain.errors import (
     CertificateRefused,
+    Conflict,
     Denied,
     DeviceStateFailed,
     Failure,
@@ -92,6 +93,7 @@ _CARRIED: Mapping[type[Failure], tuple[str, ...]] = {
     StoreUnavailable: ("what", "retry_after"),
     NotFound: ("what",),
     LeaseLost: ("job",),
+    Conflict: ("what",),
 }
 _BY_NAME: Mapping[str, type[Failure]] = {kind.__name__: kind for kind in _CARRIED}
 

@@ -10,33 +10,44 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from certctl.authority.approval import approved_request, begin
 from certctl.authority.audit import Chain
 from certctl.authority.carry_out import Powers, carry_out
 from certctl.authority.commands import Command, CommandResult
-from certctl.authority.facts import Facts, gather
+from certctl.authority.facts import Facts, gather, limit_key_of
 from certctl.authority.issue import (
+    Checked,
     Fulfilled,
     IssuingRules,
     repeated_event,
     require_good_credential,
 )
+from certctl.authority.renew import require_renewable, supersede
+from certctl.domain.approval import POLL_SECONDS, RequestStatus, WaitingRequest
 from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
 from certctl.domain.clock import Clock
 from certctl.domain.errors import (
     Failure,
     InternalError,
+    Pending,
     RequestMalformed,
     StoreUnavailable,
 )
 from certctl.domain.ids import NewId
+from certctl.domain.limit import WINDOW_US, one_more, require_room, window
 from certctl.domain.order import Issued, Order
 from certctl.domain.ports import DuplicateKey, Transaction, WritableStore
+from certctl.domain.revocation import RevocationReason
 
 # Refusals that could not be recorded wait here while the store is away; beyond this
 # many the oldest counts are folded into what is kept (each is a folded event already).
 MAX_WAITING_REFUSALS = 10_000
+
+# A batch drops as many windows that count no longer as it has counted in, and so many
+# more: the table shrinks back after a flood without one long delete.
+FORGOTTEN_MORE = 8
 
 Refusal = tuple[AuditEvent, Counter | None]
 Outcome = Issued | Failure
@@ -47,6 +58,10 @@ class _Turn:
     """What one transaction will record."""
 
     fulfilled: list[Fulfilled] = field(default_factory=list)
+    requests: list[WaitingRequest] = field(default_factory=list)
+    settled: list[tuple[str, str]] = field(default_factory=list)
+    superseded: list[str] = field(default_factory=list)
+    hits: dict[bytes, tuple[int, ...]] = field(default_factory=dict)
     events: list[AuditEvent] = field(default_factory=list)
     counts: Tally[tuple[str, Counter]] = field(default_factory=Tally)
     outcomes: list[Outcome] = field(default_factory=list)
@@ -183,7 +198,9 @@ class AuthorityService:
         return turn.outcomes
 
     def _fulfil(self, orders: Sequence[Order], turn: _Turn, transaction: Transaction) -> None:
-        facts = gather(orders, transaction, self._clock())
+        facts = gather(
+            orders, transaction, self._clock(), needs_approval=self._rules.needs_approval
+        )
         for order in orders:
             try:
                 self._decide(order, facts, turn)
@@ -201,20 +218,62 @@ class AuthorityService:
             Failure: the order is refused, and nothing of it is kept.
         """
         shown = facts.states.get(order.credential) if order.credential else None
-        require_good_credential(order, shown, facts.now_us)
         der = facts.repeated.get(order.repetition_key)
+        require_good_credential(order, shown, answered=der is not None, now_us=facts.now_us)
         if der is not None:
             event, counter = repeated_event(order, der, now_us=facts.now_us)
             issued = Issued(der=der, repeated=True)
         else:
-            done = self._rules.fulfil(order, certificate_id=self._new_id(), now_us=facts.now_us)
-            facts.repeated[order.repetition_key] = done.record.der
+            done = self._issue(order, facts, turn)
             event, counter = done.event, done.counter
-            turn.fulfilled.append(done)
             issued = Issued(der=done.record.der)
         turn.outcomes.append(issued)
         turn.events.append(event)
         turn.counts[order.profile, counter] += 1
+
+    def _issue(self, order: Order, facts: Facts, turn: _Turn) -> Fulfilled:
+        """Gates 12 to 14: for a request that was not answered before."""
+        now_us = facts.now_us
+        checked = self._rules.check(order)
+        require_renewable(order, facts)
+        key: bytes | None = None
+        counted: tuple[int, ...] = ()
+        if order.limit_24h:
+            key = limit_key_of(order)
+            counted = window(facts.hits.get(key, ()), now_us)
+            require_room(counted, limit=order.limit_24h, now_us=now_us)
+        request = (
+            self._approved(checked, facts, turn) if checked.profile.requires_approval else None
+        )
+        done = self._rules.fulfil(checked, certificate_id=self._new_id(), now_us=now_us)
+        # What comes later in this batch must see what this one has taken.
+        facts.repeated[order.repetition_key] = done.record.der
+        if key is not None:
+            facts.hits[key] = turn.hits[key] = one_more(counted, now_us)
+        if request is not None:
+            turn.settled.append((request.id, done.record.id))
+            facts.requests[request.key] = replace(request, status=RequestStatus.ISSUED)
+        superseded = supersede(order, facts)
+        if superseded is not None:
+            turn.superseded.append(superseded[0])
+            turn.events.append(superseded[1])
+        turn.fulfilled.append(done)
+        return done
+
+    def _approved(self, checked: Checked, facts: Facts, turn: _Turn) -> WaitingRequest:
+        """Gate 13. A request that begins to wait goes on record although it is not granted.
+
+        Raises:
+            Pending, Denied: operators have not approved it, or have denied it.
+            StoreUnavailable: too many wait.
+        """
+        found = approved_request(checked, facts)
+        if found is not None:
+            return found
+        request, event = begin(checked, facts, self._new_id)
+        turn.requests.append(request)
+        turn.events.append(event)
+        raise Pending(request=request.id, retry_after=POLL_SECONDS)
 
     def _record(self, turn: _Turn, transaction: Transaction) -> list[RecordedEvent]:
         if turn.fulfilled:
@@ -222,6 +281,23 @@ class AuthorityService:
             transaction.record_repetitions(
                 [done.repetition for done in turn.fulfilled], turn.fulfilled[0].record.issued_us
             )
+        if turn.requests:
+            transaction.forget_requests(
+                turn.requests[0].created_us, len(turn.requests) + FORGOTTEN_MORE
+            )
+            transaction.record_requests(turn.requests)
+        for request_id, certificate_id in turn.settled:
+            transaction.settle_request(
+                request_id, RequestStatus.ISSUED, certificate_id=certificate_id
+            )
+        if turn.superseded:
+            transaction.revoke_certificates(
+                turn.superseded, turn.fulfilled[0].record.issued_us, RevocationReason.SUPERSEDED
+            )
+        if turn.hits:
+            transaction.record_limit_hits(turn.hits)
+            oldest_us = turn.fulfilled[0].record.issued_us - WINDOW_US
+            transaction.forget_limits(oldest_us, len(turn.hits) + FORGOTTEN_MORE)
         recorded = self._chain.extend(turn.events, self._new_id)
         if recorded:
             transaction.append_events(recorded)

@@ -95,3 +95,4 @@ class CertificateState:
     not_after_us: int
     subject_der: bytes
     san_der: bytes
+    revocation_reason: str | None = None

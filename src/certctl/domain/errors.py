@@ -15,7 +15,8 @@
     │   └── SignatureWrong
     ├── ProxyHeaderRefused             header, fault: what a trusted proxy said is unreadable
     ├── PolicyViolation                dimension, wanted, got
-    ├── NotAllowed                     reason: subject_changed, san_changed, nothing_to_renew
+    ├── NotAllowed                     reason: subject_changed, san_changed, key_not_new,
+    │                                  key_changed, nothing_to_renew
     │   ├── Denied                     an operator refused this very request
     │   └── DeviceStateFailed          the device-state hook did not say yes
     ├── RateLimited                    this principal had its certificates for now
@@ -23,6 +24,7 @@
     ├── Unavailable                    retry_after seconds; what: issuer, store, profile
     ├── LeaseLost                      a job's lease was taken by another node
     ├── NotFound                       a host command named something not on record
+    ├── Conflict                       a host command came too late, or twice
     └── InternalError                  a bug of ours; only its id leaves the process
 
 ``counter`` and ``action`` say what a failure leaves in the records; ``action`` None
@@ -320,6 +322,16 @@ class NotFound(Failure):
     """A host command named something that is not on record; ``what`` says what."""
 
     reason = "not_found"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+class Conflict(Failure):
+    """A host command meets something that is not in a state for it; ``what`` says how."""
+
+    reason = "conflict"
 
     def __init__(self, what: str) -> None:
         super().__init__(what)

@@ -31,6 +31,9 @@ class CertificateProfile:
         allowed_ekus: dotted OIDs; what the certificate gets, asked or not.
         max_ttl_seconds: longest lifetime; 0 leaves it to the issuer.
         backdate_seconds: how far notBefore lies in the past.
+        allow_subject_change: a renewal may ask for other names (RFC 6402 §2.8).
+        requires_approval: an operator decides on each request before it is granted.
+        approvals_needed: by how many different operators.
         digest: hexadecimal SHA-256 of all other fields; changes with any of them.
     """
 
@@ -51,6 +54,9 @@ class CertificateProfile:
     max_sans: int = 20
     max_ttl_seconds: int = 0
     backdate_seconds: int = 300
+    allow_subject_change: bool = False
+    requires_approval: bool = False
+    approvals_needed: int = 1
     digest: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -139,6 +145,20 @@ def check_request(csr: Csr, profile: CertificateProfile) -> Granted:
                 "eku", wanted=", ".join(profile.allowed_ekus) or "none", got=shown(eku)
             )
     return Granted(key_agreement=KeyUsage.KEY_AGREEMENT in csr.key_usage, dropped=tuple(dropped))
+
+
+def check_change(profile: CertificateProfile) -> None:
+    """May a renewal under this profile ask for other names?
+
+    Raises:
+        PolicyViolation: ``attribute``.
+    """
+    if not profile.allow_subject_change:
+        raise PolicyViolation(
+            "attribute",
+            wanted="no ChangeSubjectName (RFC 6402 §2.8): names stay as they are",
+            got="ChangeSubjectName",
+        )
 
 
 def check_contents(

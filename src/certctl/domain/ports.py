@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from certctl.domain.approval import Decision, RequestStatus, WaitingRequest
 from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
 from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
 from certctl.domain.checkpoint import ChainHead, Checkpoint
@@ -36,6 +37,10 @@ class Transaction(Protocol):
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None: ...
 
+    def certificates_by_id(self, ids: Collection[str]) -> Mapping[str, CertificateRecord]:
+        """Whole records; absent ones are left out."""
+        ...
+
     def record_certificates(self, records: Sequence[CertificateRecord]) -> None: ...
 
     def revoke_certificates(
@@ -54,6 +59,55 @@ class Transaction(Protocol):
         Raises:
             DuplicateKey: another unexpired row with a valid certificate holds the key.
         """
+        ...
+
+    def limit_hits(self, keys: Collection[bytes]) -> Mapping[bytes, tuple[int, ...]]:
+        """Times (oldest first) on record by key of a limit; absent ones are left out."""
+        ...
+
+    def record_limit_hits(self, hits: Mapping[bytes, Sequence[int]]) -> None:
+        """Replace the times (oldest first, at least one) of each key."""
+        ...
+
+    def forget_limits(self, before_us: int, most: int) -> None:
+        """Drop at most so many keys, oldest first, whose newest time is not after that."""
+        ...
+
+    def requests_by_key(self, keys: Collection[bytes]) -> Mapping[bytes, WaitingRequest]:
+        """Requests of whatever status by repetition key; absent ones are left out."""
+        ...
+
+    def waiting_number(self, now_us: int) -> int:
+        """How many requests wait now."""
+        ...
+
+    def record_requests(self, requests: Sequence[WaitingRequest]) -> None:
+        """Keep requests; one of the same key is replaced with all that was said about it."""
+        ...
+
+    def request(self, request_id: str) -> WaitingRequest | None: ...
+
+    def decisions(self, request_id: str) -> Sequence[Decision]:
+        """What was said about a request, by time."""
+        ...
+
+    def record_decision(self, decision: Decision) -> None:
+        """Keep it; an earlier one of the same operator is replaced."""
+        ...
+
+    def settle_request(
+        self,
+        request_id: str,
+        status: RequestStatus,
+        *,
+        note: str = "",
+        certificate_id: str | None = None,
+    ) -> None:
+        """Change where a request stands; which changes may be is the caller's to know."""
+        ...
+
+    def forget_requests(self, before_us: int, most: int) -> None:
+        """Drop at most so many requests, oldest first, that expired by then."""
         ...
 
     def last_event(self, node: str) -> RecordedEvent | None:
@@ -115,10 +169,10 @@ class Records(Protocol):
     def state_of(self, key: CertificateKey) -> CertificateState | None: ...
 
     def newest_valid(
-        self, profile: str, subject_der: bytes, now_us: int
-    ) -> Sequence[CertificateState]:
-        """Valid, unexpired certificates of a profile with exactly this subject (DER),
-        newest first, at most 20.
+        self, profile: str, subject_der: bytes, san_der: bytes, now_us: int
+    ) -> CertificateState | None:
+        """The newest valid, unexpired certificate of a profile whose names are the same
+        as these (DER) to a renewal (policy §5).
         """
         ...
 
@@ -126,6 +180,18 @@ class Records(Protocol):
 
     def with_serial(self, serial: str) -> Sequence[CertificateRecord]:
         """Certificates with this serial number (hex), one per issuer at most."""
+        ...
+
+    def request(self, request_id: str) -> WaitingRequest | None: ...
+
+    def requests(
+        self, *, status: RequestStatus | None = None, after: str | None = None, limit: int = 100
+    ) -> Sequence[WaitingRequest]:
+        """Pages of the requests for approval in order of id."""
+        ...
+
+    def decisions(self, request_id: str) -> Sequence[Decision]:
+        """What was said about a request, by time."""
         ...
 
     def certificates(
@@ -170,6 +236,30 @@ class Authority(Protocol):
 
     def record_refusal(self, event: AuditEvent, counter: Counter | None) -> None:
         """Hand over a refusal to be recorded soon (≤ 50 ms); never waits."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceQuestion:
+    """What the device-state hook is told; field names are those of its JSON."""
+
+    profile: str
+    principal: str
+    subject: str
+    sans: tuple[str, ...]
+    source: str
+    request_id: str
+
+
+class DeviceState(Protocol):
+    """The operator's word on the state of a device, asked before it gets a certificate."""
+
+    async def require_good(self, question: DeviceQuestion) -> None:
+        """Ask; anything but a clear yes, in time, is a no.
+
+        Raises:
+            DeviceStateFailed: with a note for the device and the record.
+        """
         ...
 
 

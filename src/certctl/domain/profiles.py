@@ -54,12 +54,29 @@ class ChallengePassword(StrEnum):
     IGNORE = "ignore"
 
 
+class ReenrollKey(StrEnum):
+    """What a renewal does about the key (``REENROLL_KEY``)."""
+
+    ANY = "any"
+    NEW = "new"
+    SAME = "same"
+
+
+class OnReenroll(StrEnum):
+    """What becomes of the renewed certificate (``ON_REENROLL``)."""
+
+    KEEP = "keep"
+    REVOKE_OLD = "revoke_old"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstProfile:
     """One EST profile after all checks.
 
     ``path_id`` is the label in the URL and the name in records; the legacy single
-    profile has the empty label.
+    profile has the empty label. ``limit_24h`` is certificates per name and source; 0 is
+    no limit. ``reenroll_grace_us`` is how long an expired certificate of this profile
+    may still renew.
     """
 
     path_id: str
@@ -71,8 +88,12 @@ class EstProfile:
     binding_required: bool = False
     challenge_password: ChallengePassword = ChallengePassword.BINDING
     same_subject: bool = True
+    reenroll_key: ReenrollKey = ReenrollKey.ANY
+    reenroll_grace_us: int = 0
+    on_reenroll: OnReenroll = OnReenroll.KEEP
     base64_form: Base64Form = Base64Form.AUTO
     include_chain: bool = False
+    limit_24h: int = 0
     tenant: str | None = None
 
     @property

@@ -18,7 +18,8 @@ from certctl.domain.errors import (
 )
 from certctl.domain.ports import ClientTrust
 from certctl.domain.principal import Credential, Principal
-from certctl.domain.profiles import AuthMode, EstProfile, Operation, Route
+from certctl.domain.profiles import AuthMode, EstProfile, OnReenroll, Operation, Route
+from certctl.domain.revocation import RevocationReason
 from certctl.enroll.ports import Ports
 from certctl.enroll.request import EstRequest
 from certctl.wire.basic import BasicCredentials, decode_basic
@@ -92,7 +93,7 @@ def judge_certificate(request: EstRequest, ports: Ports) -> Credential:
         return trust.verify(request.tls.peer_chain, now_us)
 
     shown = trust.describe(leaf)
-    _require_good(state, shown, now_us)
+    _require_good(state, shown, request, now_us)
     own = replace(
         shown,
         own=True,
@@ -119,10 +120,18 @@ def _enrolls_by_bundle(
     return own
 
 
-def _require_good(state: CertificateState, shown: Credential, now_us: int) -> None:
+def _require_good(
+    state: CertificateState, shown: Credential, request: EstRequest, now_us: int
+) -> None:
+    profile = request.profile
+    renews = request.operation is Operation.SIMPLEREENROLL and state.profile == profile.path_id
     if state.status is not CertificateStatus.VALID:
-        raise _refused("revoked", shown)
-    if now_us > state.not_after_us:
+        # Superseded by a renewal whose answer was lost: the authority tells whether this
+        # is that very request again, and refuses everything else.
+        lost = profile.on_reenroll is OnReenroll.REVOKE_OLD and renews
+        if not (lost and state.revocation_reason == RevocationReason.SUPERSEDED):
+            raise _refused("revoked", shown)
+    if now_us > state.not_after_us + (profile.reenroll_grace_us if renews else 0):
         raise _refused("expired", shown)
     if now_us < state.not_before_us:
         raise _refused("not_yet_valid", shown)

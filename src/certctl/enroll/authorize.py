@@ -9,16 +9,17 @@ from __future__ import annotations
 import hashlib
 
 from certctl.domain.csr import Csr
-from certctl.domain.errors import NotAllowed, Unavailable
+from certctl.domain.errors import NotAllowed, PolicyViolation, Unavailable
 from certctl.domain.names import same_subject
 from certctl.domain.order import Order
-from certctl.domain.policy import CertificateProfile, check_contents, check_request
+from certctl.domain.policy import CertificateProfile, check_change, check_contents, check_request
 from certctl.domain.principal import Principal
-from certctl.domain.profiles import Operation
+from certctl.domain.profiles import OnReenroll, Operation, ReenrollKey
 from certctl.domain.san import same_sans
 from certctl.enroll.binding import Binding
 from certctl.enroll.ports import Ports
 from certctl.enroll.request import EstRequest
+from certctl.wire.certified_key import certifies_key
 from certctl.wire.general_names import decode_general_names
 from certctl.wire.names import decode_name
 from certctl.wire.pkcs10 import repetition_input, strip_challenges
@@ -38,10 +39,11 @@ def authorize(
     """
     certificate_profile = _certificate_profile(request, ports)
     renews = _renewed(csr, caller, request, ports)
+    subject_der, san_der = _names(csr, request, certificate_profile)
     requested = check_request(csr, certificate_profile)
     check_contents(
-        decode_name(csr.subject_der),
-        decode_general_names(csr.san_der) if csr.san_der else (),
+        decode_name(subject_der),
+        decode_general_names(san_der) if san_der else (),
         csr.public_key,
         certificate_profile,
     )
@@ -57,9 +59,9 @@ def authorize(
         source_address=request.source,
         tls_version=request.tls.version,
         channel_binding=binding.value,
-        subject_der=csr.subject_der,
+        subject_der=subject_der,
         spki_der=csr.spki_der,
-        san_der=csr.san_der,
+        san_der=san_der,
         key_agreement=requested.key_agreement,
         csr_der=strip_challenges(csr),
         csr_sha256=hashlib.sha256(csr.der).digest(),
@@ -70,6 +72,10 @@ def authorize(
         credential_serial=credential.serial if credential else "",
         via=request.tls.via,
         renews=renews,
+        grace_us=request.profile.reenroll_grace_us if renews else 0,
+        supersedes=bool(renews) and request.profile.on_reenroll is OnReenroll.REVOKE_OLD,
+        renames=csr.changed_names is not None,
+        limit_24h=request.profile.limit_24h,
         tenant=request.profile.tenant,
     )
 
@@ -102,19 +108,59 @@ def _renewed(csr: Csr, caller: Principal, request: EstRequest, ports: Ports) -> 
     """
     if request.operation is not Operation.SIMPLEREENROLL:
         return None
+    profile = request.profile
+    key_counts = profile.reenroll_key is not ReenrollKey.ANY
     if caller.credential is None:
-        return _newest_on_record(csr, request, ports)
-    if request.profile.same_subject:
+        renewed_id = _newest_on_record(csr, request, ports)
+        if key_counts:
+            record = ports.records.certificate(renewed_id)
+            _require_key(csr, record.der if record else b"", profile.reenroll_key)
+        return renewed_id
+    if profile.same_subject or csr.changed_names is not None:
         _require_same_names(csr, caller.credential.subject_der, caller.credential.san_der)
+    if key_counts:
+        _require_key(csr, request.tls.peer_chain[0], profile.reenroll_key)
     return caller.credential.certificate_id
 
 
+def _names(csr: Csr, request: EstRequest, profile: CertificateProfile) -> tuple[bytes, bytes]:
+    """Subject and SANs (DER) that are asked for.
+
+    RFC 6402 §2.8: in a renewal, where the certificate profile allows it, they may be
+    others than those of the CSR, which are the old ones.
+    """
+    asked = csr.changed_names
+    if asked is None:
+        return csr.subject_der, csr.san_der
+    if request.operation is not Operation.SIMPLEREENROLL:
+        raise PolicyViolation(
+            "attribute",
+            wanted="ChangeSubjectName (RFC 6402 §2.8) in renewals only",
+            got=f"ChangeSubjectName in {request.operation.value}",
+        )
+    check_change(profile)
+    subject_der = csr.subject_der if asked.subject_der is None else asked.subject_der
+    return subject_der, csr.san_der if asked.san_der is None else asked.san_der
+
+
 def _newest_on_record(csr: Csr, request: EstRequest, ports: Ports) -> str:
-    candidates = ports.records.newest_valid(request.profile.path_id, csr.subject_der, ports.clock())
-    for candidate in candidates:
-        if _same_san_der(csr.san_der, candidate.san_der):
-            return candidate.id
-    raise NotAllowed("nothing_to_renew", got=decode_name(csr.subject_der).text())
+    # What expired within the grace time still renews, without a client certificate too.
+    since_us = ports.clock() - request.profile.reenroll_grace_us
+    found = ports.records.newest_valid(
+        request.profile.path_id, csr.subject_der, csr.san_der, since_us
+    )
+    if found is None:
+        raise NotAllowed("nothing_to_renew", got=decode_name(csr.subject_der).text())
+    return found.id
+
+
+def _require_key(csr: Csr, renewed_der: bytes, rule: ReenrollKey) -> None:
+    """Keys are compared as keys: the same one in another encoding is no new one."""
+    same = certifies_key(renewed_der, csr.public_key)
+    if rule is ReenrollKey.NEW and same:
+        raise NotAllowed("key_not_new")
+    if rule is ReenrollKey.SAME and not same:
+        raise NotAllowed("key_changed")
 
 
 def _require_same_names(csr: Csr, subject_der: bytes, san_der: bytes) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from certctl.domain.errors import Failure
-from certctl.domain.order import Issued
+from certctl.domain.order import Issued, Order
+from certctl.domain.ports import DeviceQuestion
 from certctl.enroll.authenticate import authenticate
 from certctl.enroll.authorize import authorize
 from certctl.enroll.binding import Binding, check_binding
 from certctl.enroll.ports import Ports
 from certctl.enroll.request import EstRequest, read_csr
+from certctl.wire.general_names import decode_general_names
+from certctl.wire.names import decode_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +34,25 @@ async def enroll(request: EstRequest, ports: Ports) -> Enrolled:
     binding = check_binding(csr, request.tls, profile=request.profile)
     try:
         order = authorize(csr, caller, request, binding=binding, ports=ports)
+        hook = ports.device_states.get(order.profile)
+        if hook is not None:
+            # Also for a request that was answered before: the device may have changed since.
+            await hook.require_good(_question(order))
         issued = await ports.authority.issue(order)
     except Failure as failure:
         if binding.binds:
             failure.ends_connection = True
         raise
     return Enrolled(issued=issued, binding=binding)
+
+
+def _question(order: Order) -> DeviceQuestion:
+    sans = decode_general_names(order.san_der) if order.san_der else ()
+    return DeviceQuestion(
+        profile=order.profile,
+        principal=order.principal,
+        subject=decode_name(order.subject_der).text(),
+        sans=tuple(map(str, sans)),
+        source=order.source_address,
+        request_id=order.request_id,
+    )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
+from certctl.domain.clock import SECOND_US
 from certctl.domain.profiles import AuthMode, ChallengePassword, EstProfile
 from certctl.settings.authentication import authentication
 from certctl.settings.catalogue import est as names
@@ -105,10 +108,15 @@ def _profile(
             same_subject=given.value(names.REENROLL_REQUIRE_SAME_SUBJECT, path_id),
             base64_form=given.value(names.BASE64, path_id),
             include_chain=given.value(names.INCLUDE_CHAIN, path_id),
+            reenroll_key=given.value(names.REENROLL_KEY, path_id),
+            reenroll_grace_us=given.value(names.REENROLL_GRACE, path_id) * SECOND_US,
+            on_reenroll=given.value(names.ON_REENROLL, path_id),
+            limit_24h=given.value(names.RATE_LIMIT_PER_PRINCIPAL_24H, path_id),
             tenant=given.value(names.TENANT, path_id),
         ),
         enrollment_password=decided.password,
         trust_bundle_path=decided.bundle,
+        device_state_hook=_device_state_hook(path_id, given),
     )
 
 
@@ -215,6 +223,26 @@ def _accepted(
             variable, path_id, "has no effect: mtls is not allowed here", "allow mtls or unset it"
         )
     return accepted
+
+
+def _device_state_hook(path_id: str, given: Given) -> str | None:
+    hook = given.value(names.DEVICE_STATE_HOOK, path_id)
+    parts = urlsplit(hook or "")
+    if parts.scheme == "http" and not _is_this_host(parts.hostname or ""):
+        given.warn(
+            names.DEVICE_STATE_HOOK,
+            path_id,
+            "is plain HTTP to another host: whoever is on the way can say yes",
+            "use https",
+        )
+    return hook
+
+
+def _is_this_host(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _root_profile(profiles: tuple[EstProfileSettings, ...], given: Given) -> str | None:

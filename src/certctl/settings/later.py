@@ -59,7 +59,6 @@ LATER: Final = (
         works=_default_profile,
     ),
     Later(variable=est.PROFILE_ID, remedy="unset it, or set it to default", works=_default_profile),
-    Later(variable=est.RATE_LIMIT_PER_PRINCIPAL_24H),
     Later(variable=est.MTLS_CRL_POLICY, remedy="unset it, or set it to soft"),
     Later(variable=est.RA_CERTIFICATES),
     Later(variable=est.SERVERKEYGEN_ENABLED),
@@ -67,10 +66,6 @@ LATER: Final = (
     Later(variable=est.FULLCMC),
     Later(variable=est.FULLCMC_UPSTREAM),
     Later(variable=est.IDENTITY_BINDING),
-    Later(variable=est.REENROLL_KEY),
-    Later(variable=est.REENROLL_GRACE),
-    Later(variable=est.ON_REENROLL),
-    Later(variable=est.DEVICE_STATE_HOOK),
     Later(
         variable=issuing.TYPE,
         remedy="set it to local",

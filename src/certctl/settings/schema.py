@@ -6,7 +6,7 @@ right, paths are absolute. Nothing in here reads the environment.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -89,12 +89,14 @@ class EstProfileSettings:
 
     ``enrollment_password`` is set when Basic is open. ``trust_bundle_path`` is the PEM
     file of the profile's anchors; None without mTLS and with ``MTLS_OWN_ONLY``. Whether
-    mTLS opens the profile is for ``profile.mtls`` to say.
+    mTLS opens the profile is for ``profile.mtls`` to say. ``device_state_hook`` is a URL
+    that may hold a secret.
     """
 
     profile: EstProfile
     enrollment_password: Secret | None = None
     trust_bundle_path: Path | None = None
+    device_state_hook: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from types import TracebackType
 from typing import Self
 
+from certctl.domain.approval import Decision, RequestStatus, WaitingRequest
 from certctl.domain.audit import Counter, RecordedEvent
 from certctl.domain.certificates import (
     CertificateKey,
@@ -25,8 +26,8 @@ from certctl.domain.lease import Lease
 from certctl.domain.ports import DuplicateKey
 from certctl.domain.revocation import RevocationReason
 from certctl.store.errors import CaMismatch, CommandRefused
-from certctl.store.queries.certificates import NEWEST
 from certctl.store.rows import serial_octets, state_of
+from certctl.wire.identity import comparable_names
 
 DIGEST_OCTETS = 32
 
@@ -40,6 +41,9 @@ class Tables:
     repetitions: dict[bytes, tuple[str, int]] = field(default_factory=dict)
     events: dict[tuple[str, int], RecordedEvent] = field(default_factory=dict)
     counters: dict[tuple[str, Counter, str], int] = field(default_factory=dict)
+    limits: dict[bytes, tuple[int, ...]] = field(default_factory=dict)
+    requests: dict[str, WaitingRequest] = field(default_factory=dict)
+    decisions: dict[tuple[str, str], Decision] = field(default_factory=dict)
     ca: dict[str, bytes] = field(default_factory=dict)
     compromised: dict[bytes, int] = field(default_factory=dict)
     checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
@@ -55,6 +59,16 @@ class Tables:
             ChainHead(node=node, seq=seq, digest=self.events[node, seq].digest)
             for node, seq in last.items()
         ]
+
+    def said(self, request_id: str) -> list[Decision]:
+        """Decisions about a request, by time."""
+        about = [each for each in self.decisions.values() if each.request_id == request_id]
+        return sorted(about, key=lambda each: (each.decided_us, each.actor))
+
+    def drop_request(self, request_id: str) -> None:
+        del self.requests[request_id]
+        for each in self.said(request_id):
+            del self.decisions[request_id, each.actor]
 
     def live(self, key: bytes, now_us: int) -> CertificateRecord | None:
         """The certificate of an unexpired repetition, if it is valid now."""
@@ -93,17 +107,17 @@ class MemoryStore:
         return _states(self._now(), (key,)).get(key.fingerprint)
 
     def newest_valid(
-        self, profile: str, subject_der: bytes, now_us: int
-    ) -> Sequence[CertificateState]:
+        self, profile: str, subject_der: bytes, san_der: bytes, now_us: int
+    ) -> CertificateState | None:
+        wanted = comparable_names(subject_der, san_der)
         found = [
             record
             for record in self._now().certificates.values()
             if record.profile == profile
-            and record.subject_der == subject_der
+            and comparable_names(record.subject_der, record.san_der) == wanted
             and _valid(record, now_us)
         ]
-        found.sort(key=lambda record: record.id, reverse=True)
-        return [state_of(record) for record in found[:NEWEST]]
+        return state_of(max(found, key=lambda record: record.id)) if found else None
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None:
         return self._now().certificates.get(certificate_id)
@@ -122,6 +136,22 @@ class MemoryStore:
     ) -> Sequence[CertificateRecord]:
         rows = self._now().certificates
         return [rows[key] for key in sorted(rows) if after is None or key > after][:limit]
+
+    def request(self, request_id: str) -> WaitingRequest | None:
+        return self._now().requests.get(request_id)
+
+    def requests(
+        self, *, status: RequestStatus | None = None, after: str | None = None, limit: int = 100
+    ) -> Sequence[WaitingRequest]:
+        rows = self._now().requests
+        return [
+            rows[key]
+            for key in sorted(rows)
+            if (after is None or key > after) and status in (None, rows[key].status)
+        ][:limit]
+
+    def decisions(self, request_id: str) -> Sequence[Decision]:
+        return self._now().said(request_id)
 
     def events(
         self, *, after_seq: int = 0, limit: int = 100, node: str | None = None
@@ -213,6 +243,10 @@ class MemoryTransaction:
     def certificate(self, certificate_id: str) -> CertificateRecord | None:
         return self._open().certificates.get(certificate_id)
 
+    def certificates_by_id(self, ids: Collection[str]) -> Mapping[str, CertificateRecord]:
+        rows = self._open().certificates
+        return {each: rows[each] for each in ids if each in rows}
+
     def revoke_certificates(
         self, ids: Collection[str], revoked_us: int, reason: RevocationReason
     ) -> None:
@@ -240,6 +274,67 @@ class MemoryTransaction:
             if certificate_id not in tables.certificates:
                 raise self._failed(CommandRefused("repetitions.certificate_id"))
             tables.repetitions[key] = (certificate_id, expires_us)
+
+    def limit_hits(self, keys: Collection[bytes]) -> Mapping[bytes, tuple[int, ...]]:
+        limits = self._open().limits
+        return {key: limits[key] for key in keys if key in limits}
+
+    def record_limit_hits(self, hits: Mapping[bytes, Sequence[int]]) -> None:
+        self._open().limits.update((key, tuple(times)) for key, times in hits.items())
+
+    def forget_limits(self, before_us: int, most: int) -> None:
+        limits = self._open().limits
+        old = [key for key, times in limits.items() if times[-1] <= before_us]
+        for key in sorted(old, key=lambda key: limits[key][-1])[:most]:
+            del limits[key]
+
+    def requests_by_key(self, keys: Collection[bytes]) -> Mapping[bytes, WaitingRequest]:
+        return {each.key: each for each in self._open().requests.values() if each.key in keys}
+
+    def waiting_number(self, now_us: int) -> int:
+        return sum(
+            each.status is RequestStatus.WAITING and each.expires_us > now_us
+            for each in self._open().requests.values()
+        )
+
+    def record_requests(self, requests: Sequence[WaitingRequest]) -> None:
+        tables = self._open()
+        for request in requests:
+            for old in self.requests_by_key([request.key]).values():
+                tables.drop_request(old.id)
+            tables.requests[request.id] = request
+
+    def request(self, request_id: str) -> WaitingRequest | None:
+        return self._open().requests.get(request_id)
+
+    def decisions(self, request_id: str) -> Sequence[Decision]:
+        return self._open().said(request_id)
+
+    def record_decision(self, decision: Decision) -> None:
+        tables = self._open()
+        if decision.request_id not in tables.requests:
+            raise self._failed(CommandRefused("decisions.request_id"))
+        tables.decisions[decision.request_id, decision.actor] = decision
+
+    def settle_request(
+        self,
+        request_id: str,
+        status: RequestStatus,
+        *,
+        note: str = "",
+        certificate_id: str | None = None,
+    ) -> None:
+        requests = self._open().requests
+        if request_id in requests:
+            requests[request_id] = replace(
+                requests[request_id], status=status, note=note, certificate_id=certificate_id
+            )
+
+    def forget_requests(self, before_us: int, most: int) -> None:
+        tables = self._open()
+        old = [each for each in tables.requests.values() if each.expires_us <= before_us]
+        for each in sorted(old, key=lambda each: each.expires_us)[:most]:
+            tables.drop_request(each.id)
 
     def last_event(self, node: str) -> RecordedEvent | None:
         events = self._open().events

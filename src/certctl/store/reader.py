@@ -13,12 +13,20 @@ from typing import ParamSpec, TypeVar
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from certctl.domain.approval import Decision, RequestStatus, WaitingRequest
 from certctl.domain.audit import Counter, RecordedEvent
 from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.lease import Lease
 from certctl.store import faults
-from certctl.store.queries import audit, certificates, checkpoints, counters, leases
+from certctl.store.queries import (
+    approval,
+    audit,
+    certificates,
+    checkpoints,
+    counters,
+    leases,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,15 +48,26 @@ class SqlRecords:
         return self._ask(certificates.states, (key,)).get(key.fingerprint)
 
     def newest_valid(
-        self, profile: str, subject_der: bytes, now_us: int
-    ) -> Sequence[CertificateState]:
-        return self._ask(certificates.newest_valid, profile, subject_der, now_us)
+        self, profile: str, subject_der: bytes, san_der: bytes, now_us: int
+    ) -> CertificateState | None:
+        return self._ask(certificates.newest_valid, profile, subject_der, san_der, now_us)
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None:
         return self._ask(certificates.certificate, certificate_id)
 
     def with_serial(self, serial: str) -> Sequence[CertificateRecord]:
         return self._ask(certificates.with_serial, serial)
+
+    def request(self, request_id: str) -> WaitingRequest | None:
+        return self._ask(approval.request, request_id)
+
+    def requests(
+        self, *, status: RequestStatus | None = None, after: str | None = None, limit: int = 100
+    ) -> Sequence[WaitingRequest]:
+        return self._ask(approval.page, status, after, limit)
+
+    def decisions(self, request_id: str) -> Sequence[Decision]:
+        return self._ask(approval.decisions, request_id)
 
     def certificates(
         self, *, after: str | None = None, limit: int = 100

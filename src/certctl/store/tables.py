@@ -52,7 +52,8 @@ certificates: Final = Table(
     Column("serial", LargeBinary, nullable=False),
     Column("issuer_id", Text, nullable=False),
     Column("profile", Text, nullable=False),
-    # First 16 octets of SHA-256 over subject_der: a short key to find it by.
+    # First 16 octets of SHA-256 over subject and SANs in their comparable form
+    # (wire.identity): what a renewal without client certificate is found by.
     Column("subject_key", LargeBinary, nullable=False),
     Column("subject_der", LargeBinary, nullable=False),
     Column("san_der", LargeBinary, nullable=False),
@@ -209,12 +210,15 @@ requests: Final = Table(
     Column("request_id", Text, nullable=False),
     Column("approvals_needed", Integer64, nullable=False),
     Column("csr_der", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("certificate_id", Text),
     Column("tenant", Text),
     UniqueConstraint("key"),
-    CheckConstraint("status IN ('waiting', 'approved', 'denied')", name="status"),
+    CheckConstraint("status IN ('waiting', 'approved', 'denied', 'issued')", name="status"),
     sqlite_strict=True,
 )
 Index(None, requests.c.status, requests.c.id)
+Index(None, requests.c.expires_us)
 
 # Who decided what about a waiting request: nobody twice.
 decisions: Final = Table(

@@ -15,6 +15,7 @@ from typing import Self, TypeVar
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from certctl.domain.approval import Decision, RequestStatus, WaitingRequest
 from certctl.domain.audit import Counter, RecordedEvent
 from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
 from certctl.domain.checkpoint import ChainHead, Checkpoint
@@ -24,22 +25,26 @@ from certctl.domain.ports import DuplicateKey
 from certctl.domain.revocation import RevocationReason
 from certctl.store import faults
 from certctl.store.commands import (
+    approval,
     audit,
     certificates,
     checkpoints,
     counters,
     identity,
     leases,
+    limits,
     purge,
     repetitions,
     revocation,
 )
 from certctl.store.errors import CaMismatch
+from certctl.store.queries import approval as approval_queries
 from certctl.store.queries import audit as audit_queries
 from certctl.store.queries import certificates as certificate_queries
 from certctl.store.queries import checkpoints as checkpoint_queries
 from certctl.store.queries import identity as identity_queries
 from certctl.store.queries import leases as lease_queries
+from certctl.store.queries import limits as limit_queries
 from certctl.store.queries import repetitions as repetition_queries
 
 T = TypeVar("T")
@@ -166,6 +171,9 @@ class SqlTransaction:
     def certificate(self, certificate_id: str) -> CertificateRecord | None:
         return self._run(certificate_queries.certificate, certificate_id)
 
+    def certificates_by_id(self, ids: Collection[str]) -> Mapping[str, CertificateRecord]:
+        return self._run(certificate_queries.by_id, ids)
+
     def revoke_certificates(
         self, ids: Collection[str], revoked_us: int, reason: RevocationReason
     ) -> None:
@@ -179,6 +187,46 @@ class SqlTransaction:
 
     def record_repetitions(self, rows: Sequence[tuple[bytes, str, int]], now_us: int) -> None:
         self._run(repetitions.record_repetitions, rows, now_us)
+
+    def limit_hits(self, keys: Collection[bytes]) -> Mapping[bytes, tuple[int, ...]]:
+        return self._run(limit_queries.hits, keys)
+
+    def record_limit_hits(self, hits: Mapping[bytes, Sequence[int]]) -> None:
+        self._run(limits.record_hits, hits)
+
+    def forget_limits(self, before_us: int, most: int) -> None:
+        self._run(limits.forget, before_us, most)
+
+    def requests_by_key(self, keys: Collection[bytes]) -> Mapping[bytes, WaitingRequest]:
+        return self._run(approval_queries.by_key, keys)
+
+    def waiting_number(self, now_us: int) -> int:
+        return self._run(approval_queries.waiting_number, now_us)
+
+    def record_requests(self, requests: Sequence[WaitingRequest]) -> None:
+        self._run(approval.record_requests, requests)
+
+    def request(self, request_id: str) -> WaitingRequest | None:
+        return self._run(approval_queries.request, request_id)
+
+    def decisions(self, request_id: str) -> Sequence[Decision]:
+        return self._run(approval_queries.decisions, request_id)
+
+    def record_decision(self, decision: Decision) -> None:
+        self._run(approval.record_decision, decision)
+
+    def settle_request(
+        self,
+        request_id: str,
+        status: RequestStatus,
+        *,
+        note: str = "",
+        certificate_id: str | None = None,
+    ) -> None:
+        self._run(approval.settle, request_id, status, note, certificate_id)
+
+    def forget_requests(self, before_us: int, most: int) -> None:
+        self._run(approval.forget, before_us, most)
 
     def append_events(self, events: Sequence[RecordedEvent]) -> None:
         self._run(audit.append_events, events)

@@ -20,6 +20,7 @@ from certctl.domain.errors import (
     CredentialMissing,
     Failure,
     InternalError,
+    Pending,
 )
 from certctl.domain.ids import RandomBytes, request_id
 from certctl.domain.profiles import Base64Form, EstProfile, Operation, Route
@@ -221,7 +222,8 @@ class EstApp:
 
     def _refuse(self, failure: Failure, endpoint: Endpoint, number: str, caller: Caller) -> None:
         """The one place where a refusal becomes an event, a counter and a log line."""
-        if isinstance(failure, CredentialMissing):
+        if isinstance(failure, CredentialMissing | Pending):
+            # The first half of a challenge; and what waits was recorded when it began to.
             return
         source = caller.source
         via = caller.tls.via

@@ -257,13 +257,16 @@ def _not_granted(failure: NotAllowed | RateLimited | Pending) -> Problem:
 
 def _not_allowed(failure: NotAllowed) -> Problem:
     what, mend = _RENEWAL[failure.reason]
+    about_key = failure.reason in ("key_not_new", "key_changed")
     compared = (
         f" It has {shown(failure.got)}, not {shown(failure.wanted)}." if failure.wanted else ""
     )
     return Problem(
         status=403,
         what=what + compared,
-        rule="A renewal keeps subject and subjectAltName of what it renews (RFC 7030 §4.2.2).",
+        rule="REENROLL_KEY of the profile says whether a renewal changes the key."
+        if about_key
+        else "A renewal keeps subject and subjectAltName of what it renews (RFC 7030 §4.2.2).",
         mend=mend,
     )
 
@@ -296,6 +299,14 @@ _RENEWAL = {
     "san_changed": (
         "The CSR's subjectAltName is not that of the certificate shown.",
         "Copy the subjectAltName of the present certificate into the CSR, or enroll anew.",
+    ),
+    "key_not_new": (
+        "The CSR's key is that of the certificate it renews.",
+        "Make a new key for this renewal.",
+    ),
+    "key_changed": (
+        "The CSR's key is not that of the certificate it renews.",
+        "Renew with the present key, or enroll anew.",
     ),
     "nothing_to_renew": (
         "There is no valid certificate with this subject and subjectAltName to renew.",

@@ -7,10 +7,12 @@ that a server would hold.
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 import secrets
 import sys
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from certctl.authority.caller import AuthorityCaller, expect
@@ -27,13 +29,28 @@ from certctl.wiring.clock import system_clock
 
 Answer = TypeVar("Answer")
 
+LOGIN_UID = Path("/proc/self/loginuid")
+NOBODY_LOGGED_IN = 0xFFFFFFFF
+
 
 def operator() -> str:
-    """Who gives a host command, as audit events name it."""
+    """Who gives a host command, as audit events name it.
+
+    The user who logged in, which sudo does not change (Linux keeps it per session); in
+    containers and services, where nobody did, the user that runs the command. Never a
+    name out of the environment: approvals by two people are told apart by this.
+    """
+    uid = os.getuid()
     try:
-        return f"host:{getpass.getuser()}"
-    except (KeyError, OSError):
-        return "host:unknown"
+        login = int(LOGIN_UID.read_text())
+    except (OSError, ValueError):
+        login = NOBODY_LOGGED_IN
+    if login != NOBODY_LOGGED_IN:
+        uid = login
+    try:
+        return f"host:{pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"host:uid-{uid}"
 
 
 def records(settings: Settings) -> SqlRecords:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import uvloop
 from OpenSSL import SSL
@@ -48,6 +48,9 @@ from certctl.wiring.issuers import ca_certificate_file, read_chain
 from certctl.wiring.process import name_process, raise_file_limit
 from certctl.wiring.server_certificate import CERTIFICATE_FILE, KEY_FILE
 from certctl.wiring.supervisor import Status, refuse_start
+
+if TYPE_CHECKING:
+    from certctl.hooks.device_state import DeviceStateHook
 
 # Objects of the start live for ever: the collector need not walk them again, and the
 # request path makes few cycles, so it may look less often.
@@ -85,12 +88,14 @@ class _Worker:
         self._log = log
         self._clock = clock
         self._stopped = asyncio.Event()
+        self._hooks: dict[str, DeviceStateHook] = {}
 
     async def serve(self, status: Status) -> int:
         loop = asyncio.get_running_loop()
         authority = AuthorityClient(partial(sockets.connect, self._place.run_directory))
         authority.start()
         folder = RefusalFolder(authority.record_refusal)
+        self._hooks = _device_state_hooks(self._settings)
         listeners = self._listeners(self._app(authority, folder), loop)
         loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload, listeners)
@@ -107,6 +112,8 @@ class _Worker:
         await asyncio.gather(*(each.close(grace_s) for each in listeners.values()))
         folder.flush()
         await asyncio.sleep(0)
+        for hook in self._hooks.values():
+            await hook.close()
         authority.close()
         self._records.close()
         return 0
@@ -164,6 +171,7 @@ class _Worker:
             passwords=passwords,
             certificate_profiles={DEFAULT_PROFILE.id: DEFAULT_PROFILE},
             clock=self._clock,
+            device_states=self._hooks,
         )
         est = EstApp(
             build_routes(profiles, settings.est.root_profile),
@@ -239,3 +247,17 @@ class _Worker:
                 auth_modes=sorted(mode.value for mode in profile.auth_modes) or ["anonymous"],
                 issuer=profile.issuer_id,
             )
+
+
+def _device_state_hooks(settings: Settings) -> dict[str, DeviceStateHook]:
+    """By path ID. The HTTP client is not even loaded where no profile has a hook."""
+    urls = {
+        each.profile.path_id: each.device_state_hook
+        for each in settings.est.profiles
+        if each.device_state_hook is not None
+    }
+    if not urls:
+        return {}
+    from certctl.hooks.device_state import DeviceStateHook  # noqa: PLC0415
+
+    return {path_id: DeviceStateHook(url) for path_id, url in urls.items()}

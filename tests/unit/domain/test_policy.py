@@ -157,6 +157,9 @@ def test_the_digest_changes_with_every_field_and_with_nothing_else():
         "max_sans": 19,
         "max_ttl_seconds": 1,
         "backdate_seconds": 301,
+        "allow_subject_change": True,
+        "requires_approval": True,
+        "approvals_needed": 2,
     }
     assert set(changes) == {f.name for f in fields(CertificateProfile) if f.init}
     digests = {

@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from certctl.domain.profiles import AuthMode, Base64Form, ChallengePassword
+from certctl.domain.limit import MAX_LIMIT
+from certctl.domain.profiles import (
+    AuthMode,
+    Base64Form,
+    ChallengePassword,
+    OnReenroll,
+    ReenrollKey,
+)
 from certctl.settings.kinds import (
     BOOLEAN,
     LABELS,
@@ -136,11 +143,11 @@ CHANNEL_BINDING_REQUIRED: Final = Variable(
 )
 RATE_LIMIT_PER_PRINCIPAL_24H: Final = Variable(
     name="RATE_LIMIT_PER_PRINCIPAL_24H",
-    kind=integer(0, 1_000_000),
+    kind=integer(0, MAX_LIMIT),
     default=0,
     default_text="0 = off",
     scope=Scope.PROFILE,
-    meaning="Certificates per (CN, source) in any 24 hours.",
+    meaning="Certificates per (CN, source) in any 24 hours; IPv6 sources count per /64.",
 )
 MTLS_CRL_POLICY: Final = Variable(
     name="MTLS_CRL_POLICY",
@@ -200,8 +207,8 @@ REENROLL_REQUIRE_SAME_SUBJECT: Final = Variable(
 )
 REENROLL_KEY: Final = Variable(
     name="REENROLL_KEY",
-    kind=choice("any", "new", "same"),
-    default="any",
+    kind=choice(*ReenrollKey),
+    default=ReenrollKey.ANY,
     scope=Scope.PROFILE,
     meaning="Whether a renewal must change or keep the key.",
 )
@@ -215,8 +222,8 @@ REENROLL_GRACE: Final = Variable(
 )
 ON_REENROLL: Final = Variable(
     name="ON_REENROLL",
-    kind=choice("keep", "revoke_old"),
-    default="keep",
+    kind=choice(*OnReenroll),
+    default=OnReenroll.KEEP,
     scope=Scope.PROFILE,
     meaning="What becomes of the renewed certificate.",
 )
@@ -254,7 +261,7 @@ DEVICE_STATE_HOOK: Final[Variable[str | None]] = Variable(
     default=None,
     secret=True,
     scope=Scope.PROFILE,
-    meaning="URL asked before issuing.",
+    meaning="URL asked before issuing, also for a repeated request; only a clear yes counts.",
 )
 
 EST_VARIABLES: Final[tuple[Variable[Any], ...]] = (

@@ -1,11 +1,14 @@
 """Tables of the gates: lock-out, limits, waiting requests, compromised keys, profiles.
 
-Besides, certificates are found by their key.
+Besides, certificates are found by their key, and by their names in another form: the
+same name in another string type is the same name to a renewal.
 """
 
 from __future__ import annotations
 
 from alembic import op
+from hashlib import sha256
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -16,7 +19,10 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Text,
     UniqueConstraint,
+    text,
 )
+
+from certctl.wire.identity import comparable_names
 
 revision = "0002"
 down_revision = "0001"
@@ -25,6 +31,7 @@ down_revision = "0001"
 def upgrade() -> None:
     integer64 = BigInteger().with_variant(Integer(), "sqlite")
     op.create_index("ix_certificates_spki_sha256", "certificates", ["spki_sha256"])
+    _renew_subject_keys()
     op.create_table(
         "lockouts",
         Column("source", Text, nullable=False),
@@ -63,12 +70,17 @@ def upgrade() -> None:
         Column("request_id", Text, nullable=False),
         Column("approvals_needed", integer64, nullable=False),
         Column("csr_der", LargeBinary, nullable=False),
+        Column("note", Text, nullable=False),
+        Column("certificate_id", Text),
         Column("tenant", Text),
         PrimaryKeyConstraint("id", name="pk_requests"),
         UniqueConstraint("key", name="uq_requests_key"),
-        CheckConstraint("status IN ('waiting', 'approved', 'denied')", name="ck_requests_status"),
+        CheckConstraint(
+            "status IN ('waiting', 'approved', 'denied', 'issued')", name="ck_requests_status"
+        ),
         sqlite_strict=True,
     )
+    op.create_index("ix_requests_expires_us", "requests", ["expires_us"])
     op.create_index("ix_requests_status_id", "requests", ["status", "id"])
     op.create_table(
         "decisions",
@@ -106,3 +118,21 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
+
+
+def _renew_subject_keys() -> None:
+    """Page by page, so that a large inventory does not have to fit into memory."""
+    connection = op.get_bind()
+    page = text(
+        "SELECT id, subject_der, san_der FROM certificates"
+        " WHERE id > :after ORDER BY id LIMIT 1000"
+    )
+    keep = text("UPDATE certificates SET subject_key = :key WHERE id = :id")
+    after = ""
+    while rows := connection.execute(page, {"after": after}).fetchall():
+        keys = [
+            {"id": row[0], "key": sha256(comparable_names(row[1], row[2])).digest()[:16]}
+            for row in rows
+        ]
+        connection.execute(keep, keys)
+        after = rows[-1][0]
