@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from certctl.authority.audit import Chain
 from certctl.authority.carry_out import carry_out
@@ -22,6 +23,7 @@ from certctl.authority.issue import (
     repeated_event,
     require_good_credential,
 )
+from certctl.authority.lockout import Attempt, judge, read_sources
 from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
 from certctl.domain.clock import Clock
 from certctl.domain.errors import (
@@ -31,8 +33,10 @@ from certctl.domain.errors import (
     StoreUnavailable,
 )
 from certctl.domain.ids import NewId
+from certctl.domain.lockout import LockoutRule
 from certctl.domain.order import Issued, Order
 from certctl.domain.ports import DuplicateKey, Transaction, WritableStore
+from certctl.domain.profiles import AuthMode
 
 # Refusals that could not be recorded wait here while the store is away; beyond this
 # many the oldest counts are folded into what is kept (each is a folded event already).
@@ -40,6 +44,8 @@ MAX_WAITING_REFUSALS = 10_000
 
 Refusal = tuple[AuditEvent, Counter | None]
 Outcome = Issued | Failure
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -64,6 +70,7 @@ class AuthorityService:
         clock: Clock,
         new_id: NewId,
         on_fault: Callable[[BaseException], None],
+        lockout: LockoutRule | None = None,
     ) -> None:
         self._store = store
         self._rules = rules
@@ -71,6 +78,7 @@ class AuthorityService:
         self._clock = clock
         self._new_id = new_id
         self._on_fault = on_fault
+        self._lockout = lockout or LockoutRule()
         self._waiting: list[Refusal] = []
         self.resume()
 
@@ -96,19 +104,28 @@ class AuthorityService:
 
     def execute(self, command: Command) -> CommandResult | Failure:
         """Run one command as one transaction; what it did is durable on return."""
+        return self._attempted(lambda: self._execute(command))
+
+    def judge(self, attempts: Sequence[Attempt]) -> list[Failure | None]:
+        """Count passwords that were tried; None: not locked out, and durable on return."""
+        outcomes = self._attempted(lambda: self._judge(attempts))
+        return [outcomes] * len(attempts) if isinstance(outcomes, Failure) else outcomes
+
+    def _attempted(self, work: Callable[[], T]) -> T | Failure:
+        """Do something that is one transaction; a fault of it stays its own."""
         try:
-            return self._execute(command)
+            return work()
         except DuplicateKey:
             # Our place in the audit chain, or a key that another node took meanwhile.
             try:
                 self.resume()
-                return self._execute(command)
+                return work()
             except (DuplicateKey, StoreUnavailable) as err:
                 self._on_fault(err)
                 return StoreUnavailable("store")
         except Failure as failure:
             return failure
-        except Exception as fault:  # noqa: BLE001 - an edge: the authority must outlive one command
+        except Exception as fault:  # noqa: BLE001 - an edge: the authority must outlive one piece of work
             self._on_fault(fault)
             return InternalError()
 
@@ -122,6 +139,20 @@ class AuthorityService:
                 transaction.add_counts(self._node, done.counts)
         self._chain.advance(recorded)
         return done.result
+
+    def _judge(self, attempts: Sequence[Attempt]) -> list[Failure | None]:
+        with self._store.transaction() as transaction:
+            addresses = {attempt.address for attempt in attempts}
+            sources = read_sources(addresses, transaction, self._lockout, self._clock())
+            judged = judge(attempts, sources)
+            sources.keep(transaction)
+            recorded = self._chain.extend(judged.events, self._new_id)
+            if recorded:
+                transaction.append_events(recorded)
+            if judged.counts:
+                transaction.add_counts(self._node, judged.counts)
+        self._chain.advance(recorded)
+        return [*judged.outcomes]
 
     def flush(self) -> None:
         """Try again to record refusals that had to wait for the store."""
@@ -181,7 +212,7 @@ class AuthorityService:
         return turn.outcomes
 
     def _fulfil(self, orders: Sequence[Order], turn: _Turn, transaction: Transaction) -> None:
-        facts = gather(orders, transaction, self._clock())
+        facts = gather(orders, transaction, self._clock(), lockout=self._lockout)
         for order in orders:
             try:
                 self._decide(order, facts, turn)
@@ -191,13 +222,19 @@ class AuthorityService:
                 turn.outcomes.append(InternalError())
             except Failure as failure:
                 turn.outcomes.append(failure)
+        facts.sources.keep(transaction)
 
     def _decide(self, order: Order, facts: Facts, turn: _Turn) -> None:
-        """Gates 10 to 14 of est §2 in their order; what is granted goes into the turn.
+        """Gates 3 and 10 to 14 of est §2 in their order; what is granted goes into the turn.
+
+        A password that was right clears its source's failures even if the order is refused
+        for something else.
 
         Raises:
             Failure: the order is refused, and nothing of it is kept.
         """
+        if order.auth_mode is AuthMode.BASIC:
+            facts.sources.right(order.source_address)
         shown = facts.states.get(order.credential) if order.credential else None
         require_good_credential(order, shown, facts.now_us)
         der = facts.repeated.get(order.repetition_key)

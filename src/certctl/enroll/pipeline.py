@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from certctl.domain.errors import Failure
 from certctl.domain.order import Issued
+from certctl.domain.principal import Principal
+from certctl.domain.profiles import AuthMode
 from certctl.enroll.authenticate import authenticate
 from certctl.enroll.authorize import authorize
 from certctl.enroll.binding import Binding, check_binding
@@ -23,8 +26,26 @@ class Enrolled:
 async def enroll(request: EstRequest, ports: Ports) -> Enrolled:
     """RFC 7030 §4.2: one CSR becomes one certificate, or one ``Failure``."""
     caller = authenticate(request, ports)
-    csr = read_csr(request.body)
-    binding = check_binding(csr, request.tls)
-    order = authorize(csr, caller, request, binding=binding, ports=ports)
+    try:
+        csr = read_csr(request.body)
+        binding = check_binding(csr, request.tls)
+        order = authorize(csr, caller, request, binding=binding, ports=ports)
+    except Failure:
+        await settle_password(caller, request, ports)
+        raise
     issued = await ports.authority.issue(order)
     return Enrolled(issued=issued, binding=binding)
+
+
+async def settle_password(caller: Principal, request: EstRequest, ports: Ports) -> None:
+    """A request with a right password that becomes no order: its source's count is cleared.
+
+    The authority judges it before anything else is answered, or guesses sent all at once
+    would learn from a 400 which of them was right.
+
+    Raises:
+        LockedOut: the source has to wait.
+        StoreUnavailable: the authority is away.
+    """
+    if caller.auth_mode is AuthMode.BASIC:
+        await ports.authority.judge_attempt(request.source, None)

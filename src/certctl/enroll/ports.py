@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from certctl.domain.clock import Clock
+from certctl.domain.lockout import LockoutRule
 from certctl.domain.policy import CertificateProfile
 from certctl.domain.ports import Authority, ClientTrust, Records
 from certctl.enroll.passwords import PasswordDigest
@@ -21,3 +22,4 @@ class Ports:
     passwords: Mapping[str, PasswordDigest]
     certificate_profiles: Mapping[str, CertificateProfile]
     clock: Clock
+    lockout: LockoutRule = field(default_factory=LockoutRule)

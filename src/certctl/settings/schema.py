@@ -6,11 +6,12 @@ right, paths are absolute. Nothing in here reads the environment.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from certctl.domain.lockout import LockoutRule
 from certctl.domain.profiles import EstProfile
 from certctl.settings.findings import Finding
 from certctl.settings.secret import Secret, SecretSource
@@ -94,12 +95,16 @@ class EstProfileSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstSettings:
-    """The EST profiles. ``root_profile`` is the path ID that is served at the root too."""
+    """The EST profiles. ``root_profile`` is the path ID that is served at the root too.
+
+    ``lockout`` is when a source of wrong passwords has to wait.
+    """
 
     enabled: bool
     root_profile: str | None
     require_auth: bool
     profiles: tuple[EstProfileSettings, ...]
+    lockout: LockoutRule = field(default_factory=LockoutRule)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

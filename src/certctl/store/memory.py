@@ -20,6 +20,7 @@ from certctl.domain.certificates import (
     CertificateState,
     CertificateStatus,
 )
+from certctl.domain.lockout import Lockout
 from certctl.domain.ports import DuplicateKey
 from certctl.domain.revocation import RevocationReason
 from certctl.store.errors import CaMismatch, CommandRefused
@@ -40,6 +41,7 @@ class Tables:
     counters: dict[tuple[str, Counter, str], int] = field(default_factory=dict)
     ca: dict[str, bytes] = field(default_factory=dict)
     compromised: dict[bytes, int] = field(default_factory=dict)
+    lockouts: dict[str, Lockout] = field(default_factory=dict)
 
     def copied(self) -> Tables:
         return Tables(**{item.name: copy(getattr(self, item.name)) for item in fields(self)})
@@ -92,6 +94,9 @@ class MemoryStore:
         ]
         found.sort(key=lambda record: record.id, reverse=True)
         return [state_of(record) for record in found[:NEWEST]]
+
+    def lockout(self, source: str) -> Lockout | None:
+        return self._now().lockouts.get(source)
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None:
         return self._now().certificates.get(certificate_id)
@@ -217,6 +222,23 @@ class MemoryTransaction:
             if certificate_id not in tables.certificates:
                 raise self._failed(CommandRefused("repetitions.certificate_id"))
             tables.repetitions[key] = (certificate_id, expires_us)
+
+    def lockouts(self, sources: Collection[str]) -> Mapping[str, Lockout]:
+        rows = self._open().lockouts
+        return {each: rows[each] for each in sources if each in rows}
+
+    def record_lockouts(self, rows: Sequence[Lockout]) -> None:
+        self._open().lockouts.update({row.source: row for row in rows})
+
+    def clear_lockouts(self, sources: Collection[str]) -> None:
+        for each in sources:
+            self._open().lockouts.pop(each, None)
+
+    def bound_lockouts(self, over_us: int, most: int) -> None:
+        tables = self._open()
+        rows = [row for row in tables.lockouts.values() if row.window_began_us > over_us]
+        rows.sort(key=lambda row: (-row.window_began_us, row.source))
+        tables.lockouts = {row.source: row for row in rows[:most]}
 
     def last_event(self, node: str) -> RecordedEvent | None:
         events = self._open().events

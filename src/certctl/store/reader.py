@@ -15,8 +15,9 @@ from sqlalchemy.exc import DBAPIError
 
 from certctl.domain.audit import Counter, RecordedEvent
 from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
+from certctl.domain.lockout import Lockout
 from certctl.store import faults
-from certctl.store.queries import audit, certificates, counters
+from certctl.store.queries import audit, certificates, counters, lockouts
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,6 +42,9 @@ class SqlRecords:
         self, profile: str, subject_der: bytes, now_us: int
     ) -> Sequence[CertificateState]:
         return self._ask(certificates.newest_valid, profile, subject_der, now_us)
+
+    def lockout(self, source: str) -> Lockout | None:
+        return self._ask(lockouts.by_source, (source,)).get(source)
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None:
         return self._ask(certificates.certificate, certificate_id)

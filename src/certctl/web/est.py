@@ -20,8 +20,10 @@ from certctl.domain.errors import (
     CredentialMissing,
     Failure,
     InternalError,
+    WrongPassword,
 )
 from certctl.domain.ids import RandomBytes, request_id
+from certctl.domain.ports import WrongAttempt
 from certctl.domain.profiles import Base64Form, EstProfile, Operation, Route
 from certctl.enroll.authenticate import judge_certificate
 from certctl.enroll.binding import Binding
@@ -140,7 +142,7 @@ class EstApp:
         except Exception as fault:  # noqa: BLE001 - the edge: unknown faults become 500 and a log
             self._log.error("request_failed", exc_info=fault, request_id=number)
             refused = InternalError()
-        self._refuse(refused, endpoint, number, scope)
+        refused = await self._refuse(refused, endpoint, number, scope)
         problem = problem_of(refused, endpoint.profile)
         if isinstance(refused, CredentialMissing) and _bare(headers):
             # Bouncy Castle closes a challenge unread and fails if there is a body to read.
@@ -214,16 +216,46 @@ class EstApp:
             return Answer(status=304, headers=validators)
         return Answer(status=200, headers=(*CACERTS_HEADERS, *validators), body=body)
 
-    def _refuse(self, failure: Failure, endpoint: Endpoint, number: str, scope: Scope) -> None:
-        """The one place where a refusal becomes an event, a counter and a log line."""
+    async def _refuse(
+        self, failure: Failure, endpoint: Endpoint, number: str, scope: Scope
+    ) -> Failure:
+        """The one place where a refusal becomes an event, a counter and a log line.
+
+        Gives the refusal to be answered. A wrong password waits for the authority to count
+        it, and may turn out to be one too many (est §3).
+        """
         if isinstance(failure, CredentialMissing):
-            return
+            return failure
+        event = self._event_of(failure, endpoint, number, scope)
+        counted = False
+        if isinstance(failure, WrongPassword):
+            try:
+                attempt = WrongAttempt(event=event, counter=failure.counter)
+                await self._ports.authority.judge_attempt(event.source_address, attempt)
+                counted = True
+            except Failure as instead:
+                failure = instead
+                event = self._event_of(failure, endpoint, number, scope)
+        if counted or self._folder.add(event, failure.counter):
+            self._log.info(
+                "enroll_refused",
+                profile=event.profile,
+                action=event.action.value,
+                reason=failure.reason,
+                source=event.source_address,
+                request_id=number,
+            )
+        return failure
+
+    def _event_of(
+        self, failure: Failure, endpoint: Endpoint, number: str, scope: Scope
+    ) -> AuditEvent:
         tls: TLSInfo = scope["extensions"]["certctl.tls"]
         source = scope["client"][0]
         profile = endpoint.profile
         user = getattr(failure, "user", "")
         action = failure.action or _FAILED.get(endpoint.operation, AuditAction.SIMPLE_ENROLL_FAILED)
-        event = AuditEvent(
+        return AuditEvent(
             time_us=self._ports.clock(),
             actor=f"est-client:{user or getattr(failure, 'subject', '') or source}",
             actor_type="est-client",
@@ -240,15 +272,6 @@ class EstApp:
             details=failure.details(),
             tenant=profile.tenant,
         )
-        if self._folder.add(event, failure.counter):
-            self._log.info(
-                "enroll_refused",
-                profile=profile.path_id,
-                action=action.value,
-                reason=failure.reason,
-                source=source,
-                request_id=number,
-            )
 
 
 def _authorization(headers: Iterable[tuple[bytes, bytes]]) -> str | None:

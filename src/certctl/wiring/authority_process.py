@@ -67,6 +67,7 @@ def run(
         clock=clock,
         new_id=new_id,
         on_fault=on_fault,
+        lockout=settings.est.lockout,
     )
 
     def on_tick() -> None:

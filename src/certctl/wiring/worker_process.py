@@ -141,6 +141,7 @@ class _Worker:
             passwords=passwords,
             certificate_profiles={DEFAULT_PROFILE.id: DEFAULT_PROFILE},
             clock=self._clock,
+            lockout=settings.est.lockout,
         )
         est = EstApp(
             build_routes(profiles, settings.est.root_profile),
