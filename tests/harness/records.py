@@ -124,7 +124,7 @@ class Ledger:
         recorded, totals, certificates = _everything(self.server, after=self._seq)
         added = [each.event for each in recorded if each.event.source_address not in self._marked]
         now = dict(totals)
-        key = ("demo", Counter.AUTH_FAILED_BASIC)
+        key = (self.path.split("/")[3], Counter.AUTH_FAILED_BASIC)
         now[key] = now.get(key, 0) - len(self._marked)
         rises = {each: count - self._counts.get(each, 0) for each, count in now.items()}
         return Change(
@@ -164,12 +164,20 @@ _SUCCESS = frozenset(
 
 @contextmanager
 def refused(
-    server: RunningServer, action: AuditAction, reason: str, counter: Counter, *, times: int = 1
+    server: RunningServer,
+    action: AuditAction,
+    reason: str,
+    counter: Counter,
+    *,
+    times: int = 1,
+    profile: str = "demo",
 ) -> Iterator[None]:
     """What happens inside leaves this refusal on record, so often, and nothing else."""
-    ledger = Ledger(server)
+    ledger = Ledger(server, path=f"/.well-known/est/{profile}/simpleenroll")
     yield
-    ledger.expect(Refused(action=action, reason=reason, counter=counter, times=times))
+    ledger.expect(
+        Refused(action=action, reason=reason, counter=counter, times=times, profile=profile)
+    )
 
 
 @contextmanager

@@ -15,6 +15,8 @@ from typing import Any, cast
 
 from certctl.authority.commands import Command, CommandResult
 from certctl.authority.messages import (
+    AttemptReply,
+    AttemptRequest,
     CommandReply,
     CommandRequest,
     FailureReply,
@@ -31,6 +33,7 @@ from certctl.authority.messages import (
 from certctl.domain.audit import AuditEvent, Counter
 from certctl.domain.errors import StoreUnavailable
 from certctl.domain.order import Issued, Order
+from certctl.domain.ports import WrongAttempt
 
 READ_SIZE = 256 * 1024
 RECONNECT_SECONDS = 0.1
@@ -89,6 +92,10 @@ class AuthorityClient:
         request_id = self._new_request()
         return cast("Issued", await self._ask(IssueRequest(request_id, order)))
 
+    async def judge_attempt(self, source: str, wrong: WrongAttempt | None) -> None:
+        """See ``ports.Authority.judge_attempt``."""
+        await self._ask(AttemptRequest(self._new_request(), source, wrong))
+
     async def execute(self, command: Command) -> CommandResult:
         """Have the authority carry out a command; durable on return.
 
@@ -104,7 +111,7 @@ class AuthorityClient:
         self._next_id += 1
         return self._next_id
 
-    async def _ask(self, request: IssueRequest | CommandRequest) -> object:
+    async def _ask(self, request: IssueRequest | CommandRequest | AttemptRequest) -> object:
         answer: asyncio.Future[object] = self._loop.create_future()
         self._waiting[request.id] = (answer, self._loop.time() + self._answer_seconds)
         if self._sweep is None:
@@ -197,6 +204,8 @@ class AuthorityClient:
                     answer.set_result(reply.issued)
                 case CommandReply():
                     answer.set_result(reply.result)
+                case AttemptReply():
+                    answer.set_result(None)
 
     def _give_up(self) -> None:
         """One timer for all orders: a timer for each would be paid with every request."""

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from certctl.authority.lockout import Sources, read_sources
 from certctl.domain.approval import WaitingRequest
 from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
 from certctl.domain.limit import limit_key
+from certctl.domain.lockout import LockoutRule
 from certctl.domain.order import Order
 from certctl.domain.ports import Transaction
+from certctl.domain.profiles import AuthMode
 from certctl.wire.general_names import decode_general_names
 from certctl.wire.names import decode_name
 
@@ -28,6 +31,7 @@ class Facts:
     requests: what waits or waited for an operator, by repetition key.
     waiting: how many requests wait, where one of these orders may have to.
     hits: what each limit has counted, by its key; only of orders that have a limit.
+    sources: wrong passwords by source; asked for where an order came with a password.
     """
 
     now_us: int
@@ -37,6 +41,7 @@ class Facts:
     renewed: dict[str, CertificateRecord]
     requests: dict[bytes, WaitingRequest]
     waiting: int
+    sources: Sources
 
 
 def gather(
@@ -45,6 +50,7 @@ def gather(
     now_us: int,
     *,
     needs_approval: Callable[[Order], bool],
+    lockout: LockoutRule,
 ) -> Facts:
     """Ask the records everything that the gates will want to know about these orders."""
     shown = {
@@ -56,6 +62,7 @@ def gather(
     approved = {order.repetition_key for order in orders if needs_approval(order)}
     renewed = {each.renews for each in orders if each.renews and needs_renewed(each)}
     limited = {limit_key_of(order) for order in orders if order.limit_24h}
+    by_password = {o.source_address for o in orders if o.auth_mode is AuthMode.BASIC}
     return Facts(
         now_us=now_us,
         states=dict(transaction.certificate_states(shown)) if shown else {},
@@ -64,6 +71,7 @@ def gather(
         requests=dict(transaction.requests_by_key(approved)) if approved else {},
         waiting=transaction.waiting_number(now_us) if approved else 0,
         hits=dict(transaction.limit_hits(limited)) if limited else {},
+        sources=read_sources(by_password, transaction, lockout, now_us),
     )
 
 

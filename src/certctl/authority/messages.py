@@ -32,6 +32,7 @@ from certctl.domain.errors import (
     StoreUnavailable,
 )
 from certctl.domain.order import Issued, Order
+from certctl.domain.ports import WrongAttempt
 
 # An order holds one CSR (bounded by EST_MAX_BODY) twice at most; a frame holds a turn's
 # worth of them. Anything larger is not ours.
@@ -57,6 +58,18 @@ class CommandRequest(msgspec.Struct, frozen=True, array_like=True, tag="command"
     command: Command
 
 
+class AttemptRequest(msgspec.Struct, frozen=True, array_like=True, tag="attempt"):
+    """A password was tried from an address, and no order comes of it; ``wrong`` None: right."""
+
+    id: int
+    address: str
+    wrong: WrongAttempt | None
+
+
+class AttemptReply(msgspec.Struct, frozen=True, array_like=True, tag="counted"):
+    id: int
+
+
 class IssueReply(msgspec.Struct, frozen=True, array_like=True, tag="issued"):
     id: int
     issued: Issued
@@ -75,8 +88,8 @@ class FailureReply(msgspec.Struct, frozen=True, array_like=True, tag="failed"):
     data: dict[str, str | int]
 
 
-Request = IssueRequest | RefusalNote | CommandRequest
-Reply = IssueReply | FailureReply | CommandReply
+Request = IssueRequest | RefusalNote | CommandRequest | AttemptRequest
+Reply = IssueReply | FailureReply | CommandReply | AttemptReply
 
 
 # What each failure carries over the socket: the names of its constructor's arguments.
@@ -86,7 +99,7 @@ _CARRIED: Mapping[type[Failure], tuple[str, ...]] = {
     NotAllowed: ("reason", "wanted", "got"),
     Denied: ("note",),
     DeviceStateFailed: ("note",),
-    LockedOut: ("retry_after",),
+    LockedOut: ("retry_after", "failures"),
     RateLimited: ("limit", "retry_after"),
     Pending: ("request", "retry_after"),
     IssuerUnavailable: ("what", "retry_after"),

@@ -15,7 +15,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from certctl.authority.lockout import Attempt
 from certctl.authority.messages import (
+    AttemptReply,
+    AttemptRequest,
     CommandReply,
     CommandRequest,
     FailureReply,
@@ -67,6 +70,7 @@ class AuthorityServer:
         self._backlog: list[tuple[_Peer, IssueRequest]] = []
         self._refusals: list[Refusal] = []
         self._commands: list[tuple[_Peer, CommandRequest]] = []
+        self._attempts: list[tuple[_Peer, AttemptRequest]] = []
         self._stopping = False
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
@@ -87,11 +91,12 @@ class AuthorityServer:
         self._selector.register(self._wake_read, selectors.EVENT_READ)
         next_tick = time.monotonic() + TICK_SECONDS
         while True:
-            idle = not self._backlog and not self._commands and not self._stopping
+            waiting = self._backlog or self._commands or self._attempts
+            idle = not waiting and not self._stopping
             ready = self._selector.select(max(0.0, next_tick - time.monotonic()) if idle else 0)
             for key, events in ready:
                 self._attend(key, events)
-            if self._backlog or self._refusals or self._commands:
+            if self._backlog or self._refusals or self._commands or self._attempts:
                 self._turn()
             elif self._stopping:
                 break
@@ -155,12 +160,17 @@ class AuthorityServer:
                     self._refusals.append((message.event, message.counter))
                 case CommandRequest():
                     self._commands.append((peer, message))
+                case AttemptRequest():
+                    self._attempts.append((peer, message))
 
     def _turn(self) -> None:
+        answers: dict[_Peer, list[Reply]] = {}
+        # Before the orders: a right password must not come before wrong ones sent with it.
+        if self._attempts:
+            self._judge(answers)
         batch, self._backlog = self._backlog[:MAX_BATCH], self._backlog[MAX_BATCH:]
         refusals, self._refusals = self._refusals, []
         outcomes = self._service.run([request.order for _, request in batch], refusals)
-        answers: dict[_Peer, list[Reply]] = {}
         for (peer, request), outcome in zip(batch, outcomes, strict=True):
             reply: IssueReply | FailureReply = (
                 IssueReply(request.id, outcome)
@@ -180,6 +190,14 @@ class AuthorityServer:
         for peer, replies in answers.items():
             peer.pending += encode_frame(replies)
             self._write(peer)
+
+    def _judge(self, answers: dict[_Peer, list[Reply]]) -> None:
+        tried, self._attempts = self._attempts[:MAX_BATCH], self._attempts[MAX_BATCH:]
+        outcomes = self._service.judge([Attempt(asked.address, asked.wrong) for _, asked in tried])
+        for (peer, asked), refused in zip(tried, outcomes, strict=True):
+            answers.setdefault(peer, []).append(
+                AttemptReply(asked.id) if refused is None else failure_reply(asked.id, refused)
+            )
 
     def _write(self, peer: _Peer) -> None:
         """Send what the peer takes; the rest waits for the socket to be writable."""

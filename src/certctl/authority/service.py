@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from certctl.authority.approval import approved_request, begin
 from certctl.authority.audit import Chain
@@ -24,6 +25,7 @@ from certctl.authority.issue import (
     repeated_event,
     require_good_credential,
 )
+from certctl.authority.lockout import Attempt, judge, read_sources
 from certctl.authority.renew import require_renewable, supersede
 from certctl.domain.approval import POLL_SECONDS, RequestStatus, WaitingRequest
 from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
@@ -37,8 +39,10 @@ from certctl.domain.errors import (
 )
 from certctl.domain.ids import NewId
 from certctl.domain.limit import WINDOW_US, one_more, require_room, window
+from certctl.domain.lockout import LockoutRule
 from certctl.domain.order import Issued, Order
 from certctl.domain.ports import DuplicateKey, Transaction, WritableStore
+from certctl.domain.profiles import AuthMode
 from certctl.domain.revocation import RevocationReason
 
 # Refusals that could not be recorded wait here while the store is away; beyond this
@@ -51,6 +55,8 @@ FORGOTTEN_MORE = 8
 
 Refusal = tuple[AuditEvent, Counter | None]
 Outcome = Issued | Failure
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -80,6 +86,7 @@ class AuthorityService:
         new_id: NewId,
         on_fault: Callable[[BaseException], None],
         powers: Powers | None = None,
+        lockout: LockoutRule | None = None,
     ) -> None:
         self._powers = powers or Powers()
         self._store = store
@@ -88,6 +95,7 @@ class AuthorityService:
         self._clock = clock
         self._new_id = new_id
         self._on_fault = on_fault
+        self._lockout = lockout or LockoutRule()
         self._waiting: list[Refusal] = []
         self.resume()
 
@@ -113,19 +121,28 @@ class AuthorityService:
 
     def execute(self, command: Command) -> CommandResult | Failure:
         """Run one command as one transaction; what it did is durable on return."""
+        return self._attempted(lambda: self._execute(command))
+
+    def judge(self, attempts: Sequence[Attempt]) -> list[Failure | None]:
+        """Count passwords that were tried; None: not locked out, and durable on return."""
+        outcomes = self._attempted(lambda: self._judge(attempts))
+        return [outcomes] * len(attempts) if isinstance(outcomes, Failure) else outcomes
+
+    def _attempted(self, work: Callable[[], T]) -> T | Failure:
+        """Do something that is one transaction; a fault of it stays its own."""
         try:
-            return self._execute(command)
+            return work()
         except DuplicateKey:
             # Our place in the audit chain, or a key that another node took meanwhile.
             try:
                 self.resume()
-                return self._execute(command)
+                return work()
             except (DuplicateKey, StoreUnavailable) as err:
                 self._on_fault(err)
                 return StoreUnavailable("store")
         except Failure as failure:
             return failure
-        except Exception as fault:  # noqa: BLE001 - an edge: the authority must outlive one command
+        except Exception as fault:  # noqa: BLE001 - an edge: the authority must outlive one piece of work
             self._on_fault(fault)
             return InternalError()
 
@@ -139,6 +156,20 @@ class AuthorityService:
                 transaction.add_counts(self._node, done.counts)
         self._chain.advance(recorded)
         return done.result
+
+    def _judge(self, attempts: Sequence[Attempt]) -> list[Failure | None]:
+        with self._store.transaction() as transaction:
+            addresses = {attempt.address for attempt in attempts}
+            sources = read_sources(addresses, transaction, self._lockout, self._clock())
+            judged = judge(attempts, sources)
+            sources.keep(transaction)
+            recorded = self._chain.extend(judged.events, self._new_id)
+            if recorded:
+                transaction.append_events(recorded)
+            if judged.counts:
+                transaction.add_counts(self._node, judged.counts)
+        self._chain.advance(recorded)
+        return [*judged.outcomes]
 
     def flush(self) -> None:
         """Try again to record refusals that had to wait for the store."""
@@ -199,7 +230,11 @@ class AuthorityService:
 
     def _fulfil(self, orders: Sequence[Order], turn: _Turn, transaction: Transaction) -> None:
         facts = gather(
-            orders, transaction, self._clock(), needs_approval=self._rules.needs_approval
+            orders,
+            transaction,
+            self._clock(),
+            needs_approval=self._rules.needs_approval,
+            lockout=self._lockout,
         )
         for order in orders:
             try:
@@ -210,13 +245,19 @@ class AuthorityService:
                 turn.outcomes.append(InternalError())
             except Failure as failure:
                 turn.outcomes.append(failure)
+        facts.sources.keep(transaction)
 
     def _decide(self, order: Order, facts: Facts, turn: _Turn) -> None:
-        """Gates 10 to 14 of est §2 in their order; what is granted goes into the turn.
+        """Gates 3 and 10 to 14 of est §2 in their order; what is granted goes into the turn.
+
+        A password that was right clears its source's failures even if the order is refused
+        for something else.
 
         Raises:
             Failure: the order is refused, and nothing of it is kept.
         """
+        if order.auth_mode is AuthMode.BASIC:
+            facts.sources.right(order.source_address)
         shown = facts.states.get(order.credential) if order.credential else None
         der = facts.repeated.get(order.repetition_key)
         require_good_credential(order, shown, answered=der is not None, now_us=facts.now_us)

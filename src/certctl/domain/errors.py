@@ -69,7 +69,7 @@ class WrongPassword(AuthenticationFailure):
     """HTTP Basic credentials that do not open this profile, or cannot be read."""
 
     action = AuditAction.AUTH_FAILED_BASIC
-    counter = Counter.AUTH_FAILED_BASIC
+    counter: ClassVar[Counter] = Counter.AUTH_FAILED_BASIC
     reason = "wrong_password"
 
     def __init__(self, *, user: str = "") -> None:
@@ -107,16 +107,21 @@ class CertificateRefused(AuthenticationFailure):
 class LockedOut(AuthenticationFailure):
     """Too many wrong passwords in a row from this source (est §3).
 
-    ``retry_after`` is in seconds: until the window ends.
+    ``retry_after`` is in seconds: until the window ends. ``failures`` is how many there
+    were; while a source waits its attempts are not counted on.
     """
 
     action = AuditAction.AUTH_FAILED_BASIC
     counter = Counter.AUTH_FAILED_BASIC
     reason = "locked_out"
 
-    def __init__(self, *, retry_after: int) -> None:
+    def __init__(self, *, retry_after: int, failures: int = 0) -> None:
         super().__init__(retry_after)
         self.retry_after = retry_after
+        self.failures = failures
+
+    def details(self) -> Mapping[str, str | int | list[str]]:
+        return {"reason": self.reason, "failures": self.failures}
 
 
 class BindingFailure(Failure):

@@ -17,6 +17,7 @@ from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
 from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.lease import Lease
+from certctl.domain.lockout import Lockout
 from certctl.domain.order import Issued, Order
 from certctl.domain.principal import Credential
 from certctl.domain.revocation import RevocationReason
@@ -110,6 +111,22 @@ class Transaction(Protocol):
         """Drop at most so many requests, oldest first, that expired by then."""
         ...
 
+    def lockouts(self, sources: Collection[str]) -> Mapping[str, Lockout]:
+        """Failed passwords by source; sources without any are left out."""
+        ...
+
+    def record_lockouts(self, rows: Sequence[Lockout]) -> None:
+        """Write these rows, each in place of its source's former one."""
+        ...
+
+    def clear_lockouts(self, sources: Collection[str]) -> None:
+        """Forget the failures of these sources."""
+        ...
+
+    def bound_lockouts(self, over_us: int, most: int) -> None:
+        """Forget windows that began at ``over_us`` or before, then the oldest above ``most``."""
+        ...
+
     def last_event(self, node: str) -> RecordedEvent | None:
         """End of this node's audit chain."""
         ...
@@ -176,6 +193,10 @@ class Records(Protocol):
         """
         ...
 
+    def lockout(self, source: str) -> Lockout | None:
+        """Failed passwords of one source (``lockout.source_key``), if there are any."""
+        ...
+
     def certificate(self, certificate_id: str) -> CertificateRecord | None: ...
 
     def with_serial(self, serial: str) -> Sequence[CertificateRecord]:
@@ -223,6 +244,14 @@ class Records(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrongAttempt:
+    """What a wrong password leaves on record if it is not refused as locked out."""
+
+    event: AuditEvent
+    counter: Counter
+
+
 class Authority(Protocol):
     """The inner process, seen from a worker."""
 
@@ -231,6 +260,18 @@ class Authority(Protocol):
 
         Raises:
             Failure: PolicyViolation, CertificateRefused, Unavailable …
+        """
+        ...
+
+    async def judge_attempt(self, source: str, wrong: WrongAttempt | None) -> None:
+        """Count a wrong password of a source, or (None) clear its count after a right one.
+
+        For requests that become no order; an order is judged with itself. A wrong one is
+        durable on return, with its event and counter.
+
+        Raises:
+            LockedOut: the source has to wait, whatever the password was; not recorded.
+            StoreUnavailable: it could not be counted, so nothing may be said about it.
         """
         ...
 

@@ -14,8 +14,10 @@ from certctl.domain.errors import (
     AuthenticationFailure,
     CertificateRefused,
     CredentialMissing,
+    LockedOut,
     WrongPassword,
 )
+from certctl.domain.lockout import locked_seconds, source_key
 from certctl.domain.ports import ClientTrust
 from certctl.domain.principal import Credential, Principal
 from certctl.domain.profiles import AuthMode, EstProfile, OnReenroll, Operation, Route
@@ -32,6 +34,7 @@ def authenticate(request: EstRequest, ports: Ports) -> Principal:
 
     Raises:
         CredentialMissing: a challenge is due.
+        LockedOut: the source tried too many wrong passwords; this one was not looked at.
         WrongPassword: Basic was tried and does not open this profile.
         CertificateRefused: a certificate is needed here and none acceptable was shown.
     """
@@ -46,12 +49,22 @@ def authenticate(request: EstRequest, ports: Ports) -> Principal:
         except CertificateRefused as failure:
             refused = failure
     if profile.basic and request.authorization is not None:
+        _require_open_source(request.source, ports)
         return _by_password(request.authorization, profile, ports)
     if refused is not None:
         raise refused
     if profile.anonymous:
         return ANONYMOUS
     raise CredentialMissing
+
+
+def _require_open_source(source: str, ports: Ports) -> None:
+    """Gate 3, as far as it is on record already; the authority judges for good."""
+    row = ports.records.lockout(source_key(source))
+    if row is not None:
+        seconds = locked_seconds(row, ports.lockout, ports.clock())
+        if seconds:
+            raise LockedOut(retry_after=seconds, failures=row.failures)
 
 
 def _by_password(authorization: str, profile: EstProfile, ports: Ports) -> Principal:

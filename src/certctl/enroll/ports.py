@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from certctl.domain.clock import Clock
+from certctl.domain.lockout import LockoutRule
 from certctl.domain.policy import CertificateProfile
 from certctl.domain.ports import Authority, ClientTrust, DeviceState, Records
 from certctl.enroll.passwords import PasswordDigest
@@ -25,3 +26,4 @@ class Ports:
     certificate_profiles: Mapping[str, CertificateProfile]
     clock: Clock
     device_states: Mapping[str, DeviceState] = field(default_factory=dict)
+    lockout: LockoutRule = field(default_factory=LockoutRule)

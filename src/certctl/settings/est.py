@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from certctl.domain.clock import SECOND_US
+from certctl.domain.lockout import LockoutRule
 from certctl.domain.profiles import AuthMode, ChallengePassword, EstProfile
 from certctl.settings.authentication import authentication
 from certctl.settings.catalogue import est as names
@@ -55,6 +56,10 @@ def est_settings(given: Given, issuers: Collection[str]) -> EstSettings:
         root_profile=_root_profile(profiles, given) if enabled else None,
         require_auth=require_auth,
         profiles=profiles,
+        lockout=LockoutRule(
+            failures=given.value(names.EST_LOCKOUT_FAILURES),
+            window_us=given.value(names.EST_LOCKOUT_WINDOW) * SECOND_US,
+        ),
     )
 
 

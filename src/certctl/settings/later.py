@@ -51,8 +51,6 @@ LATER: Final = (
         remedy="unset it, or give a sqlite:/// URL",
         works=lambda value: value.startswith("sqlite:///"),
     ),
-    Later(variable=est.EST_LOCKOUT_FAILURES),
-    Later(variable=est.EST_LOCKOUT_WINDOW),
     Later(
         variable=est.EST_PROFILE_ID,
         remedy="unset it, or set it to default",

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from certctl.domain.lockout import LockoutRule
 from certctl.domain.profiles import EstProfile
 from certctl.domain.proxies import TrustedProxies
 from certctl.settings.findings import Finding
@@ -101,12 +102,16 @@ class EstProfileSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstSettings:
-    """The EST profiles. ``root_profile`` is the path ID that is served at the root too."""
+    """The EST profiles. ``root_profile`` is the path ID that is served at the root too.
+
+    ``lockout`` is when a source of wrong passwords has to wait.
+    """
 
     enabled: bool
     root_profile: str | None
     require_auth: bool
     profiles: tuple[EstProfileSettings, ...]
+    lockout: LockoutRule = field(default_factory=LockoutRule)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

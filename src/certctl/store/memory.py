@@ -23,6 +23,7 @@ from certctl.domain.certificates import (
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.lease import Lease
+from certctl.domain.lockout import Lockout
 from certctl.domain.ports import DuplicateKey
 from certctl.domain.revocation import RevocationReason
 from certctl.store.errors import CaMismatch, CommandRefused
@@ -48,6 +49,7 @@ class Tables:
     compromised: dict[bytes, int] = field(default_factory=dict)
     checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
     leases: dict[str, Lease] = field(default_factory=dict)
+    lockouts: dict[str, Lockout] = field(default_factory=dict)
 
     def copied(self) -> Tables:
         return Tables(**{item.name: copy(getattr(self, item.name)) for item in fields(self)})
@@ -118,6 +120,9 @@ class MemoryStore:
             and _valid(record, now_us)
         ]
         return state_of(max(found, key=lambda record: record.id)) if found else None
+
+    def lockout(self, source: str) -> Lockout | None:
+        return self._now().lockouts.get(source)
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None:
         return self._now().certificates.get(certificate_id)
@@ -335,6 +340,23 @@ class MemoryTransaction:
         old = [each for each in tables.requests.values() if each.expires_us <= before_us]
         for each in sorted(old, key=lambda each: each.expires_us)[:most]:
             tables.drop_request(each.id)
+
+    def lockouts(self, sources: Collection[str]) -> Mapping[str, Lockout]:
+        rows = self._open().lockouts
+        return {each: rows[each] for each in sources if each in rows}
+
+    def record_lockouts(self, rows: Sequence[Lockout]) -> None:
+        self._open().lockouts.update({row.source: row for row in rows})
+
+    def clear_lockouts(self, sources: Collection[str]) -> None:
+        for each in sources:
+            self._open().lockouts.pop(each, None)
+
+    def bound_lockouts(self, over_us: int, most: int) -> None:
+        tables = self._open()
+        rows = [row for row in tables.lockouts.values() if row.window_began_us > over_us]
+        rows.sort(key=lambda row: (-row.window_began_us, row.source))
+        tables.lockouts = {row.source: row for row in rows[:most]}
 
     def last_event(self, node: str) -> RecordedEvent | None:
         events = self._open().events

@@ -18,6 +18,7 @@ from certctl.domain.audit import Counter, RecordedEvent
 from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.lease import Lease
+from certctl.domain.lockout import Lockout
 from certctl.store import faults
 from certctl.store.queries import (
     approval,
@@ -26,6 +27,7 @@ from certctl.store.queries import (
     checkpoints,
     counters,
     leases,
+    lockouts,
 )
 
 P = ParamSpec("P")
@@ -51,6 +53,9 @@ class SqlRecords:
         self, profile: str, subject_der: bytes, san_der: bytes, now_us: int
     ) -> CertificateState | None:
         return self._ask(certificates.newest_valid, profile, subject_der, san_der, now_us)
+
+    def lockout(self, source: str) -> Lockout | None:
+        return self._ask(lockouts.by_source, (source,)).get(source)
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None:
         return self._ask(certificates.certificate, certificate_id)

@@ -21,6 +21,7 @@ from certctl.domain.certificates import CertificateKey, CertificateRecord, Certi
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.errors import StoreUnavailable
 from certctl.domain.lease import Lease
+from certctl.domain.lockout import Lockout
 from certctl.domain.ports import DuplicateKey
 from certctl.domain.revocation import RevocationReason
 from certctl.store import faults
@@ -33,6 +34,7 @@ from certctl.store.commands import (
     identity,
     leases,
     limits,
+    lockouts,
     purge,
     repetitions,
     revocation,
@@ -45,6 +47,7 @@ from certctl.store.queries import checkpoints as checkpoint_queries
 from certctl.store.queries import identity as identity_queries
 from certctl.store.queries import leases as lease_queries
 from certctl.store.queries import limits as limit_queries
+from certctl.store.queries import lockouts as lockout_queries
 from certctl.store.queries import repetitions as repetition_queries
 
 T = TypeVar("T")
@@ -164,6 +167,18 @@ class SqlTransaction:
 
     def repeated_certificates(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, bytes]:
         return self._run(repetition_queries.repeated_certificates, keys, now_us)
+
+    def lockouts(self, sources: Collection[str]) -> Mapping[str, Lockout]:
+        return self._run(lockout_queries.by_source, sources)
+
+    def record_lockouts(self, rows: Sequence[Lockout]) -> None:
+        self._run(lockouts.record_lockouts, rows)
+
+    def clear_lockouts(self, sources: Collection[str]) -> None:
+        self._run(lockouts.clear_lockouts, sources)
+
+    def bound_lockouts(self, over_us: int, most: int) -> None:
+        self._run(lockouts.bound_lockouts, over_us, most)
 
     def last_event(self, node: str) -> RecordedEvent | None:
         return self._run(audit_queries.last_event, node)

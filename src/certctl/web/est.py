@@ -21,8 +21,10 @@ from certctl.domain.errors import (
     Failure,
     InternalError,
     Pending,
+    WrongPassword,
 )
 from certctl.domain.ids import RandomBytes, request_id
+from certctl.domain.ports import WrongAttempt
 from certctl.domain.profiles import Base64Form, EstProfile, Operation, Route
 from certctl.enroll.authenticate import judge_certificate
 from certctl.enroll.pipeline import enroll
@@ -144,7 +146,7 @@ class EstApp:
         except Exception as fault:  # noqa: BLE001 - the edge: unknown faults become 500 and a log
             self._log.error("request_failed", exc_info=fault, request_id=number)
             refused = InternalError()
-        self._refuse(refused, endpoint, number, caller)
+        refused = await self._refuse(refused, endpoint, number, caller)
         problem = problem_of(refused, endpoint.profile)
         if refused.ends_connection:
             problem = replace(problem, close=True)
@@ -220,17 +222,50 @@ class EstApp:
             return Answer(status=304, headers=validators)
         return Answer(status=200, headers=(*CACERTS_HEADERS, *validators), body=body)
 
-    def _refuse(self, failure: Failure, endpoint: Endpoint, number: str, caller: Caller) -> None:
-        """The one place where a refusal becomes an event, a counter and a log line."""
+    async def _refuse(
+        self, failure: Failure, endpoint: Endpoint, number: str, caller: Caller
+    ) -> Failure:
+        """The one place where a refusal becomes an event, a counter and a log line.
+
+        Gives the refusal to be answered. A wrong password waits for the authority to count
+        it, and may turn out to be one too many (est §3).
+        """
         if isinstance(failure, CredentialMissing | Pending):
             # The first half of a challenge; and what waits was recorded when it began to.
-            return
+            return failure
+        event = self._event_of(failure, endpoint, number, caller)
+        counted = False
+        if isinstance(failure, WrongPassword):
+            try:
+                attempt = WrongAttempt(event=event, counter=failure.counter)
+                await self._ports.authority.judge_attempt(event.source_address, attempt)
+                counted = True
+            except Failure as instead:
+                failure = instead
+                event = self._event_of(failure, endpoint, number, caller)
+        if counted or self._folder.add(event, failure.counter):
+            # A CSR of another connection is a man in the middle, or a client's bad fault.
+            alarming = isinstance(failure, BindingFailure) and failure.reason == "mismatch"
+            write = self._log.error if alarming else self._log.info
+            write(
+                "enroll_refused",
+                profile=event.profile,
+                action=event.action.value,
+                reason=failure.reason,
+                source=event.source_address,
+                request_id=number,
+            )
+        return failure
+
+    def _event_of(
+        self, failure: Failure, endpoint: Endpoint, number: str, caller: Caller
+    ) -> AuditEvent:
         source = caller.source
         via = caller.tls.via
         profile = endpoint.profile
         user = getattr(failure, "user", "")
         action = failure.action or _FAILED.get(endpoint.operation, AuditAction.SIMPLE_ENROLL_FAILED)
-        event = AuditEvent(
+        return AuditEvent(
             time_us=self._ports.clock(),
             actor=f"est-client:{user or getattr(failure, 'subject', '') or source}",
             actor_type="est-client",
@@ -247,18 +282,6 @@ class EstApp:
             details={**failure.details(), "via": via} if via else failure.details(),
             tenant=profile.tenant,
         )
-        if self._folder.add(event, failure.counter):
-            # A CSR of another connection is a man in the middle, or a client's bad fault.
-            alarming = isinstance(failure, BindingFailure) and failure.reason == "mismatch"
-            write = self._log.error if alarming else self._log.info
-            write(
-                "enroll_refused",
-                profile=profile.path_id,
-                action=action.value,
-                reason=failure.reason,
-                source=source,
-                request_id=number,
-            )
 
 
 def _authorization(headers: Iterable[tuple[bytes, bytes]]) -> str | None:

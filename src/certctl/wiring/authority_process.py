@@ -78,6 +78,7 @@ def run(
         new_id=new_id,
         on_fault=on_fault,
         powers=Powers(audit_signer=audit_key),
+        lockout=settings.est.lockout,
     )
 
     def on_tick() -> None:

@@ -172,6 +172,7 @@ class _Worker:
             certificate_profiles={DEFAULT_PROFILE.id: DEFAULT_PROFILE},
             clock=self._clock,
             device_states=self._hooks,
+            lockout=settings.est.lockout,
         )
         est = EstApp(
             build_routes(profiles, settings.est.root_profile),

@@ -1,0 +1,261 @@
+"""Guessing passwords: a source that fails too often waits, and nobody else does (est §3)."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from certctl.domain.audit import AuditAction, Counter
+from tests.harness.device import Device
+from tests.harness.http import basic, tls_context
+from tests.harness.pki import ForeignCA
+from tests.harness.raw import Answer, RawClient, head, new_source, post
+from tests.harness.records import Ledger, Refused, refused
+from tests.harness.server import RunningServer, configured_server
+from tests.security.enrollment import assert_refused
+from tests.unit.wire import forge
+
+ENROLL = "/.well-known/est/corp/simpleenroll"
+PASSWORD = "corp-password-0001"
+OTHER = "/.well-known/est/iot/simpleenroll"
+OTHER_PASSWORD = "iot-password-00002"
+FAILURES = 4
+WINDOW_SECONDS = 900
+FOLDED_SECONDS = 1.5
+GARBAGE = b"not a request"
+
+ACTION = AuditAction.AUTH_FAILED_BASIC
+COUNTER = Counter.AUTH_FAILED_BASIC
+FACTORY = ForeignCA("factory")
+
+
+def wrong(times: int = 1, profile: str = "corp") -> Refused:
+    return Refused(
+        action=ACTION, reason="wrong_password", counter=COUNTER, times=times, profile=profile
+    )
+
+
+def waits(times: int = 1, profile: str = "corp") -> Refused:
+    return Refused(
+        action=ACTION, reason="locked_out", counter=COUNTER, times=times, profile=profile
+    )
+
+
+def settings(directory: Path) -> dict[str, str]:
+    bundle = str(FACTORY.bundle(directory / "factory.pem"))
+    return {
+        "EST_PROFILES": "corp,iot",
+        "EST_PROFILE_CORP_ISSUER_ID": "iss-local",
+        "EST_PROFILE_CORP_ALLOWED_AUTH_MODES": "basic,mtls",
+        "EST_PROFILE_CORP_ENROLLMENT_PASSWORD": PASSWORD,
+        "EST_PROFILE_CORP_MTLS_ENABLED": "true",
+        "EST_PROFILE_CORP_MTLS_CLIENT_CA_TRUST_BUNDLE_PATH": bundle,
+        "EST_PROFILE_IOT_ISSUER_ID": "iss-local",
+        "EST_PROFILE_IOT_ENROLLMENT_PASSWORD": OTHER_PASSWORD,
+        "EST_LOCKOUT_FAILURES": str(FAILURES),
+        "EST_LOCKOUT_WINDOW": f"{WINDOW_SECONDS}s",
+    }
+
+
+@pytest.fixture(scope="module")
+def corp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    directory = tmp_path_factory.mktemp("corp")
+    with configured_server(directory, settings(directory)) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _settled(corp: RunningServer) -> None:
+    """What the test before left folded in the workers goes on record in its own second."""
+    last = -1
+    while last != (last := last_seq(corp)):
+        time.sleep(FOLDED_SECONDS)
+
+
+def last_seq(server: RunningServer) -> int:
+    records = server.records()
+    (head,) = records.chain_heads()
+    records.close()
+    return head.seq
+
+
+def credential(password: str, user: str = "device") -> str:
+    return "Authorization: " + basic(user, password)["Authorization"]
+
+
+def body(name: str) -> bytes:
+    return base64.b64encode(forge.request(subject=forge.name((forge.CN, name))))
+
+
+def ask(
+    server: RunningServer,
+    source: str,
+    *lines: str,
+    path: str = ENROLL,
+    content: bytes | None = None,
+) -> Answer:
+    """One request on a connection of its own, so that any worker may get it."""
+    with RawClient(server, source=source) as client:
+        client.send(post(path, body("device") if content is None else content, *lines))
+        return client.answer()
+
+
+def guess(server: RunningServer, source: str, times: int, *, path: str = ENROLL) -> None:
+    for number in range(times):
+        assert_refused(
+            ask(server, source, credential(f"guess-{number}"), path=path), 401, "HTTP Basic"
+        )
+
+
+def assert_waits(answer: Answer) -> None:
+    assert_refused(answer, 429, "wrong passwords")
+    assert 0 < int(answer.headers["retry-after"]) <= WINDOW_SECONDS
+    assert "www-authenticate" not in answer.headers
+
+
+def test_even_the_right_password_waits_after_too_many_wrong_ones(corp: RunningServer) -> None:
+    source = new_source()
+    ledger = Ledger(corp, path=ENROLL)
+    guess(corp, source, FAILURES)
+    for _ in range(4):
+        assert_waits(ask(corp, source, credential(PASSWORD)))
+        assert_waits(ask(corp, source, credential("another guess")))
+    change = ledger.expect(wrong(FAILURES), waits(8))
+    mine = [each for each in change.events if each.source_address == source]
+    told = [each.details["failures"] for each in mine]
+    assert told[:FAILURES] == list(range(1, FAILURES + 1))
+    assert set(told[FAILURES:]) == {FAILURES}
+
+
+def test_guesses_sent_at_once_get_no_more_answers(corp: RunningServer) -> None:
+    """Through both workers, the right one among them, and with bodies that are none.
+
+    A right password that is answered with 400 beside wrong ones that are answered with
+    429 would have been found.
+    """
+    source = new_source()
+    guesses = [f"guess-{number}" for number in range(40)] + [PASSWORD]
+    ledger = Ledger(corp, path=ENROLL)
+    clients = [RawClient(corp, source=source) for _ in guesses]
+    answers: dict[str, int] = {}
+
+    def send(client: RawClient, password: str) -> None:
+        with client:
+            client.send(post(ENROLL, GARBAGE, credential(password)))
+            answers[password] = client.answer().status
+
+    threads = [
+        threading.Thread(target=send, args=pair) for pair in zip(clients, guesses, strict=True)
+    ]
+    for thread in threads[:-1]:
+        thread.start()
+    # As late as the limit asks for, and no later: the others are still on their way.
+    while sum(status == 401 for status in list(answers.values())) < FAILURES:
+        assert threading.active_count() > 1
+    threads[-1].start()
+    for thread in threads:
+        thread.join(20)
+    assert len(answers) == len(guesses)
+    assert answers.pop(PASSWORD) == 429
+    assert sorted(answers.values()) == [401] * FAILURES + [429] * (len(guesses) - 1 - FAILURES)
+    ledger.expect(wrong(FAILURES), waits(len(guesses) - FAILURES))
+
+
+def test_a_success_in_between_clears_the_count(corp: RunningServer) -> None:
+    source = new_source()
+    ledger = Ledger(corp, path=ENROLL)
+    for number in range(3):
+        guess(corp, source, FAILURES - 1)
+        answer = ask(corp, source, credential(PASSWORD), content=body(f"good-{number}"))
+        assert answer.status == 200, answer.text
+    ledger.expect(wrong(3 * (FAILURES - 1)), issued=3)
+
+
+def test_a_right_password_clears_the_count_even_if_its_request_is_refused(
+    corp: RunningServer,
+) -> None:
+    source = new_source()
+    for _ in range(3):
+        guess(corp, source, FAILURES - 1)
+        assert_refused(ask(corp, source, credential(PASSWORD), content=GARBAGE), 400)
+
+
+def test_requests_without_credentials_are_never_counted(corp: RunningServer) -> None:
+    source = new_source()
+    ledger = Ledger(corp, path=ENROLL)
+    for _ in range(3 * FAILURES):
+        assert_refused(ask(corp, source, "Accept: */*"), 401)
+    ledger.expect_nothing()
+    assert ask(corp, source, credential(PASSWORD), content=body("patient")).status == 200
+
+
+def test_a_victim_is_not_locked_out_by_failing_under_its_name_elsewhere(
+    corp: RunningServer,
+) -> None:
+    attacker, victim = new_source(), new_source()
+    ledger = Ledger(corp, path=ENROLL)
+    for number in range(3 * FAILURES):
+        status = ask(corp, attacker, credential(f"guess-{number}", user="victim")).status
+        assert status == (401 if number < FAILURES else 429)
+    answer = ask(corp, victim, credential(PASSWORD, user="victim"), content=body("victim"))
+    assert answer.status == 200
+    ledger.expect(wrong(FAILURES), waits(2 * FAILURES), issued=1)
+
+
+def test_changing_name_or_profile_is_no_way_around(corp: RunningServer) -> None:
+    source = new_source()
+    guess(corp, source, FAILURES // 2)
+    guess(corp, source, FAILURES - FAILURES // 2, path=OTHER)
+    with refused(corp, ACTION, "locked_out", COUNTER, profile="iot"):
+        assert_waits(ask(corp, source, credential(OTHER_PASSWORD, user="someone"), path=OTHER))
+
+
+def test_it_stops_neither_get_nor_client_certificates(corp: RunningServer, tmp_path: Path) -> None:
+    source = new_source()
+    guess(corp, source, FAILURES)
+    device = FACTORY.equip(Device(tmp_path, "with-a-certificate"))
+    assert device.certificate is not None
+    context = tls_context(corp.ca_file, certificate=device.certificate_file, key=device.key_file)
+    with RawClient(corp, source=source) as client:
+        client.send(head("GET", "/.well-known/est/corp/cacerts", credential("wrong")))
+        assert client.answer().status == 200
+    with RawClient(corp, source=source, context=context) as client:
+        client.send(post(ENROLL, device.body(), credential("wrong")))
+        assert client.answer().status == 200
+    assert_waits(ask(corp, source, credential(PASSWORD)))
+
+
+def test_other_schemes_count_like_wrong_passwords(corp: RunningServer) -> None:
+    source = new_source()
+    for line in ("Authorization: Bearer x", "Authorization: Basic ?", "Authorization: Digest a=b"):
+        assert_refused(ask(corp, source, line), 401)
+    guess(corp, source, FAILURES - 3)
+    assert_waits(ask(corp, source, credential(PASSWORD)))
+
+
+def test_it_outlives_a_restart(tmp_path: Path) -> None:
+    source = new_source()
+    server = configured_server(tmp_path, settings(tmp_path))
+    with server:
+        guess(server, source, FAILURES)
+        server.stop()
+        server.start()
+        with refused(server, ACTION, "locked_out", COUNTER, profile="corp"):
+            assert_waits(ask(server, source, credential(PASSWORD)))
+
+
+def test_a_window_ends(tmp_path: Path) -> None:
+    source = new_source()
+    server = configured_server(tmp_path, settings(tmp_path) | {"EST_LOCKOUT_WINDOW": "3s"})
+    with server:
+        guess(server, source, FAILURES)
+        refusal = ask(server, source, credential(PASSWORD))
+        assert refusal.status == 429
+        threading.Event().wait(int(refusal.headers["retry-after"]))
+        answer = ask(server, source, credential(PASSWORD))
+        assert answer.status == 200, answer.text
