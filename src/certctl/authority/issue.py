@@ -7,6 +7,7 @@ them against the certificate profile again, whatever the worker said (architectu
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -26,13 +27,22 @@ from certctl.domain.errors import (
     IssuerUnavailable,
     StoreUnavailable,
 )
+from certctl.domain.ids import RandomBytes
 from certctl.domain.keys import describe_key, load_public_key
+from certctl.domain.names import DistinguishedName
 from certctl.domain.order import Order
-from certctl.domain.policy import CertificateProfile, check_contents
-from certctl.domain.ports import Issuer, SignedCertificate
+from certctl.domain.policy import (
+    CertificateProfile,
+    check_attributes,
+    check_contents,
+    request_types,
+)
+from certctl.domain.ports import Issuer, SignedCertificate, Terms
 from certctl.domain.profiles import Operation
+from certctl.wire.attributes import SECRETS
 from certctl.wire.general_names import decode_general_names
 from certctl.wire.names import decode_name
+from certctl.wire.pkcs10 import decode_pkcs10
 
 REPETITION_WINDOW_US = DAY_US
 
@@ -58,15 +68,18 @@ class Fulfilled:
 class IssuingRules:
     """Issuers and certificate profiles as this node has them now."""
 
-    __slots__ = ("_certificate_profiles", "_issuers")
+    __slots__ = ("_certificate_profiles", "_issuers", "_random")
 
     def __init__(
         self,
         issuers: Mapping[str, Issuer],
         certificate_profiles: Mapping[str, CertificateProfile],
+        *,
+        random: RandomBytes = secrets.token_bytes,
     ) -> None:
         self._issuers = issuers
         self._certificate_profiles = certificate_profiles
+        self._random = random
 
     def fulfil(self, order: Order, *, certificate_id: str, now_us: int) -> Fulfilled:
         """Check again, sign, and say what to record. Nothing is on record yet.
@@ -87,13 +100,8 @@ class IssuingRules:
         sans = decode_general_names(order.san_der) if order.san_der else ()
         public_key = load_public_key(order.spki_der)
         check_contents(subject, sans, public_key, profile)
-        signed = issuer.sign(
-            order,
-            profile.allowed_ekus,
-            now_us=now_us,
-            backdate_us=profile.backdate_seconds * SECOND_US,
-            lifetime_us=profile.max_ttl_seconds * SECOND_US,
-        )
+        _check_attributes(order, subject, profile)
+        signed = issuer.sign(order, self._terms(profile), now_us=now_us)
         record = _record(
             order,
             signed,
@@ -115,6 +123,29 @@ class IssuingRules:
             event=event,
             counter=counter,
         )
+
+    def _terms(self, profile: CertificateProfile) -> Terms:
+        shortened_ppm = 0
+        if profile.ttl_jitter_percent:
+            # A part of the whole range, even to one in 65,536.
+            part = int.from_bytes(self._random(2), "big")
+            shortened_ppm = profile.ttl_jitter_percent * 10_000 * part >> 16
+        return Terms(
+            ekus=profile.allowed_ekus,
+            backdate_us=profile.backdate_seconds * SECOND_US,
+            lifetime_us=profile.max_ttl_seconds * SECOND_US,
+            shortened_ppm=shortened_ppm,
+            must_staple=profile.must_staple,
+        )
+
+
+def _check_attributes(
+    order: Order, subject: DistinguishedName, profile: CertificateProfile
+) -> None:
+    """From the request on record, which lacks the attributes that hold challenges."""
+    if profile.required_csr_attributes:
+        types = request_types(decode_pkcs10(order.csr_der))
+        check_attributes(types, subject, profile, unseen=SECRETS)
 
 
 def require_good_credential(order: Order, state: CertificateState | None, now_us: int) -> None:

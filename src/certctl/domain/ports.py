@@ -174,6 +174,25 @@ class SignedCertificate:
     not_after_us: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What the certificate profile adds to an order.
+
+    Attributes:
+        ekus: dotted OIDs; none leaves the extension out.
+        backdate_us: how far notBefore lies before now.
+        lifetime_us: 0 means the issuer's own.
+        shortened_ppm: parts per million by which the lifetime, whosever it is, is cut.
+        must_staple: with the TLS feature ``status_request``.
+    """
+
+    ekus: tuple[str, ...]
+    backdate_us: int
+    lifetime_us: int = 0
+    shortened_ppm: int = 0
+    must_staple: bool = False
+
+
 class Issuer(Protocol):
     """A CA that signs in this process."""
 
@@ -181,13 +200,10 @@ class Issuer(Protocol):
         """DER certificates from the issuing CA up to its root."""
         ...
 
-    def sign(
-        self, order: Order, ekus: Sequence[str], *, now_us: int, backdate_us: int, lifetime_us: int
-    ) -> SignedCertificate:
+    def sign(self, order: Order, terms: Terms, *, now_us: int) -> SignedCertificate:
         """Build and sign the certificate of an order (policy §3).
 
-        ``ekus`` are dotted OIDs. ``lifetime_us`` 0 means the issuer's own; notAfter is
-        capped to the CA's.
+        notAfter is capped to the CA's.
 
         Raises:
             IssuerUnavailable: the key cannot be used now.

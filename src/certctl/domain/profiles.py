@@ -63,6 +63,7 @@ class EstProfile:
     accept_from_profiles: frozenset[str] = frozenset()
     same_subject: bool = True
     base64_form: Base64Form = Base64Form.AUTO
+    csrattrs_template: bool = False
     include_chain: bool = False
     tenant: str | None = None
 

@@ -7,23 +7,30 @@ rules that need the caller and the request side by side.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
+from certctl.domain.common_name import san_of_common_name
 from certctl.domain.csr import Csr
 from certctl.domain.errors import NotAllowed, Unavailable
-from certctl.domain.names import same_subject
+from certctl.domain.names import DistinguishedName, same_subject
 from certctl.domain.order import Order
-from certctl.domain.policy import CertificateProfile, check_contents, check_request
+from certctl.domain.policy import (
+    DEFAULT_PROFILE,
+    CertificateProfile,
+    check_attributes,
+    check_contents,
+    check_request,
+    request_types,
+)
 from certctl.domain.principal import Principal
-from certctl.domain.profiles import Operation
+from certctl.domain.profiles import EstProfile, Operation
 from certctl.domain.san import same_sans
 from certctl.enroll.binding import Binding
 from certctl.enroll.ports import Ports
 from certctl.enroll.request import EstRequest
-from certctl.wire.general_names import decode_general_names
+from certctl.wire.general_names import append_general_name, decode_general_names
 from certctl.wire.names import decode_name
 from certctl.wire.pkcs10 import repetition_input, strip_challenges
-
-BUILT_IN_PROFILE = "default"
 
 
 def authorize(
@@ -36,11 +43,14 @@ def authorize(
         PolicyViolation: the certificate profile does not allow it.
         Unavailable: the certificate profile is missing or disabled: never "no rules".
     """
-    certificate_profile = _certificate_profile(request, ports)
-    renews = _renewed(csr, caller, request, ports)
+    certificate_profile = wanted_profile(request.profile, ports)
+    subject = decode_name(csr.subject_der)
+    original, csr = csr, _with_common_name(csr, subject, certificate_profile)
+    renews = _renewed_either(csr, original, caller, request, ports)
     requested = check_request(csr, certificate_profile)
+    check_attributes(request_types(csr), subject, certificate_profile)
     check_contents(
-        decode_name(csr.subject_der),
+        subject,
         decode_general_names(csr.san_der) if csr.san_der else (),
         csr.public_key,
         certificate_profile,
@@ -73,8 +83,13 @@ def authorize(
     )
 
 
-def _certificate_profile(request: EstRequest, ports: Ports) -> CertificateProfile:
-    wanted = request.profile.certificate_profile_id or BUILT_IN_PROFILE
+def wanted_profile(est_profile: EstProfile, ports: Ports) -> CertificateProfile:
+    """The certificate profile that an EST profile names, as it is now.
+
+    Raises:
+        Unavailable: it is missing or disabled.
+    """
+    wanted = est_profile.certificate_profile_id or DEFAULT_PROFILE.id
     found = ports.certificate_profiles.get(wanted)
     if found is None or not found.enabled:
         raise Unavailable(f"certificate profile {wanted}", retry_after=60)
@@ -91,6 +106,31 @@ def _repetition_key(
         key.update(len(octets).to_bytes(4, "big") + octets)
     key.update(repetition_input(csr))
     return key.digest()
+
+
+def _with_common_name(csr: Csr, subject: DistinguishedName, profile: CertificateProfile) -> Csr:
+    """With the common name among its SANs where the profile says so (``cn_as_san``)."""
+    if not profile.cn_as_san:
+        return csr
+    sans = decode_general_names(csr.san_der) if csr.san_der else ()
+    name = san_of_common_name(subject, sans, profile.allowed_san_types)
+    if name is None:
+        return csr
+    return replace(csr, san_der=append_general_name(csr.san_der, name))
+
+
+def _renewed_either(
+    csr: Csr, original: Csr, caller: Principal, request: EstRequest, ports: Ports
+) -> str | None:
+    """With the copied common name, or as the request came: what is renewed may be from
+    before ``cn_as_san`` was switched on, and the name copied is its own.
+    """
+    try:
+        return _renewed(csr, caller, request, ports)
+    except NotAllowed:
+        if csr is original:
+            raise
+        return _renewed(original, caller, request, ports)
 
 
 def _renewed(csr: Csr, caller: Principal, request: EstRequest, ports: Ports) -> str | None:

@@ -101,6 +101,7 @@ def _profile(
             accept_from_profiles=_accepted(path_id, path_ids, decided.modes, given),
             same_subject=given.value(names.REENROLL_REQUIRE_SAME_SUBJECT, path_id),
             base64_form=given.value(names.BASE64, path_id),
+            csrattrs_template=given.value(names.CSRATTRS_TEMPLATE, path_id),
             include_chain=given.value(names.INCLUDE_CHAIN, path_id),
             tenant=given.value(names.TENANT, path_id),
         ),

@@ -30,10 +30,6 @@ class Later:
     works: Callable[[Any], bool] | None = None
 
 
-def _default_profile(value: str) -> bool:
-    return value == "default"
-
-
 LATER: Final = (
     Later(variable=server.TLS12_PORT),
     Later(variable=server.PKI_HTTP_PORT),
@@ -46,7 +42,6 @@ LATER: Final = (
     Later(variable=server.RATE_LIMIT_ENABLED),
     Later(variable=server.RATE_LIMIT_RPS),
     Later(variable=server.RATE_LIMIT_BURST),
-    Later(variable=server.CERTIFICATE_PROFILES_DIR),
     Later(variable=server.CONFIG_ENCRYPTION_KEY),
     Later(
         variable=server.DATABASE_URL,
@@ -55,12 +50,6 @@ LATER: Final = (
     ),
     Later(variable=est.EST_LOCKOUT_FAILURES),
     Later(variable=est.EST_LOCKOUT_WINDOW),
-    Later(
-        variable=est.EST_PROFILE_ID,
-        remedy="unset it, or set it to default",
-        works=_default_profile,
-    ),
-    Later(variable=est.PROFILE_ID, remedy="unset it, or set it to default", works=_default_profile),
     Later(variable=est.CHANNEL_BINDING_REQUIRED),
     Later(variable=est.RATE_LIMIT_PER_PRINCIPAL_24H),
     Later(variable=est.MTLS_CRL_POLICY, remedy="unset it, or set it to soft"),
