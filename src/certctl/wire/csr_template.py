@@ -43,7 +43,7 @@ _SUBJECT_TYPES = frozenset(OIDS.values())
 def request_template(
     profile: CertificateProfile, *, key: AllowedKey | None, bindings: Sequence[str] = ()
 ) -> bytes:
-    """The attribute (DER) of CsrAttrs that holds the template; empty when it says nothing.
+    """The attribute (DER) of CsrAttrs that holds the template; empty without any attribute.
 
     Args:
         profile: whose rules it tells.
@@ -61,7 +61,8 @@ def request_template(
     ]
     asked = [_attribute(oid) for oid in attributes]
     asked += _extensions(profile.allowed_ekus, extensions)
-    if not subject and key is None and not asked:
+    if not asked:
+        # Its attributes are at least one (RFC 9908's module); the older form says the rest.
         return b""
     content = encode(
         SEQUENCE,

@@ -43,9 +43,13 @@ GOLDEN = {
         + "a126"
         + CLIENT_AUTH,
     ),
-    "Ed25519 alone": (
-        CertificateProfile(id="cp", allowed_key_algorithms=ED, allowed_ekus=()),
-        f"302606032b6570301f{HEAD}10300e" + "020100a0073005" + "06032b6570" + "a100",
+    "Ed25519, clientAuth": (
+        CertificateProfile(id="cp", allowed_key_algorithms=ED),
+        "307206032b6570"
+        + CLIENT_AUTH
+        + f"3045{HEAD}363034020100a00730050603"
+        + "2b6570a126"
+        + CLIENT_AUTH,
     ),
 }
 
@@ -145,5 +149,7 @@ def test_attributes_of_the_request_have_no_value() -> None:
     }
 
 
-def test_nothing_to_say_is_no_template() -> None:
+def test_without_an_attribute_there_is_no_template() -> None:
+    bare = CertificateProfile(id="cp", allowed_ekus=(), allowed_key_algorithms=ED)
+    assert csrattrs_of(bare, template=True) == csrattrs_of(bare)
     assert csrattrs_of(CertificateProfile(id="cp", allowed_ekus=()), template=True) == b""

@@ -184,7 +184,9 @@ BUDGET = settings(max_examples=60, deadline=dt.timedelta(seconds=5))
 @BUDGET
 @given(profile=PROFILES)
 def test_a_request_from_csrattrs_alone_is_accepted(reader: Any, profile: Any) -> None:
-    asked = reader(csrattrs_of(profile, template=True))
+    der = csrattrs_of(profile, template=True)
+    # Without any attribute there is no template, and such a client reads the old form.
+    asked = reader(der) if bytes.fromhex("060b2a864886f70d010910023d") in der else read_old(der)
     assert judge(csr_from(asked), profile) == ""
 
 
