@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
+from certctl.authority.facts import Facts
+from certctl.authority.key_rules import check_key_on_record, key_of
 from certctl.domain.audit import AuditAction, AuditEvent, Counter, Outcome
 from certctl.domain.certificates import (
     CertificateRecord,
@@ -29,6 +31,7 @@ from certctl.domain.errors import (
 )
 from certctl.domain.ids import RandomBytes
 from certctl.domain.keys import describe_key, load_public_key
+from certctl.domain.known_weak import check_known_weak
 from certctl.domain.names import DistinguishedName
 from certctl.domain.order import Order
 from certctl.domain.policy import (
@@ -81,14 +84,17 @@ class IssuingRules:
         self._certificate_profiles = certificate_profiles
         self._random = random
 
-    def fulfil(self, order: Order, *, certificate_id: str, now_us: int) -> Fulfilled:
+    def fulfil(self, order: Order, *, certificate_id: str, facts: Facts) -> Fulfilled:
         """Check again, sign, and say what to record. Nothing is on record yet.
+
+        ``facts`` are those of the batch that the order is in.
 
         Raises:
             PolicyViolation: what would be signed is not allowed.
             IssuerUnavailable: the key cannot be used now.
             StoreUnavailable: the certificate profile is gone.
         """
+        now_us = facts.now_us
         issuer = self._issuers.get(order.issuer_id)
         if issuer is None:
             raise IssuerUnavailable(f"issuer {order.issuer_id}", retry_after=60)
@@ -100,6 +106,15 @@ class IssuingRules:
         sans = decode_general_names(order.san_der) if order.san_der else ()
         public_key = load_public_key(order.spki_der)
         check_contents(subject, sans, public_key, profile)
+        check_known_weak(public_key)
+        key = key_of(order)
+        check_key_on_record(
+            order,
+            profile,
+            key=key,
+            facts=facts.keys.get(key),
+            issuers=self._issuers.values(),
+        )
         _check_attributes(order, subject, profile)
         signed = issuer.sign(order, self._terms(profile), now_us=now_us)
         record = _record(
@@ -110,6 +125,7 @@ class IssuingRules:
             subject=subject.text(),
             sans=tuple(map(str, sans)),
             key_algorithm=str(describe_key(public_key)),
+            key=key,
         )
         about: dict[str, str | int | list[str]] = {
             "serial": record.serial,
@@ -227,6 +243,7 @@ def _record(
     subject: str,
     sans: tuple[str, ...],
     key_algorithm: str,
+    key: bytes,
 ) -> CertificateRecord:
     return CertificateRecord(
         id=certificate_id,
@@ -241,7 +258,7 @@ def _record(
         sans=sans,
         san_der=order.san_der,
         key_algorithm=key_algorithm,
-        spki_sha256=hashlib.sha256(order.spki_der).digest(),
+        spki_sha256=key,
         fingerprint=hashlib.sha256(signed.der).digest(),
         not_before_us=signed.not_before_us,
         not_after_us=signed.not_after_us,

@@ -205,7 +205,8 @@ class AuthorityService:
             event, counter = repeated_event(order, der, now_us=facts.now_us)
             issued = Issued(der=der, repeated=True)
         else:
-            done = self._rules.fulfil(order, certificate_id=self._new_id(), now_us=facts.now_us)
+            done = self._rules.fulfil(order, certificate_id=self._new_id(), facts=facts)
+            facts.note_issued(done.record)
             facts.repeated[order.repetition_key] = done.record.der
             event, counter = done.event, done.counter
             turn.fulfilled.append(done)

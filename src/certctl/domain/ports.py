@@ -13,7 +13,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
-from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
+from certctl.domain.certificates import (
+    CertificateKey,
+    CertificateRecord,
+    CertificateState,
+    KeyFacts,
+)
 from certctl.domain.order import Issued, Order
 from certctl.domain.principal import Credential
 from certctl.domain.revocation import RevocationReason
@@ -30,6 +35,10 @@ class Transaction(Protocol):
 
     def repeated_certificates(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, bytes]:
         """DER by repetition key, for keys unexpired whose certificate is valid now."""
+        ...
+
+    def key_facts(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, KeyFacts]:
+        """What is on record by SHA-256 of SubjectPublicKeyInfo; unknown keys are left out."""
         ...
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None: ...

@@ -12,6 +12,7 @@ from dataclasses import replace
 from certctl.domain.common_name import san_of_common_name
 from certctl.domain.csr import Csr
 from certctl.domain.errors import NotAllowed, Unavailable
+from certctl.domain.known_weak import check_known_weak
 from certctl.domain.names import DistinguishedName, same_subject
 from certctl.domain.order import Order
 from certctl.domain.policy import (
@@ -55,6 +56,7 @@ def authorize(
         csr.public_key,
         certificate_profile,
     )
+    check_known_weak(csr.public_key)
     credential = caller.credential
     return Order(
         request_id=request.request_id,

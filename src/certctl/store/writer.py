@@ -16,7 +16,12 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from certctl.domain.audit import Counter, RecordedEvent
-from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
+from certctl.domain.certificates import (
+    CertificateKey,
+    CertificateRecord,
+    CertificateState,
+    KeyFacts,
+)
 from certctl.domain.errors import StoreUnavailable
 from certctl.domain.ports import DuplicateKey
 from certctl.domain.revocation import RevocationReason
@@ -26,6 +31,7 @@ from certctl.store.errors import CaMismatch
 from certctl.store.queries import audit as audit_queries
 from certctl.store.queries import certificates as certificate_queries
 from certctl.store.queries import identity as identity_queries
+from certctl.store.queries import keys as key_queries
 from certctl.store.queries import repetitions as repetition_queries
 
 T = TypeVar("T")
@@ -145,6 +151,9 @@ class SqlTransaction:
 
     def repeated_certificates(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, bytes]:
         return self._run(repetition_queries.repeated_certificates, keys, now_us)
+
+    def key_facts(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, KeyFacts]:
+        return self._run(key_queries.key_facts, keys, now_us)
 
     def last_event(self, node: str) -> RecordedEvent | None:
         return self._run(audit_queries.last_event, node)
