@@ -165,11 +165,21 @@ def quickstart_server(
 def ruled_server(
     directory: Path, environment: Mapping[str, str], rules: Mapping[str, object]
 ) -> RunningServer:
-    """``configured_server`` whose default certificate profile has these fields."""
-    server = configured_server(directory, environment)
-    server.program = (sys.executable, "-P", str(Path(__file__).with_name("careful.py")))
-    server.environment["RULES"] = json.dumps(rules)
-    return server
+    """``configured_server`` whose EST profiles all have a certificate profile ``ruled``."""
+    profiles = directory / "certificate-profiles"
+    write_rules(profiles, rules)
+    infixes = [each.strip().upper() for each in environment["EST_PROFILES"].split(",")]
+    bound = {f"EST_PROFILE_{infix}_PROFILE_ID": "ruled" for infix in infixes}
+    return configured_server(
+        directory, {"CERTIFICATE_PROFILES_DIR": str(profiles)} | bound | dict(environment)
+    )
+
+
+def write_rules(profiles: Path, rules: Mapping[str, object], name: str = "ruled") -> None:
+    """One certificate profile as a TOML file; JSON of plain values is TOML as well."""
+    profiles.mkdir(exist_ok=True)
+    lines = [f"{field} = {json.dumps(value)}\n" for field, value in rules.items()]
+    (profiles / f"{name}.toml").write_text("".join(lines))
 
 
 def configured_server(

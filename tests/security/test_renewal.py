@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from tests.harness.device import Device, certificates_of
 from tests.harness.http import basic, tls_context
 from tests.harness.raw import Answer, RawClient, post
 from tests.harness.records import Ledger, Refused, all_events
-from tests.harness.server import RunningServer, configured_server, ruled_server
+from tests.harness.server import RunningServer, configured_server, ruled_server, write_rules
 from tests.security.enrollment import assert_refused
 from tests.unit.wire import forge
 
@@ -331,7 +330,7 @@ def test_after_a_change_of_the_rules_the_same_request_is_a_new_one(tmp_path: Pat
     body = Device(tmp_path, "ruled").csr().public_bytes(Encoding.DER)
     answers = []
     for most in (20, 20, 19):
-        running.environment["RULES"] = json.dumps({"max_sans": most})
+        write_rules(tmp_path / "certificate-profiles", {"max_sans": most})
         with running:
             answers.append(send(running, "simpleenroll", "demo", body).body)
     assert answers[0] == answers[1]

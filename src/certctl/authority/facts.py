@@ -7,11 +7,18 @@ is decided: what an earlier order does, a later one in the same batch must see.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from certctl.authority.key_rules import key_of
 from certctl.authority.lockout import Sources, read_sources
 from certctl.domain.approval import WaitingRequest
-from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
+from certctl.domain.certificates import (
+    CertificateKey,
+    CertificateRecord,
+    CertificateState,
+    KeyFacts,
+    KeyUse,
+)
 from certctl.domain.limit import limit_key
 from certctl.domain.lockout import LockoutRule
 from certctl.domain.order import Order
@@ -32,6 +39,7 @@ class Facts:
     waiting: how many requests wait, where one of these orders may have to.
     hits: what each limit has counted, by its key; only of orders that have a limit.
     sources: wrong passwords by source; asked for where an order came with a password.
+    keys: what is on record about public keys, by SHA-256 of SubjectPublicKeyInfo.
     """
 
     now_us: int
@@ -42,6 +50,13 @@ class Facts:
     requests: dict[bytes, WaitingRequest]
     waiting: int
     sources: Sources
+    keys: dict[bytes, KeyFacts]
+
+    def note_issued(self, record: CertificateRecord) -> None:
+        """A certificate of this batch: the orders behind it must see its key as used."""
+        known = self.keys.get(record.spki_sha256, KeyFacts())
+        use = KeyUse(record.id, record.subject_der, record.san_der)
+        self.keys[record.spki_sha256] = replace(known, uses=(*known.uses, use))
 
 
 def gather(
@@ -72,6 +87,7 @@ def gather(
         waiting=transaction.waiting_number(now_us) if approved else 0,
         hits=dict(transaction.limit_hits(limited)) if limited else {},
         sources=read_sources(by_password, transaction, lockout, now_us),
+        keys=dict(transaction.key_facts({key_of(order) for order in orders}, now_us)),
     )
 
 

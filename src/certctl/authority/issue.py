@@ -7,11 +7,14 @@ them against the certificate profile again, whatever the worker said (architectu
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cryptography import x509
 
+from certctl.authority.facts import Facts
+from certctl.authority.key_rules import check_key_on_record, key_of
 from certctl.domain.audit import AuditAction, AuditEvent, Counter, Outcome
 from certctl.domain.certificates import (
     CertificateRecord,
@@ -26,14 +29,25 @@ from certctl.domain.errors import (
     IssuerUnavailable,
     StoreUnavailable,
 )
+from certctl.domain.ids import RandomBytes
 from certctl.domain.keys import describe_key, load_public_key
+from certctl.domain.known_weak import check_known_weak
+from certctl.domain.names import DistinguishedName
 from certctl.domain.order import Order
-from certctl.domain.policy import CertificateProfile, check_change, check_contents
-from certctl.domain.ports import Issuer, SignedCertificate
+from certctl.domain.policy import (
+    CertificateProfile,
+    check_attributes,
+    check_change,
+    check_contents,
+    request_types,
+)
+from certctl.domain.ports import Issuer, SignedCertificate, Terms
 from certctl.domain.profiles import Operation
 from certctl.domain.revocation import RevocationReason
+from certctl.wire.attributes import SECRETS
 from certctl.wire.general_names import decode_general_names
 from certctl.wire.names import decode_name
+from certctl.wire.pkcs10 import decode_pkcs10
 
 REPETITION_WINDOW_US = DAY_US
 
@@ -56,6 +70,7 @@ class Checked:
     subject: str
     sans: tuple[str, ...]
     key_algorithm: str
+    key: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,23 +86,28 @@ class Fulfilled:
 class IssuingRules:
     """Issuers and certificate profiles as this node has them now."""
 
-    __slots__ = ("_certificate_profiles", "_issuers")
+    __slots__ = ("_certificate_profiles", "_issuers", "_random")
 
     def __init__(
         self,
         issuers: Mapping[str, Issuer],
         certificate_profiles: Mapping[str, CertificateProfile],
+        *,
+        random: RandomBytes = secrets.token_bytes,
     ) -> None:
         self._issuers = issuers
         self._certificate_profiles = certificate_profiles
+        self._random = random
 
     def needs_approval(self, order: Order) -> bool:
         """Whether operators decide on it, by the certificate profile as it is here."""
         profile = self._certificate_profiles.get(order.certificate_profile)
         return profile is not None and profile.requires_approval
 
-    def check(self, order: Order) -> Checked:
+    def check(self, order: Order, facts: Facts) -> Checked:
         """Read what would be signed, and judge it by the certificate profile again.
+
+        ``facts`` are those of the batch that the order is in.
 
         Raises:
             PolicyViolation: it is not allowed.
@@ -108,6 +128,16 @@ class IssuingRules:
         sans = decode_general_names(order.san_der) if order.san_der else ()
         public_key = load_public_key(order.spki_der)
         check_contents(subject, sans, public_key, profile)
+        check_known_weak(public_key)
+        key = key_of(order)
+        check_key_on_record(
+            order,
+            profile,
+            key=key,
+            facts=facts.keys.get(key),
+            issuers=self._issuers.values(),
+        )
+        _check_attributes(order, subject, profile)
         return Checked(
             order=order,
             issuer=issuer,
@@ -115,6 +145,7 @@ class IssuingRules:
             subject=subject.text(),
             sans=tuple(map(str, sans)),
             key_algorithm=str(describe_key(public_key)),
+            key=key,
         )
 
     def fulfil(self, checked: Checked, *, certificate_id: str, now_us: int) -> Fulfilled:
@@ -124,13 +155,7 @@ class IssuingRules:
             IssuerUnavailable: the key cannot be used now.
         """
         order, profile = checked.order, checked.profile
-        signed = checked.issuer.sign(
-            order,
-            profile.allowed_ekus,
-            now_us=now_us,
-            backdate_us=profile.backdate_seconds * SECOND_US,
-            lifetime_us=profile.max_ttl_seconds * SECOND_US,
-        )
+        signed = checked.issuer.sign(order, self._terms(profile), now_us=now_us)
         record = _record(checked, signed, certificate_id=certificate_id, now_us=now_us)
         about: dict[str, str | int | list[str]] = {
             "serial": record.serial,
@@ -144,6 +169,29 @@ class IssuingRules:
             event=event,
             counter=counter,
         )
+
+    def _terms(self, profile: CertificateProfile) -> Terms:
+        shortened_ppm = 0
+        if profile.ttl_jitter_percent:
+            # A part of the whole range, even to one in 65,536.
+            part = int.from_bytes(self._random(2), "big")
+            shortened_ppm = profile.ttl_jitter_percent * 10_000 * part >> 16
+        return Terms(
+            ekus=profile.allowed_ekus,
+            backdate_us=profile.backdate_seconds * SECOND_US,
+            lifetime_us=profile.max_ttl_seconds * SECOND_US,
+            shortened_ppm=shortened_ppm,
+            must_staple=profile.must_staple,
+        )
+
+
+def _check_attributes(
+    order: Order, subject: DistinguishedName, profile: CertificateProfile
+) -> None:
+    """From the request on record, which lacks the attributes that hold challenges."""
+    if profile.required_csr_attributes:
+        types = request_types(decode_pkcs10(order.csr_der))
+        check_attributes(types, subject, profile, unseen=SECRETS)
 
 
 def require_good_credential(
@@ -243,7 +291,7 @@ def _record(
         sans=checked.sans,
         san_der=order.san_der,
         key_algorithm=checked.key_algorithm,
-        spki_sha256=hashlib.sha256(order.spki_der).digest(),
+        spki_sha256=checked.key,
         fingerprint=hashlib.sha256(signed.der).digest(),
         not_before_us=signed.not_before_us,
         not_after_us=signed.not_after_us,

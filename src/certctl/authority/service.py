@@ -275,7 +275,7 @@ class AuthorityService:
     def _issue(self, order: Order, facts: Facts, turn: _Turn) -> Fulfilled:
         """Gates 12 to 14: for a request that was not answered before."""
         now_us = facts.now_us
-        checked = self._rules.check(order)
+        checked = self._rules.check(order, facts)
         require_renewable(order, facts)
         key: bytes | None = None
         counted: tuple[int, ...] = ()
@@ -289,6 +289,7 @@ class AuthorityService:
         done = self._rules.fulfil(checked, certificate_id=self._new_id(), now_us=now_us)
         # What comes later in this batch must see what this one has taken.
         facts.repeated[order.repetition_key] = done.record.der
+        facts.note_issued(done.record)
         if key is not None:
             facts.hits[key] = turn.hits[key] = one_more(counted, now_us)
         if request is not None:

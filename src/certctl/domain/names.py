@@ -14,6 +14,7 @@ from certctl.domain.errors import PolicyViolation
 from certctl.domain.plain_text import check_text, shown
 
 COMMON_NAME = "2.5.4.3"
+SERIAL_NUMBER = "2.5.4.5"
 EMAIL_ADDRESS = "1.2.840.113549.1.9.1"
 UNSTRUCTURED_NAME = "1.2.840.113549.1.9.2"
 DOMAIN_COMPONENT = "0.9.2342.19200300.100.1.25"
@@ -38,10 +39,10 @@ _DIRECTORY_STRINGS = frozenset({UTF8_STRING, PRINTABLE_STRING})
 # write their host name as unstructuredName.
 _IA5_ATTRIBUTES = frozenset({EMAIL_ADDRESS, UNSTRUCTURED_NAME, DOMAIN_COMPONENT})
 
-_KEYWORDS = {
+KEYWORDS = {
     COMMON_NAME: "CN",
     "2.5.4.4": "SN",
-    "2.5.4.5": "serialNumber",
+    SERIAL_NUMBER: "serialNumber",
     "2.5.4.6": "C",
     "2.5.4.7": "L",
     "2.5.4.8": "ST",
@@ -58,6 +59,9 @@ _KEYWORDS = {
     EMAIL_ADDRESS: "emailAddress",
     UNSTRUCTURED_NAME: "unstructuredName",
 }
+
+OIDS = {keyword: oid for oid, keyword in KEYWORDS.items()}
+"""By the keywords in which profiles and people write them."""
 
 _SPECIAL = frozenset('",+;<>\\')
 
@@ -76,7 +80,7 @@ class NameAttribute:
 
     def __str__(self) -> str:
         text = _escaped(self.text) if self.tag in STRING_TAGS else self.text
-        return f"{_KEYWORDS.get(self.oid, self.oid)}={text}"
+        return f"{KEYWORDS.get(self.oid, self.oid)}={text}"
 
 
 RelativeName = tuple[NameAttribute, ...]
@@ -99,6 +103,12 @@ class DistinguishedName:
             return str(self.rdns[0][0])
         return ",".join("+".join(map(str, rdn)) for rdn in reversed(self.rdns))
 
+    def values(self, oid: str) -> tuple[str, ...]:
+        """Texts of all attributes of one type, most general first; unescaped."""
+        return tuple(
+            attribute.text for rdn in self.rdns for attribute in rdn if attribute.oid == oid
+        )
+
     def common_name(self) -> str | None:
         """The most specific (last) CN as it was written; unescaped."""
         for rdn in reversed(self.rdns):
@@ -118,6 +128,12 @@ def same_subject(one: DistinguishedName, other: DistinguishedName) -> bool:
         Counter(map(_comparable, left)) == Counter(map(_comparable, right))
         for left, right in zip(one.rdns, other.rdns, strict=True)
     )
+
+
+def begins_with(name: DistinguishedName, base: DistinguishedName) -> bool:
+    """``name`` is ``base`` or below it in the tree; RDNs compared as for renewals."""
+    depth = len(base.rdns)
+    return same_subject(DistinguishedName(rdns=name.rdns[:depth]), base)
 
 
 def check_name(name: DistinguishedName) -> None:
@@ -149,7 +165,7 @@ def check_name(name: DistinguishedName) -> None:
                     got=f"{len(text)} characters in {shown(str(attribute))}",
                 )
             if not (text.isascii() and text.isprintable()):
-                check_text(text, of=_KEYWORDS.get(attribute.oid, attribute.oid))
+                check_text(text, of=KEYWORDS.get(attribute.oid, attribute.oid))
     if attributes > MAX_ATTRIBUTES:
         raise PolicyViolation(
             "subject", wanted=f"at most {MAX_ATTRIBUTES} attributes", got=str(attributes)

@@ -14,7 +14,12 @@ from typing import Protocol
 
 from certctl.domain.approval import Decision, RequestStatus, WaitingRequest
 from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
-from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
+from certctl.domain.certificates import (
+    CertificateKey,
+    CertificateRecord,
+    CertificateState,
+    KeyFacts,
+)
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
@@ -34,6 +39,10 @@ class Transaction(Protocol):
 
     def repeated_certificates(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, bytes]:
         """DER by repetition key, for keys unexpired whose certificate is valid now."""
+        ...
+
+    def key_facts(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, KeyFacts]:
+        """What is on record by SHA-256 of SubjectPublicKeyInfo; unknown keys are left out."""
         ...
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None: ...
@@ -343,6 +352,25 @@ class SignedCertificate:
     not_after_us: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What the certificate profile adds to an order.
+
+    Attributes:
+        ekus: dotted OIDs; none leaves the extension out.
+        backdate_us: how far notBefore lies before now.
+        lifetime_us: 0 means the issuer's own.
+        shortened_ppm: parts per million by which the lifetime, whosever it is, is cut.
+        must_staple: with the TLS feature ``status_request``.
+    """
+
+    ekus: tuple[str, ...]
+    backdate_us: int
+    lifetime_us: int = 0
+    shortened_ppm: int = 0
+    must_staple: bool = False
+
+
 class Issuer(Protocol):
     """A CA that signs in this process."""
 
@@ -350,13 +378,10 @@ class Issuer(Protocol):
         """DER certificates from the issuing CA up to its root."""
         ...
 
-    def sign(
-        self, order: Order, ekus: Sequence[str], *, now_us: int, backdate_us: int, lifetime_us: int
-    ) -> SignedCertificate:
+    def sign(self, order: Order, terms: Terms, *, now_us: int) -> SignedCertificate:
         """Build and sign the certificate of an order (policy §3).
 
-        ``ekus`` are dotted OIDs. ``lifetime_us`` 0 means the issuer's own; notAfter is
-        capped to the CA's.
+        notAfter is capped to the CA's.
 
         Raises:
             IssuerUnavailable: the key cannot be used now.

@@ -92,6 +92,7 @@ class EstProfile:
     reenroll_grace_us: int = 0
     on_reenroll: OnReenroll = OnReenroll.KEEP
     base64_form: Base64Form = Base64Form.AUTO
+    csrattrs_template: bool = False
     include_chain: bool = False
     limit_24h: int = 0
     tenant: str | None = None

@@ -7,24 +7,33 @@ rules that need the caller and the request side by side.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
+from certctl.domain.common_name import san_of_common_name
 from certctl.domain.csr import Csr
 from certctl.domain.errors import NotAllowed, PolicyViolation, Unavailable
-from certctl.domain.names import same_subject
+from certctl.domain.known_weak import check_known_weak
+from certctl.domain.names import DistinguishedName, same_subject
 from certctl.domain.order import Order
-from certctl.domain.policy import CertificateProfile, check_change, check_contents, check_request
+from certctl.domain.policy import (
+    DEFAULT_PROFILE,
+    CertificateProfile,
+    check_attributes,
+    check_change,
+    check_contents,
+    check_request,
+    request_types,
+)
 from certctl.domain.principal import Principal
-from certctl.domain.profiles import OnReenroll, Operation, ReenrollKey
+from certctl.domain.profiles import EstProfile, OnReenroll, Operation, ReenrollKey
 from certctl.domain.san import same_sans
 from certctl.enroll.binding import Binding
 from certctl.enroll.ports import Ports
 from certctl.enroll.request import EstRequest
 from certctl.wire.certified_key import certifies_key
-from certctl.wire.general_names import decode_general_names
+from certctl.wire.general_names import append_general_name, decode_general_names
 from certctl.wire.names import decode_name
 from certctl.wire.pkcs10 import repetition_input, strip_challenges
-
-BUILT_IN_PROFILE = "default"
 
 
 def authorize(
@@ -37,16 +46,20 @@ def authorize(
         PolicyViolation: the certificate profile does not allow it.
         Unavailable: the certificate profile is missing or disabled: never "no rules".
     """
-    certificate_profile = _certificate_profile(request, ports)
-    renews = _renewed(csr, caller, request, ports)
-    subject_der, san_der = _names(csr, request, certificate_profile)
+    certificate_profile = wanted_profile(request.profile, ports)
+    original, csr = csr, _with_common_name(csr, certificate_profile)
+    renews = _renewed_either(csr, original, caller, request, ports)
+    subject_der, san_der = _names(csr, original, request, certificate_profile)
+    subject = decode_name(subject_der)
     requested = check_request(csr, certificate_profile)
+    check_attributes(request_types(csr), subject, certificate_profile)
     check_contents(
-        decode_name(subject_der),
+        subject,
         decode_general_names(san_der) if san_der else (),
         csr.public_key,
         certificate_profile,
     )
+    check_known_weak(csr.public_key)
     credential = caller.credential
     return Order(
         request_id=request.request_id,
@@ -80,8 +93,13 @@ def authorize(
     )
 
 
-def _certificate_profile(request: EstRequest, ports: Ports) -> CertificateProfile:
-    wanted = request.profile.certificate_profile_id or BUILT_IN_PROFILE
+def wanted_profile(est_profile: EstProfile, ports: Ports) -> CertificateProfile:
+    """The certificate profile that an EST profile names, as it is now.
+
+    Raises:
+        Unavailable: it is missing or disabled.
+    """
+    wanted = est_profile.certificate_profile_id or DEFAULT_PROFILE.id
     found = ports.certificate_profiles.get(wanted)
     if found is None or not found.enabled:
         raise Unavailable(f"certificate profile {wanted}", retry_after=60)
@@ -98,6 +116,36 @@ def _repetition_key(
         key.update(len(octets).to_bytes(4, "big") + octets)
     key.update(repetition_input(csr))
     return key.digest()
+
+
+def _with_common_name(csr: Csr, profile: CertificateProfile) -> Csr:
+    """With the common name among its SANs where the profile says so (``cn_as_san``)."""
+    if not profile.cn_as_san:
+        return csr
+    san_der = _san_with_common_name(decode_name(csr.subject_der), csr.san_der, profile)
+    return csr if san_der == csr.san_der else replace(csr, san_der=san_der)
+
+
+def _san_with_common_name(
+    subject: DistinguishedName, san_der: bytes, profile: CertificateProfile
+) -> bytes:
+    sans = decode_general_names(san_der) if san_der else ()
+    name = san_of_common_name(subject, sans, profile.allowed_san_types)
+    return san_der if name is None else append_general_name(san_der, name)
+
+
+def _renewed_either(
+    csr: Csr, original: Csr, caller: Principal, request: EstRequest, ports: Ports
+) -> str | None:
+    """With the copied common name, or as the request came: what is renewed may be from
+    before ``cn_as_san`` was switched on, and the name copied is its own.
+    """
+    try:
+        return _renewed(csr, caller, request, ports)
+    except NotAllowed:
+        if csr is original:
+            raise
+        return _renewed(original, caller, request, ports)
 
 
 def _renewed(csr: Csr, caller: Principal, request: EstRequest, ports: Ports) -> str | None:
@@ -123,8 +171,10 @@ def _renewed(csr: Csr, caller: Principal, request: EstRequest, ports: Ports) -> 
     return caller.credential.certificate_id
 
 
-def _names(csr: Csr, request: EstRequest, profile: CertificateProfile) -> tuple[bytes, bytes]:
-    """Subject and SANs (DER) that are asked for.
+def _names(
+    csr: Csr, original: Csr, request: EstRequest, profile: CertificateProfile
+) -> tuple[bytes, bytes]:
+    """Subject and SANs (DER) that are asked for; ``csr`` is ``original`` with its CN copied.
 
     RFC 6402 §2.8: in a renewal, where the certificate profile allows it, they may be
     others than those of the CSR, which are the old ones.
@@ -140,7 +190,10 @@ def _names(csr: Csr, request: EstRequest, profile: CertificateProfile) -> tuple[
         )
     check_change(profile)
     subject_der = csr.subject_der if asked.subject_der is None else asked.subject_der
-    return subject_der, csr.san_der if asked.san_der is None else asked.san_der
+    san_der = original.san_der if asked.san_der is None else asked.san_der
+    if profile.cn_as_san:
+        san_der = _san_with_common_name(decode_name(subject_der), san_der, profile)
+    return subject_der, san_der
 
 
 def _newest_on_record(csr: Csr, request: EstRequest, ports: Ports) -> str:

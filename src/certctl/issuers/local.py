@@ -19,7 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.domain.errors import IssuerUnavailable, PolicyViolation
 from certctl.domain.order import Order
-from certctl.domain.ports import SignedCertificate
+from certctl.domain.ports import SignedCertificate, Terms
 from certctl.issuers import local_files
 from certctl.issuers.ca_checks import check_ca, name_der, read_chain
 from certctl.issuers.signers.file import FileSigner, KeyType, load_key
@@ -163,9 +163,7 @@ class LocalCA:
         """DER certificates from the issuing CA up to its root."""
         return self._chain
 
-    def sign(
-        self, order: Order, ekus: Sequence[str], *, now_us: int, backdate_us: int, lifetime_us: int
-    ) -> SignedCertificate:
+    def sign(self, order: Order, terms: Terms, *, now_us: int) -> SignedCertificate:
         """Build and sign the certificate of an order (policy §3).
 
         notBefore is never before the CA's own, and notAfter never after it.
@@ -177,15 +175,17 @@ class LocalCA:
         """
         if order.subject_der == EMPTY_NAME and not order.san_der:
             raise PolicyViolation("subject", wanted="a subject or a SAN", got="neither")
+        lifetime_us = terms.lifetime_us or self._lifetime_us
         return self._issue(
             subject_der=order.subject_der,
             spki_der=order.spki_der,
             san_der=order.san_der,
             key_agreement=order.key_agreement,
-            ekus=ekus,
+            ekus=terms.ekus,
             now_us=now_us,
-            not_before_us=now_us - backdate_us,
-            not_after_us=now_us + (lifetime_us or self._lifetime_us),
+            not_before_us=now_us - terms.backdate_us,
+            not_after_us=now_us + lifetime_us - lifetime_us * terms.shortened_ppm // 1_000_000,
+            must_staple=terms.must_staple,
         )
 
     def issue_server_certificate(
@@ -230,6 +230,7 @@ class LocalCA:
         now_us: int,
         not_before_us: int,
         not_after_us: int,
+        must_staple: bool = False,
     ) -> SignedCertificate:
         if not self._not_before_us <= now_us <= self._not_after_us:
             raise IssuerUnavailable(f"issuer {self.issuer_id}", retry_after=_RETRY_AFTER)
@@ -245,6 +246,7 @@ class LocalCA:
             san_der=san_der,
             key_agreement=key_agreement,
             ekus=ekus,
+            must_staple=must_staple,
         )
         return SignedCertificate(
             der=self._template.seal(to_be_signed, self._signer.sign(to_be_signed)),

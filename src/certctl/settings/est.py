@@ -112,6 +112,7 @@ def _profile(
             challenge_password=given.value(names.CHALLENGE_PASSWORD, path_id),
             same_subject=given.value(names.REENROLL_REQUIRE_SAME_SUBJECT, path_id),
             base64_form=given.value(names.BASE64, path_id),
+            csrattrs_template=given.value(names.CSRATTRS_TEMPLATE, path_id),
             include_chain=given.value(names.INCLUDE_CHAIN, path_id),
             reenroll_key=given.value(names.REENROLL_KEY, path_id),
             reenroll_grace_us=given.value(names.REENROLL_GRACE, path_id) * SECOND_US,

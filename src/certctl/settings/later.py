@@ -30,10 +30,6 @@ class Later:
     works: Callable[[Any], bool] | None = None
 
 
-def _default_profile(value: str) -> bool:
-    return value == "default"
-
-
 LATER: Final = (
     Later(variable=server.PKI_HTTP_PORT),
     Later(variable=server.METRICS_PORT),
@@ -44,19 +40,12 @@ LATER: Final = (
     Later(variable=server.RATE_LIMIT_ENABLED),
     Later(variable=server.RATE_LIMIT_RPS),
     Later(variable=server.RATE_LIMIT_BURST),
-    Later(variable=server.CERTIFICATE_PROFILES_DIR),
     Later(variable=server.CONFIG_ENCRYPTION_KEY),
     Later(
         variable=server.DATABASE_URL,
         remedy="unset it, or give a sqlite:/// URL",
         works=lambda value: value.startswith("sqlite:///"),
     ),
-    Later(
-        variable=est.EST_PROFILE_ID,
-        remedy="unset it, or set it to default",
-        works=_default_profile,
-    ),
-    Later(variable=est.PROFILE_ID, remedy="unset it, or set it to default", works=_default_profile),
     Later(variable=est.MTLS_CRL_POLICY, remedy="unset it, or set it to soft"),
     Later(variable=est.RA_CERTIFICATES),
     Later(variable=est.SERVERKEYGEN_ENABLED),

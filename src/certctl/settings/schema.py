@@ -55,6 +55,7 @@ class ServerSettings:
         max_connections: over all workers.
         data_dir: absolute; may not exist yet, then it is made with mode 0700.
         database_url: ``sqlite:///`` and an absolute path.
+        certificate_profiles_dir: of TOML files; None where there are none.
         max_body: octets, API bodies.
         est_max_body: octets, EST bodies after transfer decoding.
         shutdown_grace_s: seconds for requests in flight.
@@ -77,6 +78,7 @@ class ServerSettings:
     shutdown_grace_s: float
     log_level: LogLevel
     log_format: LogFormat
+    certificate_profiles_dir: Path | None = None
 
     @property
     def public_host(self) -> str | None:

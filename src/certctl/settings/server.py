@@ -45,6 +45,7 @@ def server_settings(
         shutdown_grace_s=float(given.value(names.SHUTDOWN_GRACE)),
         log_level=given.value(names.LOG_LEVEL),
         log_format=given.value(names.LOG_FORMAT) or default_format,
+        certificate_profiles_dir=given.path(names.CERTIFICATE_PROFILES_DIR),
     )
 
 

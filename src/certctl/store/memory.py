@@ -20,6 +20,8 @@ from certctl.domain.certificates import (
     CertificateRecord,
     CertificateState,
     CertificateStatus,
+    KeyFacts,
+    KeyUse,
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.lease import Lease
@@ -233,6 +235,19 @@ class MemoryTransaction:
         tables = self._open()
         live = {key: tables.live(key, now_us) for key in keys}
         return {key: record.der for key, record in live.items() if record is not None}
+
+    def key_facts(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, KeyFacts]:
+        tables = self._open()
+        found = {}
+        for key in set(keys):
+            uses = tuple(
+                KeyUse(record.id, record.subject_der, record.san_der)
+                for record in tables.certificates.values()
+                if record.spki_sha256 == key and record.not_after_us > now_us
+            )
+            if uses or key in tables.compromised:
+                found[key] = KeyFacts(compromised=key in tables.compromised, uses=uses)
+        return found
 
     def record_certificates(self, records: Sequence[CertificateRecord]) -> None:
         tables = self._open()

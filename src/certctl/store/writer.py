@@ -17,7 +17,12 @@ from sqlalchemy.exc import DBAPIError
 
 from certctl.domain.approval import Decision, RequestStatus, WaitingRequest
 from certctl.domain.audit import Counter, RecordedEvent
-from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
+from certctl.domain.certificates import (
+    CertificateKey,
+    CertificateRecord,
+    CertificateState,
+    KeyFacts,
+)
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.errors import StoreUnavailable
 from certctl.domain.lease import Lease
@@ -45,6 +50,7 @@ from certctl.store.queries import audit as audit_queries
 from certctl.store.queries import certificates as certificate_queries
 from certctl.store.queries import checkpoints as checkpoint_queries
 from certctl.store.queries import identity as identity_queries
+from certctl.store.queries import keys as key_queries
 from certctl.store.queries import leases as lease_queries
 from certctl.store.queries import limits as limit_queries
 from certctl.store.queries import lockouts as lockout_queries
@@ -179,6 +185,9 @@ class SqlTransaction:
 
     def bound_lockouts(self, over_us: int, most: int) -> None:
         self._run(lockouts.bound_lockouts, over_us, most)
+
+    def key_facts(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, KeyFacts]:
+        return self._run(key_queries.key_facts, keys, now_us)
 
     def last_event(self, node: str) -> RecordedEvent | None:
         return self._run(audit_queries.last_event, node)

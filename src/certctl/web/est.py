@@ -33,6 +33,7 @@ from certctl.enroll.refusals import RefusalFolder
 from certctl.enroll.request import EstRequest
 from certctl.obs.log import Log
 from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
+from certctl.web.csrattrs import CsrAttrsBodies
 from certctl.web.problems import answer_of, not_found, problem_of, wrong_method
 from certctl.web.routes import Endpoint
 from certctl.web.through_proxy import Caller, ProxyGate
@@ -59,15 +60,13 @@ _FAILED: Mapping[Operation, AuditAction] = {
 class Published:
     """What a profile answers to everybody, computed once.
 
-    ``cacerts`` and ``csrattrs`` are given in DER and kept as base64 in both foldings, by
-    ``wrapped``; ``chain`` stays DER.
+    ``cacerts`` is given in DER and kept as base64 in both foldings, by ``wrapped``;
+    ``chain`` stays DER.
     """
 
     cacerts: bytes
-    csrattrs: bytes
     chain: tuple[bytes, ...]
     cacerts_answers: Mapping[bool, tuple[bytes, bytes]] = field(init=False)
-    csrattrs_bodies: Mapping[bool, bytes] = field(init=False)
 
     def __post_init__(self) -> None:
         answers = {}
@@ -75,9 +74,7 @@ class Published:
             body = encode_base64(self.cacerts, wrapped=wrapped)
             tag = b'"' + hashlib.sha256(body).hexdigest()[:32].encode() + b'"'
             answers[wrapped] = (body, tag)
-        bodies = {w: encode_base64(self.csrattrs, wrapped=w) for w in (True, False)}
         object.__setattr__(self, "cacerts_answers", answers)
-        object.__setattr__(self, "csrattrs_bodies", bodies)
 
 
 class _ClientGone(Exception):
@@ -103,6 +100,7 @@ class EstApp:
         self._published = published
         self._ports = ports
         self._proxies = proxies
+        self._csrattrs = CsrAttrsBodies(ports)
         self._folder = folder
         self._max_body = max_body
         self._random = random
@@ -187,10 +185,10 @@ class EstApp:
                 return self._cacerts(request.profile, published, headers)
             case Operation.CSRATTRS:
                 self._require_reader(request)
-                if not published.csrattrs:
-                    return Answer(status=204)
                 wrapped = _get_wrapped(request.profile, headers)
-                body = published.csrattrs_bodies[wrapped]
+                body = self._csrattrs.body(request.profile, wrapped=wrapped)
+                if not body:
+                    return Answer(status=204)
                 return Answer(status=200, headers=CSRATTRS_HEADERS, body=body)
             case Operation.SIMPLEENROLL | Operation.SIMPLEREENROLL:
                 enrolled = await enroll(request, self._ports)

@@ -58,6 +58,9 @@ _DIGITAL_SIGNATURE = extension("2.5.29.15", bytes.fromhex("03020780"), critical=
 _AND_KEY_ENCIPHERMENT = extension("2.5.29.15", bytes.fromhex("030205a0"), critical=True)
 _AND_KEY_AGREEMENT = extension("2.5.29.15", bytes.fromhex("03020388"), critical=True)
 
+# RFC 7633 §4.1: a SEQUENCE of TLS extension numbers; 5 is status_request (RFC 6066 §8).
+_MUST_STAPLE = extension("1.3.6.1.5.5.7.1.24", bytes.fromhex("3003020105"))
+
 # SubjectKeyIdentifier always holds 20 octets, so all but those is fixed.
 _SKI_HEAD = bytes.fromhex("301d0603551d0e04160414")
 
@@ -99,6 +102,7 @@ class CertificateTemplate:
         san_der: bytes,
         key_agreement: bool,
         ekus: Sequence[str],
+        must_staple: bool = False,
     ) -> bytes:
         """TBSCertificate (DER) of an end entity, RFC 5280 §4.1.
 
@@ -111,6 +115,7 @@ class CertificateTemplate:
             san_der: GeneralNames, or empty for none.
             key_agreement: also allow keyAgreement; only heeded for EC keys.
             ekus: dotted OIDs; none leaves the extension out.
+            must_staple: with the TLS feature ``status_request`` (RFC 7633 §4).
 
         Raises:
             DerError: ``spki_der`` is not a SubjectPublicKeyInfo, or an EKU is no OID.
@@ -132,6 +137,7 @@ class CertificateTemplate:
             + _SKI_HEAD
             + _digest_key_bits(key_bits)
             + self.authority_key_id
+            + (_MUST_STAPLE if must_staple else b"")
         )
         return encode(
             SEQUENCE,

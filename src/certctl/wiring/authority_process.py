@@ -16,17 +16,22 @@ from certctl.authority.service import AuthorityService
 from certctl.domain.clock import Clock
 from certctl.domain.errors import IssuerUnavailable, StoreUnavailable
 from certctl.domain.ids import NewId, sortable_id
-from certctl.domain.policy import DEFAULT_PROFILE
 from certctl.issuers.ca_checks import CARefused
 from certctl.issuers.local import LocalCA
 from certctl.issuers.signers.file import KeyFileRefused
 from certctl.obs.log import Log
+from certctl.settings.certificate_profiles import CertificateProfilesRefused
 from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
 from certctl.store import SqlStore, StoreError, open_writable
 from certctl.store.files import database_path
 from certctl.wiring import server_certificate
 from certctl.wiring.audit_key import open_audit_key
+from certctl.wiring.certificate_profiles import (
+    CertificateProfileMissing,
+    open_certificate_profiles,
+    require_named,
+)
 from certctl.wiring.issuers import (
     RecordsLost,
     ca_certificate_file,
@@ -51,6 +56,8 @@ def run(
     try:
         refuse_lost_records(settings, database_path(settings.server.database_url))
         store = open_writable(settings.server.database_url, node=f"node-{secrets.token_hex(4)}")
+        certificate_profiles = open_certificate_profiles(settings)
+        require_named(settings, certificate_profiles)
         issuers = open_issuers(settings, store, now_us=clock())
         audit_key = open_audit_key(settings.server.data_dir)
         new_id = partial(_new_id, clock)
@@ -64,6 +71,8 @@ def run(
         KeyFileRefused,
         SecretUnreadable,
         OSError,
+        CertificateProfilesRefused,
+        CertificateProfileMissing,
     ) as refused:
         return refuse_start(refused)
 
@@ -72,7 +81,7 @@ def run(
 
     service = AuthorityService(
         store,
-        IssuingRules(issuers, {DEFAULT_PROFILE.id: DEFAULT_PROFILE}),
+        IssuingRules(issuers, certificate_profiles),
         node=store.node,
         clock=clock,
         new_id=new_id,

@@ -20,12 +20,12 @@ from OpenSSL import SSL
 
 from certctl.authority.client import AuthorityClient
 from certctl.domain.clock import Clock
-from certctl.domain.policy import DEFAULT_PROFILE
 from certctl.enroll.passwords import PasswordDigest
 from certctl.enroll.ports import Ports
 from certctl.enroll.refusals import RefusalFolder
 from certctl.obs.bounded_log import BoundedLog
 from certctl.obs.log import Log
+from certctl.settings.certificate_profiles import CertificateProfilesRefused
 from certctl.settings.schema import Settings
 from certctl.store import StoreError, open_records
 from certctl.store.reader import SqlRecords
@@ -40,9 +40,9 @@ from certctl.web.est import EstApp, Published
 from certctl.web.old_devices import OldDevicesApp
 from certctl.web.routes import build_routes
 from certctl.web.through_proxy import ProxyGate
-from certctl.wire.csrattrs import csrattrs_of
 from certctl.wire.pkcs7 import certs_only
 from certctl.wiring import sockets
+from certctl.wiring.certificate_profiles import open_certificate_profiles
 from certctl.wiring.edge_log import EdgeLog
 from certctl.wiring.issuers import ca_certificate_file, read_chain
 from certctl.wiring.process import name_process, raise_file_limit
@@ -74,7 +74,13 @@ def run(settings: Settings, place: Place, status: Status, *, log: Log, clock: Cl
     try:
         records = open_records(settings.server.database_url)
         return uvloop.run(_Worker(settings, place, records, log=log, clock=clock).serve(status))
-    except (StoreError, BundleRefused, BadServerPair, OSError) as refused:
+    except (
+        StoreError,
+        BundleRefused,
+        BadServerPair,
+        CertificateProfilesRefused,
+        OSError,
+    ) as refused:
         return refuse_start(refused)
 
 
@@ -87,6 +93,7 @@ class _Worker:
         self._records = records
         self._log = log
         self._clock = clock
+        self._certificate_profiles = open_certificate_profiles(settings)
         self._stopped = asyncio.Event()
         self._hooks: dict[str, DeviceStateHook] = {}
 
@@ -169,7 +176,7 @@ class _Worker:
             records=self._records,
             trust=trust,
             passwords=passwords,
-            certificate_profiles={DEFAULT_PROFILE.id: DEFAULT_PROFILE},
+            certificate_profiles=self._certificate_profiles,
             clock=self._clock,
             device_states=self._hooks,
             lockout=settings.est.lockout,
@@ -200,9 +207,6 @@ class _Worker:
             chain = read_chain(files[each.profile.issuer_id])
             published[each.profile.path_id] = Published(
                 cacerts=certs_only(chain),
-                csrattrs=csrattrs_of(
-                    DEFAULT_PROFILE, binding_required=each.profile.binding_required
-                ),
                 chain=chain,
             )
         return published

@@ -73,12 +73,6 @@ MODES = f"{PREFIX}ALLOWED_AUTH_MODES"
             id="unknown-issuer-of-the-single-profile",
         ),
         pytest.param(
-            profile(PROFILE_ID="cp-corp-laptops"),
-            f"{PREFIX}PROFILE_ID",
-            "not available in this version",
-            id="unknown-certificate-profile",
-        ),
-        pytest.param(
             profile(MTLS_ENABLED="true"),
             f"{PREFIX}MTLS_CLIENT_CA_TRUST_BUNDLE_PATH",
             'profile "corp": mTLS without bundle',

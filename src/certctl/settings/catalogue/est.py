@@ -241,6 +241,13 @@ BASE64: Final = Variable(
     scope=Scope.PROFILE,
     meaning="How answers are folded.",
 )
+CSRATTRS_TEMPLATE: Final = Variable(
+    name="CSRATTRS_TEMPLATE",
+    kind=BOOLEAN,
+    default=False,
+    scope=Scope.PROFILE,
+    meaning="csrattrs with the RFC 9908 template beside the old form.",
+)
 INCLUDE_CHAIN: Final = Variable(
     name="INCLUDE_CHAIN",
     kind=BOOLEAN,
@@ -299,6 +306,7 @@ PROFILE_VARIABLES: Final[tuple[Variable[Any], ...]] = (
     ON_REENROLL,
     CHALLENGE_PASSWORD,
     BASE64,
+    CSRATTRS_TEMPLATE,
     INCLUDE_CHAIN,
     TENANT,
     DEVICE_STATE_HOOK,
