@@ -105,7 +105,15 @@ def encode_oid(dotted: str) -> bytes:
         arcs = [int(arc) for arc in dotted.split(".")]
     except ValueError as err:
         raise DerError(f"not an object identifier: {dotted!r}") from err
-    if len(arcs) < 2 or arcs[0] > 2 or min(arcs) < 0 or (arcs[0] < 2 and arcs[1] > 39):
+    # int() also reads "01", "+1", " 1" and "1_0"; one OID has one text.
+    canonical = ".".join(map(str, arcs)) == dotted
+    if (
+        not canonical
+        or len(arcs) < 2
+        or arcs[0] > 2
+        or min(arcs) < 0
+        or (arcs[0] < 2 and arcs[1] > 39)
+    ):
         raise DerError(f"not an object identifier: {dotted!r}")
     octets = bytearray()
     for arc in (arcs[0] * 40 + arcs[1], *arcs[2:]):
