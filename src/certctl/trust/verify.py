@@ -112,8 +112,9 @@ class ProfileTrust:
                 verified = crypto.X509StoreContext(store, chain[0], chain[1:]).get_verified_chain()
             except crypto.X509StoreContextError as err:
                 ended = ended or err.errors[0] in {_EXPIRED, _NOT_YET_VALID}
-                _drain_errors()
                 continue
+            finally:
+                _drain_errors()
             return tuple(
                 crypto.dump_certificate(crypto.FILETYPE_ASN1, part) for part in verified[1:]
             )
@@ -241,8 +242,9 @@ def _is_strong_key(certificate: x509.Certificate) -> bool:
 def _drain_errors() -> None:
     """Empty OpenSSL's error queue of this thread.
 
-    A failed verification leaves entries there, and the next TLS read or write in this
-    thread, of some other client, would take them for its own and end that connection.
+    A verification leaves entries there, also one that succeeds over a certificate with a
+    malformed extension. The next TLS read or write in this thread, of some other client,
+    would take them for its own and end that connection.
     Any failing call of this library empties the queue; the cheapest is parsing nothing.
     """
     with suppress(crypto.Error):

@@ -407,3 +407,11 @@ def test_describe_judges_neither_issuer_nor_time(trust):
 def test_an_anchor_that_is_no_certificate_is_refused():
     with pytest.raises(CertificateRefused):
         ProfileTrust([b"no certificate"])
+
+
+def test_a_path_that_holds_leaves_no_openssl_error_behind_either():
+    # CRL distribution points cut short: OpenSSL notes that, and accepts what is an anchor.
+    cut = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.31"), b"\x30\x03\x02\x01")
+    odd = make("device", extensions=[(cut, False)])
+    ProfileTrust([odd.der]).verify([odd.der], NOW_US)
+    assert lib.ERR_peek_error() == 0
