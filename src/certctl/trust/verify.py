@@ -145,7 +145,10 @@ def _grouped(anchors: Sequence[bytes]) -> tuple[tuple[crypto.X509, ...], ...]:
     groups: list[dict[bytes, crypto.X509]] = []
     for der in dict.fromkeys(anchors):
         anchor = read_presented(der)
-        loaded = crypto.load_certificate(crypto.FILETYPE_ASN1, der)
+        try:
+            loaded = crypto.load_certificate(crypto.FILETYPE_ASN1, der)
+        except crypto.Error as err:
+            raise anchor.refused("untrusted") from err
         for group in groups:
             if anchor.subject_der not in group:
                 group[anchor.subject_der] = loaded
