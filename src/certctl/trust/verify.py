@@ -29,6 +29,10 @@ from certctl.trust.presented import Presented, read_presented
 MAX_PRESENTED = 20
 """Certificates a client may show; more are refused before any of them is looked at."""
 
+MAX_CHAIN = 100 * 1024
+"""Octets of them together: as many as OpenSSL reads in a handshake. OpenSSL takes 10 ms to
+load 32 KiB of the worst names."""
+
 MAX_INTERMEDIATES = 8
 """Certificates between the leaf and the anchor (est §3)."""
 
@@ -75,7 +79,7 @@ class ProfileTrust:
         Raises:
             CertificateRefused: untrusted, expired, not_yet_valid, wrong_usage.
         """
-        if not chain or len(chain) > MAX_PRESENTED:
+        if not chain or len(chain) > MAX_PRESENTED or sum(map(len, chain)) > MAX_CHAIN:
             raise CertificateRefused("untrusted")
         leaf = read_presented(chain[0])
         path = self._path(leaf, _openssl(leaf, chain), now_us)

@@ -21,6 +21,9 @@ OBJECT_IDENTIFIER = 0x06
 # A certificate request is bounded by EST_MAX_BODY; four octets of length are enough.
 MAX_LENGTH_OCTETS = 4
 
+MAX_CHILDREN = 256
+"""No list that we take apart needs more; bounds the work on a hostile one."""
+
 
 class DerError(ValueError):
     """Not DER, or a length that does not fit its enclosing value."""
@@ -69,10 +72,18 @@ def expect(data: bytes, offset: int, end: int, tag: int) -> tuple[int, int]:
     return start, stop
 
 
-def children(data: bytes, start: int, end: int) -> list[tuple[int, int, int, int]]:
-    """All values in ``data[start:end]``: (tag, offset, start of content, end)."""
-    found = []
+def children(
+    data: bytes, start: int, end: int, *, most: int = MAX_CHILDREN
+) -> list[tuple[int, int, int, int]]:
+    """All values in ``data[start:end]``: (tag, offset, start of content, end).
+
+    Raises:
+        DerError: not DER, or more than ``most`` values.
+    """
+    found: list[tuple[int, int, int, int]] = []
     while start < end:
+        if len(found) == most:
+            raise DerError(f"more than {most} values")
         tag, content, stop = read(data, start, end)
         found.append((tag, start, content, stop))
         start = stop

@@ -258,6 +258,16 @@ def test_twenty_intermediates_are_refused_unread(root, trust):
     assert caught.value.subject == ""
 
 
+def test_a_chain_larger_than_a_handshake_may_carry_is_refused_unread(root, trust):
+    filler = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), bytes(25 * 1024))
+    heavy = make_ca("heavy", issuer=root, extensions=[(filler, False)]).der
+    leaf = make("device", issuer=root).der
+    assert trust.verify([leaf, *[heavy] * 3], NOW_US)
+    with pytest.raises(CertificateRefused) as caught:
+        trust.verify([leaf, *[heavy] * 4], NOW_US)
+    assert caught.value.subject == ""
+
+
 def test_two_cas_that_signed_each_other_are_a_loop_and_untrusted(trust):
     key_a, key_b = ec_key(), ec_key()
     a, b = make_ca("a", key=key_a), make_ca("b", key=key_b)
