@@ -65,6 +65,7 @@ def main() -> None:
     _names()
     _bodies(requests)
     _small_texts()
+    _connections()
     _chains()
     _signed_contents()
 
@@ -235,6 +236,28 @@ def _small_texts() -> None:
     for number, dotted in enumerate(("1.2.840.113549.1.9.14", "2.999.3", "0.0", "2.5.29.37.0")):
         _write("oid", str(number), encode_oid(dotted)[2:])
         _write("oid_text", str(number), dotted.encode())
+
+
+def _connections() -> None:
+    start = b"POST /.well-known/est/simpleenroll HTTP/1.1\r\nHost: a\r\n"
+    length = start + b"Content-Length: 4\r\n\r\nMIIB"
+    chunked = start + b"Transfer-Encoding: chunked\r\n\r\n2\r\nMI\r\n2;x=y\r\nIB\r\n0\r\nT: 1\r\n\r\n"
+    get = b"GET /.well-known/est/cacerts?a=b HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n"
+    for label, octets in {
+        "get": get,
+        "length": length,
+        "chunked": chunked,
+        "pipelined": get + length + chunked + get,
+        "http-1.0": b"GET / HTTP/1.0\r\n\r\n",
+        "head": b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" + get,
+        "expect": start + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\nab",
+        "both": start + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "upgrade": b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n" + get,
+        "absolute": b"GET http://a/x%2f..?q HTTP/1.1\r\nHost: a\r\n\r\n",
+        "large": start + b"Content-Length: 600\r\n\r\n" + b"x" * 600,
+        "folded": b"GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n",
+    }.items():
+        _write("http", label, octets)
 
 
 def _chains() -> None:

@@ -80,6 +80,26 @@ _TIMES = (
     (0x18, b"99991231235959Z"),
 )
 
+_HTTP = (
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b"\r\n\r\n",
+    b"0\r\n\r\n",
+    b"Content-Length: 3\r\n",
+    b"Content-Length: +3\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Transfer-Encoding: gzip, chunked\r\n",
+    b"Connection: close\r\n",
+    b"Connection: Upgrade\r\nUpgrade: x\r\n",
+    b"Expect: 100-continue\r\n",
+    b"Host: b\r\n",
+    b" HTTP/1.0\r\n",
+    b"CONNECT a:1 HTTP/1.1\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"ffffffffffffffff\r\n",
+)
+
 _LIES = (b"\x80", b"\x81\x01", b"\x82\x00\x7f", b"\x84\xff\xff\xff\xff", b"\x85\x01\x00\x00\x00\x00")
 
 
@@ -125,6 +145,8 @@ def mutate(data: bytes, pool: Sequence[bytes], chance: random.Random, *, longest
 
 def _once(data: bytes, pool: Sequence[bytes], chance: random.Random) -> bytes:
     kind = chance.random()
+    if b" HTTP/1." in data and kind < 0.6:
+        return _message(data, chance)
     if kind < 0.15:
         return _octets(data, pool, chance)
     if b"-----BEGIN" in data and kind < 0.75:
@@ -137,6 +159,14 @@ def _once(data: bytes, pool: Sequence[bytes], chance: random.Random) -> bytes:
             return _wrapped(_once(inside, pool, chance), chance)
     roots = parse(data)
     return _octets(data, pool, chance) if not roots else _tree(roots, pool, chance)
+
+
+def _message(data: bytes, chance: random.Random) -> bytes:
+    """Something of HTTP where a line ends, instead of nothing or of the line."""
+    ends = [end.end() for end in re.finditer(rb"\r\n", data)] or [0]
+    at = chance.choice(ends)
+    until = chance.choice((at, at, chance.choice(ends)))
+    return data[:at] + chance.choice(_HTTP) + data[max(at, until) :]
 
 
 def _parse(data: bytes, depth: int, budget: list[int]) -> list[Node] | None:

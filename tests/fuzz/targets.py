@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fuzz import laws_trust, laws_wire
+from tests.fuzz import laws_http, laws_trust, laws_wire
 
 HERE = Path(__file__).parent
 CORPUS = HERE / "corpus"
@@ -62,6 +62,7 @@ TARGETS: dict[str, Target] = {
         Target(name="public_key", law=laws_wire.public_key, seeds=("public_key",)),
         Target(name="der", law=laws_wire.der, seeds=("name", "extensions", "oid"), longest=4_096),
         Target(name="oid_text", law=laws_wire.oid_text, seeds=("oid_text",), longest=256),
+        Target(name="http", law=laws_http.http, seeds=("http",)),
         Target(name="basic", law=laws_wire.basic, seeds=("basic",), longest=16 * 1024),
     )
 }
