@@ -71,7 +71,9 @@ AUTHORITY: Extensions = (
 @cache
 def root() -> bytes:
     """The anchor (DER)."""
-    made_root = made("fuzz root", ROOT_KEY, issuer="fuzz root", signer=ROOT_KEY, extensions=AUTHORITY)
+    made_root = made(
+        "fuzz root", ROOT_KEY, issuer="fuzz root", signer=ROOT_KEY, extensions=AUTHORITY
+    )
     return made_root.public_bytes(Encoding.DER)
 
 

@@ -41,7 +41,9 @@ class _Pipe(asyncio.Transport):
     closed: bool = False
 
     def get_extra_info(self, name: str, default: object = None) -> object:
-        return {"sockname": ("127.0.0.1", 443), "peername": ("127.0.0.1", 50_000)}.get(name, default)
+        return {"sockname": ("127.0.0.1", 443), "peername": ("127.0.0.1", 50_000)}.get(
+            name, default
+        )
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if not self.closed:
@@ -85,9 +87,7 @@ async def _connection(pieces: list[bytes], seen: list[Seen]) -> list[bytes]:
     state = ServerState()
     config = _config()
     config.loaded_app = _application(seen)
-    protocol = HttpProtocol(
-        config, state, loop=loop, limits=ConnectionLimits(max_body=MAX_BODY)
-    )
+    protocol = HttpProtocol(config, state, loop=loop, limits=ConnectionLimits(max_body=MAX_BODY))
     pipe = _Pipe()
     protocol.connection_made(pipe)
     turns = TURNS

@@ -8,29 +8,18 @@ it says: it is written again to the same octets, or another library reads the sa
 from __future__ import annotations
 
 import base64
-import warnings
 from contextlib import suppress
 from ipaddress import ip_address
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from certctl.domain.csr import Csr
-from certctl.domain.errors import PolicyViolation, RequestMalformed, SignatureWrong
+from certctl.domain.errors import PolicyViolation, RequestMalformed
 from certctl.domain.keys import load_public_key
 from certctl.domain.names import STRING_TAGS, DistinguishedName, check_name
 from certctl.domain.plain_text import shown
 from certctl.domain.san import GeneralName, SanKind, check_sans
-from certctl.trust.presented import read_presented
-from certctl.wire.attributes import (
-    SECRETS,
-    bindings_of,
-    decode_attributes,
-    requested_extensions,
-)
 from certctl.wire.basic import BasicCredentials, BasicFault, decode_basic
 from certctl.wire.body import decode_body, encode_base64, is_single_line
-from certctl.wire.certificate import CertificateTemplate, encode_serial, key_identifier
 from certctl.wire.der import (
     BOOLEAN,
     OCTET_STRING,
@@ -50,12 +39,6 @@ from certctl.wire.extensions import (
 )
 from certctl.wire.general_names import decode_general_names
 from certctl.wire.names import decode_name
-from certctl.wire.pkcs10 import (
-    decode_pkcs10,
-    repetition_input,
-    strip_challenges,
-    verify_signature,
-)
 
 MAX_NOTE = 1_000
 """Characters of a refusal; a longer one would let a stranger fill logs and records."""
@@ -68,7 +51,7 @@ _OPAQUE_TAGS = {
     SanKind.EDI_PARTY_NAME: 0xA5,
     SanKind.REGISTERED_ID: 0x88,
 }
-_ALLOWED_SANS = ("dns", "ip", "email", "uri", "upn")
+ALLOWED_SANS = ("dns", "ip", "email", "uri", "upn")
 
 
 def check_refusal(refusal: RequestMalformed | PolicyViolation) -> None:
@@ -149,10 +132,7 @@ def encode_name(name: DistinguishedName) -> bytes:
         *(
             encode(
                 SET,
-                *(
-                    encode(SEQUENCE, encode_oid(one.oid), _string(one.tag, one.text))
-                    for one in rdn
-                ),
+                *(encode(SEQUENCE, encode_oid(one.oid), _string(one.tag, one.text)) for one in rdn),
             )
             for rdn in name.rdns
         ),
@@ -174,7 +154,7 @@ def general_names(data: bytes) -> None:
     assert encode(SEQUENCE, *map(_general_name, found)) == data
     assert all(str(name).isprintable() for name in found)
     try:
-        check_sans(found, allowed=_ALLOWED_SANS, most=1_000)
+        check_sans(found, allowed=ALLOWED_SANS, most=1_000)
     except PolicyViolation as refused:
         check_refusal(refused)
 
@@ -221,147 +201,6 @@ def extensions(data: bytes) -> None:
     assert encode(SEQUENCE, *again) == data
 
 
-def attributes(data: bytes) -> None:
-    try:
-        found = decode_attributes(data, 0, len(data))
-        assert b"".join(one.der for one in found) == data
-        again = [encode(SEQUENCE, encode_oid(one.oid), encode(SET, *one.values)) for one in found]
-        assert again == [one.der for one in found]
-        requested_extensions(found)
-        bindings_of(found)
-    except RequestMalformed as refused:
-        check_refusal(refused)
-    except DerError:
-        return
-
-
-def read_request(data: bytes) -> Csr | None:
-    """The request, or None when it was refused in a documented way."""
-    try:
-        return decode_pkcs10(data)
-    except (RequestMalformed, PolicyViolation) as refused:
-        check_refusal(refused)
-        return None
-
-
-def pkcs10(data: bytes) -> None:
-    csr = read_request(data)
-    if csr is None:
-        return
-    _agrees_with_library(csr)
-    stripped = decode_pkcs10(strip_challenges(csr))
-    assert not SECRETS & {one.oid for one in stripped.attributes}
-    assert stripped.subject_der == csr.subject_der
-    assert stripped.spki_der == csr.spki_der
-    assert stripped.extensions == csr.extensions
-    assert repetition_input(stripped) == repetition_input(csr)
-
-
-def _agrees_with_library(csr: Csr) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        other = x509.load_der_x509_csr(csr.der)
-        assert other.tbs_certrequest_bytes == csr.signed
-        assert other.signature == csr.signature
-        key = other.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        assert key == csr.spki_der
-        try:
-            extensions = other.extensions
-        except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
-            return  # stricter about values of extensions that we only name
-    assert [one.oid.dotted_string for one in extensions] == [one.oid for one in csr.extensions]
-    assert [one.critical for one in extensions] == [one.critical for one in csr.extensions]
-    for one in extensions:
-        match one.value:
-            case x509.ExtendedKeyUsage():
-                assert tuple(oid.dotted_string for oid in one.value) == csr.ekus
-            case x509.BasicConstraints():
-                assert csr.wants_ca or not one.value.ca
-            case x509.SubjectAlternativeName():
-                _same_names(one.value, csr.san_der)
-
-
-def _same_names(library: x509.SubjectAlternativeName, san_der: bytes) -> None:
-    try:
-        ours = decode_general_names(san_der)
-    except RequestMalformed:
-        return
-    for kind, theirs in (
-        (SanKind.DNS, x509.DNSName),
-        (SanKind.EMAIL, x509.RFC822Name),
-        (SanKind.URI, x509.UniformResourceIdentifier),
-        (SanKind.IP, x509.IPAddress),
-    ):
-        read = [str(name.value) for name in library if isinstance(name, theirs)]
-        assert read == [name.value for name in ours if name.kind is kind]
-
-
-def signature(data: bytes) -> None:
-    """Our verdict is the library's, less what digests and sizes forbid."""
-    csr = read_request(data)
-    if csr is None:
-        return
-    try:
-        verify_signature(csr)
-    except (SignatureWrong, PolicyViolation) as refused:
-        check_refusal(refused)
-    else:
-        assert x509.load_der_x509_csr(csr.der).is_signature_valid
-
-
-_TEMPLATE = CertificateTemplate.of_issuer(
-    algorithm_der=bytes.fromhex("300a06082a8648ce3d040302"),
-    issuer_der=bytes.fromhex("300d310b300906035504030c024341"),
-    key_identifier=b"\x01" * 20,
-)
-
-
-def certificate(data: bytes) -> None:
-    """What policy lets through becomes a certificate that everybody can read."""
-    csr = read_request(data)
-    if csr is None:
-        return
-    try:
-        check_name(decode_name(csr.subject_der))
-        if csr.san_der:
-            check_sans(decode_general_names(csr.san_der), allowed=_ALLOWED_SANS, most=1_000)
-    except (RequestMalformed, PolicyViolation) as refused:
-        check_refusal(refused)
-        return
-    for oid in csr.ekus:
-        encode_oid(oid)
-    issued = _TEMPLATE.seal(
-        _TEMPLATE.to_be_signed(
-            serial=encode_serial(1_800_000_000, bytes(16)),
-            not_before=1_800_000_000,
-            not_after=1_900_000_000,
-            subject_der=csr.subject_der,
-            spki_der=csr.spki_der,
-            san_der=csr.san_der,
-            key_agreement=True,
-            ekus=csr.ekus,
-        ),
-        b"\x30\x06\x02\x01\x01\x02\x01\x01",
-    )
-    parsed = x509.load_der_x509_certificate(issued)
-    assert parsed.public_bytes(Encoding.DER) == issued
-    spki = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    assert spki == csr.spki_der
-    by_type = {type(one.value): one for one in parsed.extensions}
-    assert not by_type[x509.BasicConstraints].value.ca
-    ski = by_type[x509.SubjectKeyIdentifier].value
-    assert isinstance(ski, x509.SubjectKeyIdentifier)
-    assert ski.digest == key_identifier(csr.spki_der)
-    if csr.san_der:
-        assert by_type[x509.SubjectAlternativeName].critical is (csr.subject_der == b"\x30\x00")
-    if len(issued) < 32 * 1024:
-        presented = read_presented(issued)
-        assert presented.subject_der == csr.subject_der
-        assert presented.san_der == csr.san_der
-        assert presented.ekus == (csr.ekus or None)
-        assert not presented.is_ca
-
-
 def public_key(data: bytes) -> None:
     try:
         key = load_public_key(data)
@@ -369,5 +208,3 @@ def public_key(data: bytes) -> None:
         check_refusal(refused)
         return
     assert key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == data
-
-

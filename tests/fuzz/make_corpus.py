@@ -76,7 +76,7 @@ def _write(folder: str, label: str, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def _csr(key: Any, digest: hashes.HashAlgorithm | None = None, **sign: Any) -> bytes:
+def _csr(key: Any, digest: Any = None, **sign: Any) -> bytes:
     builder = x509.CertificateSigningRequestBuilder().subject_name(
         x509.Name(
             [
@@ -141,7 +141,9 @@ def _requests() -> dict[str, bytes]:
         ),
     )
     found |= {
-        "allowed-sans": forge.request(forge.extensions(forge.sans(*allowed), forge.eku(forge.CLIENT_AUTH))),
+        "allowed-sans": forge.request(
+            forge.extensions(forge.sans(*allowed), forge.eku(forge.CLIENT_AUTH))
+        ),
         "san-only": forge.request(forge.extensions(forge.sans(*allowed)), subject=b"\x30\x00"),
         "microsoft": forge.request(
             forge.extensions(forge.sans(*allowed), oid=forge.MICROSOFT),
@@ -167,7 +169,9 @@ def _requests() -> dict[str, bytes]:
 def _parts_of_requests(requests: dict[str, bytes]) -> None:
     for label, der in requests.items():
         request = x509.load_der_x509_csr(der)
-        start, end = expect(request.tbs_certrequest_bytes, 0, len(request.tbs_certrequest_bytes), 0x30)
+        start, end = expect(
+            request.tbs_certrequest_bytes, 0, len(request.tbs_certrequest_bytes), 0x30
+        )
         tbs = request.tbs_certrequest_bytes
         spans = []
         for tag in (0x02, 0x30, 0x30, 0xA0):
@@ -192,7 +196,7 @@ def _names() -> None:
     every = [
         ("2.5.4.6", "DE", 0x13),
         ("0.9.2342.19200300.100.1.25", "example", 0x16),
-        ("2.5.4.10", "Größe + \"Komma\", = #", 0x0C),
+        ("2.5.4.10", 'Größe + "Komma", = #', 0x0C),
         ("1.2.840.113549.1.9.1", "a@example.com", 0x16),
         (forge.CN, " 機器-1 ", 0x0C),
     ]
@@ -220,7 +224,12 @@ def _bodies(requests: dict[str, bytes]) -> None:
     _write("body", "crlf", base64.encodebytes(der).replace(b"\n", b"\r\n") + b"\r\n\r\n")
     _write("body", "cr", base64.encodebytes(der).replace(b"\n", b"\r"))
     _write("body", "pem", pem)
-    _write("body", "pem-new", b"Certificate Request:\n" + pem.replace(b"BEGIN C", b"BEGIN NEW C").replace(b"END C", b"END NEW C"))
+    _write(
+        "body",
+        "pem-new",
+        b"Certificate Request:\n"
+        + pem.replace(b"BEGIN C", b"BEGIN NEW C").replace(b"END C", b"END NEW C"),
+    )
     _write("body", "blank", b" \t\r\n")
 
 
@@ -241,7 +250,9 @@ def _small_texts() -> None:
 def _connections() -> None:
     start = b"POST /.well-known/est/simpleenroll HTTP/1.1\r\nHost: a\r\n"
     length = start + b"Content-Length: 4\r\n\r\nMIIB"
-    chunked = start + b"Transfer-Encoding: chunked\r\n\r\n2\r\nMI\r\n2;x=y\r\nIB\r\n0\r\nT: 1\r\n\r\n"
+    chunked = (
+        start + b"Transfer-Encoding: chunked\r\n\r\n2\r\nMI\r\n2;x=y\r\nIB\r\n0\r\nT: 1\r\n\r\n"
+    )
     get = b"GET /.well-known/est/cacerts?a=b HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n"
     for label, octets in {
         "get": get,
@@ -252,7 +263,8 @@ def _connections() -> None:
         "head": b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" + get,
         "expect": start + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\nab",
         "both": start + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        "upgrade": b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n" + get,
+        "upgrade": b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n"
+        + get,
         "absolute": b"GET http://a/x%2f..?q HTTP/1.1\r\nHost: a\r\n\r\n",
         "large": start + b"Content-Length: 600\r\n\r\n" + b"x" * 600,
         "folded": b"GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n",
@@ -278,8 +290,12 @@ def _chains() -> None:
         "partial": [make("factory leaf", issuer=factory)],
         "sans": [make("sans", issuer=ec_root, extensions=[(ALL_SANS, False), *client])],
     }
-    bounds = x509.NameConstraints([x509.DNSName("example.com")], [x509.IPAddress(ip_network("10.0.0.0/8"))])
-    bound = make_ca("bound", issuer=rsa_root, extensions=[(usage(key_cert_sign=True), True), (bounds, True)])
+    bounds = x509.NameConstraints(
+        [x509.DNSName("example.com")], [x509.IPAddress(ip_network("10.0.0.0/8"))]
+    )
+    bound = make_ca(
+        "bound", issuer=rsa_root, extensions=[(usage(key_cert_sign=True), True), (bounds, True)]
+    )
     weak = rsa.generate_private_key(65537, 1024)  # noqa: S505
     bad = {
         "expired": [make("old", issuer=rsa_root, not_after=NOW - DAY)],

@@ -11,10 +11,11 @@ from __future__ import annotations
 import binascii
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from certctl.wire.der import encode, encode_oid
+from certctl.wire.der import encode
+from tests.fuzz.words import CONTENTS, HTTP, LIES, OIDS, TAGS, TIMES
 
 MAX_DEPTH = 24
 MAX_NODES = 4_000
@@ -22,85 +23,6 @@ MAX_NODES = 4_000
 
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s+([A-Za-z0-9+/=\s]+)-----END \1-----")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/\s]+={0,2}\s*")
-
-_TAGS = bytes.fromhex("0102030405060a0c12131416171a1c1e30318081828384868788a0a1a2a3a41f3f00ff")
-
-_OIDS = [
-    encode_oid(dotted)[2:]
-    for dotted in (
-        *("2.5.4.3", "2.5.4.5", "2.5.4.6", "2.5.4.10", "1.2.840.113549.1.9.1"),
-        *("2.5.29.14", "2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.30", "2.5.29.31"),
-        *("2.5.29.35", "2.5.29.36", "2.5.29.37", "2.5.29.54", "1.3.6.1.5.5.7.1.1"),
-        *("1.2.840.113549.1.9.14", "1.3.6.1.4.1.311.2.1.14", "1.2.840.113549.1.9.7"),
-        *("1.2.840.113549.1.9.16.2.43", "1.2.840.113549.1.9.16.2.56"),
-        *("1.2.840.113549.1.9.16.2.57", "1.2.840.113549.1.9.16.2.58"),
-        *("1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "2.5.29.37.0"),
-        *("1.3.6.1.4.1.311.20.2.3", "1.3.6.1.5.5.7.8.4"),
-        *("1.2.840.113549.1.1.1", "1.2.840.113549.1.1.5", "1.2.840.113549.1.1.10"),
-        *("1.2.840.113549.1.1.11", "1.2.840.10045.2.1", "1.2.840.10045.3.1.7"),
-        *("1.2.840.10045.4.3.2", "1.3.101.112", "1.3.101.113", "2.16.840.1.101.3.4.3.17"),
-        "2.999.18446744073709551616",
-    )
-]
-
-_CONTENTS = (
-    b"",
-    b"\x00",
-    b"\xff",
-    b"\x01",
-    b"\x80",
-    b"\x00\x00",
-    b"\x00\xff",
-    b"\x05\xa0",
-    b"\x07\x80",
-    b"\xff" * 9,
-    b"\x00" * 33,
-    b"\x7f" + b"\xff" * 63,
-    b"*.example.com",
-    b"xn--80ak6aa92e.com",
-    "\u202egpj.exe".encode(),
-    b"a\x00b",
-    b"a\r\nb",
-    "p\u0430ypal".encode(),
-    b"\xd8\x00\xdc\x00",
-    b"\xd8\x00",
-    b"=cmd|'/c'!A1",
-    b"\x7f\x00\x00\x01",
-    b"x" * 300,
-)
-
-_TIMES = (
-    (0x17, b"991231235959Z"),
-    (0x17, b"500101000000Z"),
-    (0x18, b"00000101000000Z"),
-    (0x18, b"00010101000000Z"),
-    (0x18, b"19691231235959Z"),
-    (0x18, b"20500101000000Z"),
-    (0x18, b"20260229000000Z"),
-    (0x18, b"99991231235959Z"),
-)
-
-_HTTP = (
-    b"\r\n",
-    b"\n",
-    b"\r",
-    b"\r\n\r\n",
-    b"0\r\n\r\n",
-    b"Content-Length: 3\r\n",
-    b"Content-Length: +3\r\n",
-    b"Transfer-Encoding: chunked\r\n",
-    b"Transfer-Encoding: gzip, chunked\r\n",
-    b"Connection: close\r\n",
-    b"Connection: Upgrade\r\nUpgrade: x\r\n",
-    b"Expect: 100-continue\r\n",
-    b"Host: b\r\n",
-    b" HTTP/1.0\r\n",
-    b"CONNECT a:1 HTTP/1.1\r\n",
-    b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-    b"ffffffffffffffff\r\n",
-)
-
-_LIES = (b"\x80", b"\x81\x01", b"\x82\x00\x7f", b"\x84\xff\xff\xff\xff", b"\x85\x01\x00\x00\x00\x00")
 
 
 @dataclass(slots=True)
@@ -166,7 +88,7 @@ def _message(data: bytes, chance: random.Random) -> bytes:
     ends = [end.end() for end in re.finditer(rb"\r\n", data)] or [0]
     at = chance.choice(ends)
     until = chance.choice((at, at, chance.choice(ends)))
-    return data[:at] + chance.choice(_HTTP) + data[max(at, until) :]
+    return data[:at] + chance.choice(HTTP) + data[max(at, until) :]
 
 
 def _parse(data: bytes, depth: int, budget: list[int]) -> list[Node] | None:
@@ -209,52 +131,119 @@ def _lists(nodes: list[Node]) -> list[list[Node]]:
     return found
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """One value in a tree, where it stands, and what a change of it may draw on."""
+
+    siblings: list[Node]
+    at: int
+    lists: list[list[Node]]
+    pool: Sequence[bytes]
+    chance: random.Random
+
+    @property
+    def node(self) -> Node:
+        return self.siblings[self.at]
+
+
 def _tree(roots: list[Node], pool: Sequence[bytes], chance: random.Random) -> bytes:
     lists = _lists(roots)
     siblings = chance.choice(lists)
-    at = chance.randrange(len(siblings))
-    node = siblings[at]
-    match chance.randrange(14):
-        case _ if node.tag in (0x17, 0x18):
-            node.tag, node.content = chance.choice(_TIMES)
-        case 0:
-            node.tag = chance.choice(_TAGS)
-        case 1:
-            node.inner, node.content = None, chance.choice(_CONTENTS)
-        case 2 if node.inner is None:
-            node.content = _octets(node.content, pool, chance)
-        case 3:
-            del siblings[at]
-        case 4:
-            siblings.insert(at, node.copy())
-        case 5:
-            chance.shuffle(siblings)
-        case 6:
-            siblings[at] = _borrowed(pool, chance) or node
-        case 7:
-            lender = chance.choice(chance.choice(lists))
-            siblings.insert(chance.randint(0, len(siblings)), lender.copy())
-        case 8:
-            siblings[at] = Node(chance.choice(b"\x30\x31\x04\xa0\xa3"), inner=[node])
-        case 9 if node.inner:
-            siblings[at : at + 1] = node.inner
-        case 10:
-            node.length = chance.choice((*_LIES, bytes((len(node.content) + 1 & 0x7F,))))
-        case 11:
-            siblings[at:at] = [node.copy() for _ in range(chance.choice((2, 9, 70)))]
-        case 12:
-            siblings.sort(key=Node.der)
-        case _:
-            _replace_oid(lists, chance)
+    place = _Place(
+        siblings=siblings,
+        at=chance.randrange(len(siblings)),
+        lists=lists,
+        pool=pool,
+        chance=chance,
+    )
+    if place.node.tag in (0x17, 0x18):
+        place.node.tag, place.node.content = chance.choice(TIMES)
+    else:
+        chance.choice(_CHANGES)(place)
     if chance.random() < 0.3:
         _sort_sets(roots)
     return b"".join(root.der() for root in roots)
 
 
-def _replace_oid(lists: list[list[Node]], chance: random.Random) -> None:
-    oids = [node for nodes in lists for node in nodes if node.tag == 0x06]
+def _other_tag(place: _Place) -> None:
+    place.node.tag = place.chance.choice(TAGS)
+
+
+def _other_content(place: _Place) -> None:
+    place.node.inner, place.node.content = None, place.chance.choice(CONTENTS)
+
+
+def _changed_content(place: _Place) -> None:
+    if place.node.inner is None:
+        place.node.content = _octets(place.node.content, place.pool, place.chance)
+
+
+def _left_out(place: _Place) -> None:
+    del place.siblings[place.at]
+
+
+def _doubled(place: _Place) -> None:
+    many = place.chance.choice((1, 1, 9, 70))
+    place.siblings[place.at : place.at] = [place.node.copy() for _ in range(many)]
+
+
+def _shuffled(place: _Place) -> None:
+    place.chance.shuffle(place.siblings)
+
+
+def _sorted(place: _Place) -> None:
+    place.siblings.sort(key=Node.der)
+
+
+def _from_elsewhere(place: _Place) -> None:
+    lender = place.chance.choice(place.chance.choice(place.lists))
+    place.siblings.insert(place.chance.randint(0, len(place.siblings)), lender.copy())
+
+
+def _borrowed(place: _Place) -> None:
+    nodes = parse(place.chance.choice(place.pool)) if place.pool else None
+    if nodes:
+        lender = place.chance.choice(place.chance.choice(_lists(nodes)))
+        place.siblings[place.at] = lender.copy()
+
+
+def _wrapped_up(place: _Place) -> None:
+    tag = place.chance.choice(b"\x30\x31\x04\xa0\xa3")
+    place.siblings[place.at] = Node(tag, inner=[place.node])
+
+
+def _unwrapped(place: _Place) -> None:
+    if place.node.inner:
+        place.siblings[place.at : place.at + 1] = place.node.inner
+
+
+def _lying(place: _Place) -> None:
+    nearly = bytes((len(place.node.content) + 1 & 0x7F,))
+    place.node.length = place.chance.choice((*LIES, nearly))
+
+
+def _other_oid(place: _Place) -> None:
+    oids = [node for nodes in place.lists for node in nodes if node.tag == 0x06]
     if oids:
-        chance.choice(oids).content = chance.choice(_OIDS)
+        place.chance.choice(oids).content = place.chance.choice(OIDS)
+
+
+_CHANGES: tuple[Callable[[_Place], None], ...] = (
+    _other_tag,
+    _other_content,
+    _changed_content,
+    _left_out,
+    _doubled,
+    _shuffled,
+    _sorted,
+    _from_elsewhere,
+    _borrowed,
+    _wrapped_up,
+    _unwrapped,
+    _lying,
+    _other_oid,
+    _other_oid,
+)
 
 
 def _sort_sets(nodes: list[Node]) -> None:
@@ -263,11 +252,6 @@ def _sort_sets(nodes: list[Node]) -> None:
             _sort_sets(node.inner)
             if node.tag in (0x31, 0xA0):
                 node.inner.sort(key=Node.der)
-
-
-def _borrowed(pool: Sequence[bytes], chance: random.Random) -> Node | None:
-    nodes = parse(chance.choice(pool)) if pool else None
-    return chance.choice(chance.choice(_lists(nodes))).copy() if nodes else None
 
 
 def _octets(data: bytes, pool: Sequence[bytes], chance: random.Random) -> bytes:
@@ -279,7 +263,7 @@ def _octets(data: bytes, pool: Sequence[bytes], chance: random.Random) -> bytes:
         case 1 if data:
             changed[at - 1] = chance.randrange(256)
         case 2:
-            changed[at:at] = chance.choice(_CONTENTS)
+            changed[at:at] = chance.choice(CONTENTS)
         case 3:
             del changed[at : at + chance.choice((1, 2, 8, 64))]
         case 4:
@@ -291,7 +275,7 @@ def _octets(data: bytes, pool: Sequence[bytes], chance: random.Random) -> bytes:
             piece = changed[at : at + chance.choice((1, 4, 16, 256))]
             changed[at:at] = piece * chance.choice((1, 2, 30))
         case _:
-            changed += chance.choice(_CONTENTS)
+            changed += chance.choice(CONTENTS)
     return bytes(changed)
 
 

@@ -58,17 +58,23 @@ def main() -> int:
     arguments = _arguments()
     names = arguments.target or list(TARGETS)
     folder = arguments.dir or Path(tempfile.mkdtemp(prefix="certctl-fuzz-"))
-    print(f"{arguments.engine}, seed {arguments.seed}, Python {platform.python_version()}, {folder}")
-    print("| target | seconds | executions | per second | corpus | findings | slowest input |")
-    print("|---|---|---|---|---|---|---|", flush=True)
+    _say(f"{arguments.engine}, seed {arguments.seed}, Python {platform.python_version()}")
+    _say(f"in {folder}\n")
+    _say("| target | seconds | executions | per second | corpus | findings | slowest input |")
+    _say("|---|---|---|---|---|---|---|")
     good = True
     with ThreadPoolExecutor(arguments.parallel) as pool:
         for row in pool.map(lambda name: _run(TARGETS[name], folder / name, arguments), names):
-            print(row.line(), flush=True)
+            _say(row.line())
             for path in row.findings:
-                print(f"  {row.name}: {path}", flush=True)
+                _say(f"  {row.name}: {path}")
             good = good and row.exit_code == 0 and not row.findings
     return 0 if good else 1
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _arguments() -> argparse.Namespace:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fuzz import laws_http, laws_trust, laws_wire
+from tests.fuzz import laws_http, laws_request, laws_trust, laws_wire
 
 HERE = Path(__file__).parent
 CORPUS = HERE / "corpus"
@@ -46,15 +46,15 @@ class Target:
 TARGETS: dict[str, Target] = {
     target.name: target
     for target in (
-        Target(name="pkcs10", law=laws_wire.pkcs10, seeds=("csr",)),
+        Target(name="pkcs10", law=laws_request.pkcs10, seeds=("csr",)),
         Target(name="verify", law=laws_trust.verify, seeds=("chain",)),
         Target(name="verify_signed", law=laws_trust.verify_signed, seeds=("tbs",)),
         Target(name="presented", law=laws_trust.presented, seeds=("certificate",)),
         Target(name="bundle", law=laws_trust.bundle, seeds=("bundle",)),
         Target(name="body", law=laws_wire.body, seeds=("body",)),
-        Target(name="certificate", law=laws_wire.certificate, seeds=("csr",)),
-        Target(name="signature", law=laws_wire.signature, seeds=("csr",)),
-        Target(name="attributes", law=laws_wire.attributes, seeds=("attributes",)),
+        Target(name="certificate", law=laws_request.certificate, seeds=("csr",)),
+        Target(name="signature", law=laws_request.signature, seeds=("csr",)),
+        Target(name="attributes", law=laws_request.attributes, seeds=("attributes",)),
         Target(name="extensions", law=laws_wire.extensions, seeds=("extensions",)),
         Target(name="general_names", law=laws_wire.general_names, seeds=("general_names",)),
         Target(name="names", law=laws_wire.names, seeds=("name",)),

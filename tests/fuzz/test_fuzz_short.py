@@ -8,7 +8,7 @@ from tests.fuzz import blind
 from tests.fuzz.blind import run, try_one
 from tests.fuzz.targets import CORPUS, TARGETS, Target
 
-EXECUTIONS = 800
+EXECUTIONS = 1_500
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from certctl.domain.errors import CertificateRefused, Failure
+from certctl.domain.errors import Failure
 from certctl.trust.name_text import name_text
 from certctl.trust.presented import MAX_CERTIFICATE, read_presented
 from certctl.trust.verify import ProfileTrust
@@ -26,6 +26,7 @@ from certctl.wire.general_names import decode_general_names
 from certctl.wire.names import decode_name
 from certctl.wire.pkcs10 import decode_pkcs10, repetition_input, strip_challenges, verify_signature
 from tests.fuzz.hierarchy import NOW_US, middle, root
+from tests.fuzz.laws_trust import split
 from tests.fuzz.targets import BODY_LIMIT, CORPUS
 from tests.unit.wire import forge
 
@@ -35,17 +36,21 @@ ROOM = BODY_LIMIT - 512
 BOUND_MS = 50.0
 
 
-
 def main() -> int:
     """0 when every case stays below the bound."""
     warnings.simplefilter("ignore")
     dearest = 0.0
-    print("| input | octets | time |\n|---|---|---|")
+    _say("| input | octets | time |\n|---|---|---|")
     for label, data, read in _cases():
         took = _best(lambda: read(data))  # noqa: B023 - used within this turn
         dearest = max(dearest, took)
-        print(f"| {label} | {len(data):,} | {took:.2f} ms |")
+        _say(f"| {label} | {len(data):,} | {took:.2f} ms |")
     return 0 if dearest < BOUND_MS else 1
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _best(read: Callable[[], object]) -> float:
@@ -82,9 +87,8 @@ def _cases() -> Iterator[tuple[str, bytes, Callable[[bytes], object]]]:
         yield label, data, lambda der: read_presented.__wrapped__(der).credential()
     trust = ProfileTrust([root()])
     for label, der in _certificates():
-        many = [middle(), *[der] * 3]
-        chain = b"".join(many)
-        yield f"chain of 4: {label}", chain, lambda _, many=many: trust.verify(many, NOW_US)
+        chain = middle() + der * 3
+        yield f"chain of 4: {label}", chain, lambda data: trust.verify(split(data), NOW_US)
 
 
 def _requests() -> Iterator[tuple[str, bytes]]:
@@ -185,7 +189,10 @@ def _certificates() -> Iterator[tuple[str, bytes]]:
     yield "certificate with usages", encode(0x30, encode(0x30, inner[:cut], listed), rest)
     serial = encode(0x02, b"\x01" + b"\x00" * room)
     after = inner.index(b"\x30\x05")
-    yield "certificate with a serial", encode(0x30, encode(0x30, inner[:5], serial, inner[after:]), rest)
+    yield (
+        "certificate with a serial",
+        encode(0x30, encode(0x30, inner[:5], serial, inner[after:]), rest),
+    )
     named = encode(0x30, encode(0x31, encode(0x30, encode_oid("1.2"), b"\x0c\x00")) * (room // 9))
     name_start = inner.rindex(b"\x30\x16\x31")
     name_end = name_start + 2 + inner[name_start + 1]
