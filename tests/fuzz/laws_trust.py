@@ -129,7 +129,7 @@ def bundle(data: bytes) -> None:
         assert anchor.subject.isprintable()
         assert anchor.not_after_us >= NOW_US
     trust = ProfileTrust(loaded.ders)
-    _judge(trust, [loaded.ders[0]])
+    judge(trust, [loaded.ders[0]])
 
 
 def split(data: bytes) -> list[bytes]:
@@ -146,7 +146,7 @@ def split(data: bytes) -> list[bytes]:
     return parts
 
 
-def _judge(trust: ProfileTrust, chain: list[bytes]) -> bool:
+def judge(trust: ProfileTrust, chain: list[bytes]) -> bool:
     try:
         credential = trust.verify(chain, NOW_US)
     except CertificateRefused as refused:
@@ -161,7 +161,7 @@ def _judge(trust: ProfileTrust, chain: list[bytes]) -> bool:
 
 
 @cache
-def _trust() -> ProfileTrust:
+def corpus_trust() -> ProfileTrust:
     return ProfileTrust(split((CORPUS / "anchors.der").read_bytes()))
 
 
@@ -178,7 +178,7 @@ def _genuine() -> frozenset[bytes]:
 def verify(data: bytes) -> None:
     """Whoever is let in shows what an anchor's owner has signed: nothing else, no octet."""
     chain = split(data)
-    if _judge(_trust(), chain):
+    if judge(corpus_trust(), chain):
         leaf = x509.load_der_x509_certificate(chain[0])
         assert leaf.tbs_certificate_bytes in _genuine(), "trusted, and never issued"
 
@@ -198,7 +198,7 @@ def verify_signed(data: bytes) -> None:
         return
     above = [sealed(part, ROOT_KEY) for part in parts[1:]] or [middle()]
     chain = [sealed(parts[0], MIDDLE_KEY), *above]
-    if not _judge(_own_trust(), chain):
+    if not judge(_own_trust(), chain):
         return
     leaf = x509.load_der_x509_certificate(chain[0])
     _check_time(leaf)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fuzz import blind
+from certctl.domain.errors import CertificateRefused
+from certctl.trust.verify import ProfileTrust
+from tests.fuzz import blind, hierarchy, laws_trust
 from tests.fuzz.blind import run, try_one
+from tests.fuzz.laws_request import read_request
 from tests.fuzz.targets import CORPUS, TARGETS, Target
 
-EXECUTIONS = 1_500
+EXECUTIONS = 1_000
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -56,3 +59,40 @@ def test_an_input_without_end_is_a_finding(monkeypatch):
     finding = try_one(Target(name="endless", law=law, seeds=()), b"")
     assert finding is not None
     assert finding.problem.startswith("Hang")
+
+
+# A law that never sees an accepted input says little.
+
+
+@pytest.mark.parametrize("path", sorted((CORPUS / "chain").iterdir()), ids=lambda path: path.name)
+def test_seeds_of_chains_are_what_they_are_called(path):
+    accepted = laws_trust.judge(laws_trust.corpus_trust(), laws_trust.split(path.read_bytes()))
+    assert accepted is path.name.startswith("good-")
+
+
+def test_seeds_of_contents_reach_all_verdicts():
+    trust = ProfileTrust([hierarchy.root()])
+    verdicts = {}
+    for path in (CORPUS / "tbs").iterdir():
+        leaf = hierarchy.sealed(laws_trust.split(path.read_bytes())[0], hierarchy.MIDDLE_KEY)
+        try:
+            trust.verify([leaf, hierarchy.middle()], hierarchy.NOW_US)
+            verdicts[path.name] = "trusted"
+        except CertificateRefused as refused:
+            verdicts[path.name] = refused.reason
+    assert verdicts == {
+        "bare": "trusted",
+        "everything": "trusted",
+        "with-middle": "trusted",
+        "expired": "expired",
+        "early": "not_yet_valid",
+        "server": "wrong_usage",
+        "ca": "wrong_usage",
+    }
+
+
+def test_seeds_of_requests_are_accepted():
+    refused = {
+        path.name for path in (CORPUS / "csr").iterdir() if read_request(path.read_bytes()) is None
+    }
+    assert refused == {"k1", "openssl-explicit-curve"}

@@ -22,6 +22,7 @@ VERSION_3, VERSION_19 = bytes.fromhex("a003020102"), bytes.fromhex("a003020112")
 def test_certificate_of_an_unknown_version_is_refused(server, tmp_path):
     device = ForeignCA("factory").equip(Device(tmp_path, "odd"))
     pem = device.certificate_file
+    assert device.certificate
     der = device.certificate.public_bytes(Encoding.DER)
     pem.write_text(ssl.DER_cert_to_PEM_cert(der.replace(VERSION_3, VERSION_19, 1)))
     ledger = Ledger(server)
