@@ -66,6 +66,25 @@ OIDS = {keyword: oid for oid, keyword in KEYWORDS.items()}
 _SPECIAL = frozenset('",+;<>\\')
 
 
+class _Escapes(dict[int, str]):
+    """A table for ``str.translate``: a giant value of control characters costs no more
+    than one of letters. What is looked up later is not kept, because strangers choose it.
+    """
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        if character in _SPECIAL:
+            return "\\" + character
+        if character.isprintable():
+            return character
+        octets = character.encode("utf-8", "surrogatepass")
+        return "".join(f"\\{octet:02X}" for octet in octets)
+
+
+_ESCAPES = _Escapes()
+_ESCAPES.update({code: _ESCAPES[code] for code in range(0x100)})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameAttribute:
     """One attribute type and value.
@@ -183,16 +202,6 @@ def _escaped(text: str) -> str:
         return ""
     if text.isprintable() and _SPECIAL.isdisjoint(text) and text[0] not in " #" and text[-1] != " ":
         return text
-    parts = [
-        "\\" + c
-        if c in _SPECIAL
-        else c
-        if c.isprintable()
-        else "".join(f"\\{octet:02X}" for octet in c.encode("utf-8", "surrogatepass"))
-        for c in text
-    ]
-    if text[0] in " #":
-        parts[0] = "\\" + text[0]
-    if text[-1] == " ":
-        parts[-1] = "\\ "
-    return "".join(parts)
+    first = "\\" if text[0] in " #" else ""
+    last = "\\ " if text[-1] == " " and len(text) > 1 else text[-1].translate(_ESCAPES)
+    return first + text[:-1].translate(_ESCAPES) + last

@@ -8,11 +8,14 @@ is silently missing locks devices out, or trusts the wrong ones.
 from __future__ import annotations
 
 import stat
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
+from OpenSSL import crypto
 
 from certctl.domain.clock import SECOND_US
 from certctl.domain.errors import CertificateRefused
@@ -81,8 +84,11 @@ def load_bundle(path: Path, *, now_us: int) -> Bundle:
     data = _read(path)
     _refuse_other_contents(path, data)
     try:
-        certificates = x509.load_pem_x509_certificates(data)
-    except ValueError as err:
+        with warnings.catch_warnings():
+            # Of a serial number that is not positive; read_presented refuses it, with words.
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            certificates = x509.load_pem_x509_certificates(data)
+    except (ValueError, x509.InvalidVersion) as err:
         raise BundleRefused(
             path,
             "holds no certificate, or one that cannot be read",
@@ -137,7 +143,9 @@ def _refuse_other_contents(path: Path, data: bytes) -> None:
 def _anchor(path: Path, position: int, der: bytes, now_us: int) -> Anchor:
     try:
         presented = read_presented(der)
-    except CertificateRefused as err:
+        # OpenSSL is the stricter one about extensions; found here, the operator hears of it.
+        crypto.load_certificate(crypto.FILETYPE_ASN1, der)
+    except (CertificateRefused, crypto.Error) as err:
         raise BundleRefused(
             path, f"certificate {position} cannot be read", "replace or remove it"
         ) from err

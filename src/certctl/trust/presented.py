@@ -133,7 +133,8 @@ def read_presented(der: bytes) -> Presented:
         raise CertificateRefused("untrusted")
     try:
         return _walk(der)
-    except (DerError, ValueError) as err:
+    # InvalidVersion is no ValueError.
+    except (DerError, ValueError, x509.InvalidVersion) as err:
         raise CertificateRefused("untrusted") from err
 
 
@@ -150,6 +151,12 @@ def _walk(der: bytes) -> Presented:
     extensions = _extensions(der, fields[6:])
     usage = extensions.get(_KEY_USAGE)
     ekus = extensions.get(_EXTENDED_KEY_USAGE)
+    # The library refuses octets after the end; of a serial that is not positive it would
+    # only warn, on the console.
+    parsed = x509.load_der_x509_certificate(der)
+    if parsed.not_valid_before_utc > parsed.not_valid_after_utc:
+        # Reading them is the point: the year 0 passes as DER, and ends here as ValueError.
+        raise DerError("never valid")
     return Presented(
         der=der,
         serial=serial,
@@ -159,9 +166,7 @@ def _walk(der: bytes) -> Presented:
         key_usage=None if usage is None else _usage_bits(usage),
         ekus=None if ekus is None else _usages(ekus),
         san_der=extensions.get(_SUBJECT_ALT_NAME, b""),
-        # The library refuses octets after the end; of a serial that is not positive it would
-        # only warn, on the console.
-        parsed=x509.load_der_x509_certificate(der),
+        parsed=parsed,
     )
 
 

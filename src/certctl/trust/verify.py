@@ -29,6 +29,10 @@ from certctl.trust.presented import Presented, read_presented
 MAX_PRESENTED = 20
 """Certificates a client may show; more are refused before any of them is looked at."""
 
+MAX_CHAIN = 100 * 1024
+"""Octets of them together: as many as OpenSSL reads in a handshake. OpenSSL takes 10 ms to
+load 32 KiB of the worst names."""
+
 MAX_INTERMEDIATES = 8
 """Certificates between the leaf and the anchor (est §3)."""
 
@@ -75,7 +79,7 @@ class ProfileTrust:
         Raises:
             CertificateRefused: untrusted, expired, not_yet_valid, wrong_usage.
         """
-        if not chain or len(chain) > MAX_PRESENTED:
+        if not chain or len(chain) > MAX_PRESENTED or sum(map(len, chain)) > MAX_CHAIN:
             raise CertificateRefused("untrusted")
         leaf = read_presented(chain[0])
         path = self._path(leaf, _openssl(leaf, chain), now_us)
@@ -112,8 +116,9 @@ class ProfileTrust:
                 verified = crypto.X509StoreContext(store, chain[0], chain[1:]).get_verified_chain()
             except crypto.X509StoreContextError as err:
                 ended = ended or err.errors[0] in {_EXPIRED, _NOT_YET_VALID}
-                _drain_errors()
                 continue
+            finally:
+                _drain_errors()
             return tuple(
                 crypto.dump_certificate(crypto.FILETYPE_ASN1, part) for part in verified[1:]
             )
@@ -144,7 +149,10 @@ def _grouped(anchors: Sequence[bytes]) -> tuple[tuple[crypto.X509, ...], ...]:
     groups: list[dict[bytes, crypto.X509]] = []
     for der in dict.fromkeys(anchors):
         anchor = read_presented(der)
-        loaded = crypto.load_certificate(crypto.FILETYPE_ASN1, der)
+        try:
+            loaded = crypto.load_certificate(crypto.FILETYPE_ASN1, der)
+        except crypto.Error as err:
+            raise anchor.refused("untrusted") from err
         for group in groups:
             if anchor.subject_der not in group:
                 group[anchor.subject_der] = loaded
@@ -241,8 +249,9 @@ def _is_strong_key(certificate: x509.Certificate) -> bool:
 def _drain_errors() -> None:
     """Empty OpenSSL's error queue of this thread.
 
-    A failed verification leaves entries there, and the next TLS read or write in this
-    thread, of some other client, would take them for its own and end that connection.
+    A verification leaves entries there, also one that succeeds over a certificate with a
+    malformed extension. The next TLS read or write in this thread, of some other client,
+    would take them for its own and end that connection.
     Any failing call of this library empties the queue; the cheapest is parsing nothing.
     """
     with suppress(crypto.Error):
