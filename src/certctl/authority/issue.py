@@ -135,7 +135,10 @@ def require_good_credential(order: Order, state: CertificateState | None, now_us
 
 def _refused(reason: str, order: Order) -> CertificateRefused:
     return CertificateRefused(
-        reason, subject=order.credential_subject, serial=order.credential_serial
+        reason,
+        subject=order.credential_subject,
+        issuer=order.credential_issuer,
+        serial=order.credential_serial,
     )
 
 
@@ -166,6 +169,8 @@ def _event(
         "channel_binding": order.channel_binding,
         **about,
     }
+    if order.registration_authority:
+        details["registration_authority"] = order.credential_subject
     event = AuditEvent(
         time_us=now_us,
         actor=f"est-client:{order.principal}",

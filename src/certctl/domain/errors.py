@@ -7,14 +7,15 @@
     │   ├── CredentialMissing          no credential at all: leaves no event (records §6)
     │   ├── WrongPassword
     │   └── CertificateRefused         reason: missing, untrusted, expired, not_yet_valid,
-    │                                  revoked, wrong_usage, other_profile, not_own
+    │                                  revoked, no_crl, wrong_usage, other_profile
     ├── LockedOut                      too many wrong passwords from this source
     ├── BindingFailure                 reason: mismatch, malformed, no_exporter
     ├── RequestMalformed               reason: empty, not_base64, not_pkcs10, …
     │   ├── BodyTooLarge
     │   └── SignatureWrong
     ├── PolicyViolation                dimension, wanted, got
-    ├── NotAllowed                     reason: subject_changed, san_changed, nothing_to_renew
+    ├── NotAllowed                     reason: subject_changed, san_changed, nothing_to_renew,
+    │                                  identity_mismatch
     │   ├── Denied                     an operator refused this very request
     │   └── DeviceStateFailed          the device-state hook did not say yes
     ├── RateLimited                    this principal had its certificates for now
@@ -185,7 +186,7 @@ class PolicyViolation(Failure):
 
 
 class NotAllowed(Failure):
-    """Authenticated and well formed, but the renewal rules say no."""
+    """Authenticated and well formed, but not for this caller: renewal or identity rules."""
 
     counter = Counter.CSR_POLICY_VIOLATION
 

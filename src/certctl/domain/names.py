@@ -14,6 +14,7 @@ from certctl.domain.errors import PolicyViolation
 from certctl.domain.plain_text import check_text, shown
 
 COMMON_NAME = "2.5.4.3"
+SERIAL_NUMBER = "2.5.4.5"
 EMAIL_ADDRESS = "1.2.840.113549.1.9.1"
 UNSTRUCTURED_NAME = "1.2.840.113549.1.9.2"
 DOMAIN_COMPONENT = "0.9.2342.19200300.100.1.25"
@@ -41,7 +42,7 @@ _IA5_ATTRIBUTES = frozenset({EMAIL_ADDRESS, UNSTRUCTURED_NAME, DOMAIN_COMPONENT}
 _KEYWORDS = {
     COMMON_NAME: "CN",
     "2.5.4.4": "SN",
-    "2.5.4.5": "serialNumber",
+    SERIAL_NUMBER: "serialNumber",
     "2.5.4.6": "C",
     "2.5.4.7": "L",
     "2.5.4.8": "ST",
@@ -106,6 +107,18 @@ class DistinguishedName:
                 if attribute.oid == COMMON_NAME:
                     return attribute.text
         return None
+
+    def values(self, oid: str) -> tuple[str, ...]:
+        """The texts of all attributes of one type, as written, most general first.
+
+        A value that is no string is left out: nothing can be said about it.
+        """
+        return tuple(
+            attribute.text
+            for rdn in self.rdns
+            for attribute in rdn
+            if attribute.oid == oid and attribute.tag in STRING_TAGS
+        )
 
 
 def same_subject(one: DistinguishedName, other: DistinguishedName) -> bool:

@@ -26,6 +26,7 @@ class Order:
         repetition_key: SHA-256 that is equal for "the same request again" (policy §5).
         credential: SHA-256 fingerprint of the client certificate, or None.
         credential_own: that certificate is on record here and must still be valid there.
+        registration_authority: the credential is one, and asks for somebody else.
         renews: id of the certificate that is renewed, or None.
     """
 
@@ -50,6 +51,8 @@ class Order:
     credential_own: bool = False
     credential_subject: str = ""
     credential_serial: str = ""
+    credential_issuer: str = ""
+    registration_authority: bool = False
     renews: str | None = None
     tenant: str | None = None
 

@@ -39,6 +39,15 @@ class Route(StrEnum):
     MTLS = "est-mtls"
 
 
+class IdentityBinding(StrEnum):
+    """What a first CSR must share with the client certificate (``IDENTITY_BINDING``)."""
+
+    NONE = "none"
+    CN = "cn"
+    SERIAL_NUMBER = "serial_number"
+    SUBJECT = "subject"
+
+
 class Base64Form(StrEnum):
     """How base64 answers are folded (``BASE64`` setting)."""
 
@@ -61,6 +70,7 @@ class EstProfile:
     auth_modes: frozenset[AuthMode] = frozenset()
     mtls_own_only: bool = False
     accept_from_profiles: frozenset[str] = frozenset()
+    identity_binding: IdentityBinding = IdentityBinding.NONE
     same_subject: bool = True
     base64_form: Base64Form = Base64Form.AUTO
     include_chain: bool = False

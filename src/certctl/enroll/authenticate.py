@@ -94,13 +94,20 @@ def judge_certificate(request: EstRequest, ports: Ports) -> Credential:
 
     A certificate on record here is judged by its record first: its status is known at
     once, while a chain alone would still look fine. A certificate issued under another
-    profile is no credential even if the bundles overlap (est §3).
+    profile is no credential even if the bundles overlap (est §3). A registration
+    authority is one by the operator's list, whichever profile it was issued under.
     """
     profile = request.profile
     now_us = ports.clock()
     leaf = request.tls.peer_chain[0]
     trust = ports.trust[profile.path_id]
     state = ports.records.state_of(trust.identify(leaf))
+    authorities = ports.registration_authorities.get(profile.path_id)
+    authority = authorities.recognise(leaf, now_us) if authorities is not None else None
+    if authority is not None:
+        if state is not None:
+            _require_good(state, authority, now_us)
+        return replace(authority, own=state is not None, registration_authority=True)
     if state is None:
         return trust.verify(request.tls.peer_chain, now_us)
 

@@ -17,6 +17,7 @@ from certctl.domain.principal import Principal
 from certctl.domain.profiles import Operation
 from certctl.domain.san import same_sans
 from certctl.enroll.binding import Binding
+from certctl.enroll.identity import require_identity
 from certctl.enroll.ports import Ports
 from certctl.enroll.request import EstRequest
 from certctl.wire.general_names import decode_general_names
@@ -32,11 +33,13 @@ def authorize(
     """Decide what this caller gets for this CSR.
 
     Raises:
-        NotAllowed: a renewal that is none.
+        NotAllowed: a renewal that is none, or a name that is not the caller's.
         PolicyViolation: the certificate profile does not allow it.
         Unavailable: the certificate profile is missing or disabled: never "no rules".
     """
     certificate_profile = _certificate_profile(request, ports)
+    if request.operation is not Operation.SIMPLEREENROLL:
+        require_identity(csr, caller, request.profile.identity_binding)
     renews = _renewed(csr, caller, request, ports)
     requested = check_request(csr, certificate_profile)
     check_contents(
@@ -68,6 +71,8 @@ def authorize(
         credential_own=credential.own if credential else False,
         credential_subject=credential.subject if credential else "",
         credential_serial=credential.serial if credential else "",
+        credential_issuer=credential.issuer if credential else "",
+        registration_authority=caller.registration_authority,
         renews=renews,
         tenant=request.profile.tenant,
     )
@@ -96,12 +101,13 @@ def _repetition_key(
 def _renewed(csr: Csr, caller: Principal, request: EstRequest, ports: Ports) -> str | None:
     """RFC 7030 §4.2.2: a renewal keeps subject and SAN of what it renews.
 
-    Without a client certificate the thing renewed is the newest valid certificate on
-    record of this profile with that subject and SAN.
+    Without a certificate of the thing renewed (a password, or a registration authority
+    that asks for another) it is the newest valid certificate on record of this profile
+    with that subject and SAN.
     """
     if request.operation is not Operation.SIMPLEREENROLL:
         return None
-    if caller.credential is None:
+    if caller.credential is None or caller.registration_authority:
         return _newest_on_record(csr, request, ports)
     if request.profile.same_subject:
         _require_same_names(csr, caller.credential.subject_der, caller.credential.san_der)

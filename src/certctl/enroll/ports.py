@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from certctl.domain.clock import Clock
 from certctl.domain.lockout import LockoutRule
 from certctl.domain.policy import CertificateProfile
-from certctl.domain.ports import Authority, ClientTrust, Records
+from certctl.domain.ports import Authority, ClientTrust, Records, RegistrationAuthorities
 from certctl.enroll.passwords import PasswordDigest
 
 
@@ -22,4 +22,5 @@ class Ports:
     passwords: Mapping[str, PasswordDigest]
     certificate_profiles: Mapping[str, CertificateProfile]
     clock: Clock
+    registration_authorities: Mapping[str, RegistrationAuthorities] = field(default_factory=dict)
     lockout: LockoutRule = field(default_factory=LockoutRule)

@@ -105,6 +105,7 @@ def _profile(
             auth_modes=decided.modes,
             mtls_own_only=decided.own_only,
             accept_from_profiles=_accepted(path_id, path_ids, decided.modes, given),
+            identity_binding=given.value(names.IDENTITY_BINDING, path_id),
             same_subject=given.value(names.REENROLL_REQUIRE_SAME_SUBJECT, path_id),
             base64_form=given.value(names.BASE64, path_id),
             include_chain=given.value(names.INCLUDE_CHAIN, path_id),
@@ -112,6 +113,8 @@ def _profile(
         ),
         enrollment_password=decided.password,
         trust_bundle_path=decided.bundle,
+        crl_required=given.value(names.MTLS_CRL_POLICY, path_id) == "hard",
+        ra_certificates_path=given.path(names.RA_CERTIFICATES, path_id),
     )
 
 

@@ -85,12 +85,16 @@ class EstProfileSettings:
 
     ``enrollment_password`` is set when Basic is open. ``trust_bundle_path`` is the PEM
     file of the profile's anchors; None without mTLS and with ``MTLS_OWN_ONLY``. Whether
-    mTLS opens the profile is for ``profile.mtls`` to say.
+    mTLS opens the profile is for ``profile.mtls`` to say. ``crl_required`` is
+    MTLS_CRL_POLICY=hard; ``ra_certificates_path`` is a PEM file, None without
+    registration authorities.
     """
 
     profile: EstProfile
     enrollment_password: Secret | None = None
     trust_bundle_path: Path | None = None
+    crl_required: bool = False
+    ra_certificates_path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -255,7 +255,7 @@ def _not_allowed(failure: NotAllowed) -> Problem:
     return Problem(
         status=403,
         what=what + compared,
-        rule="A renewal keeps subject and subjectAltName of what it renews (RFC 7030 §4.2.2).",
+        rule=_IDENTITY_RULE if failure.reason == "identity_mismatch" else _RENEWAL_RULE,
         mend=mend,
     )
 
@@ -266,6 +266,7 @@ _CERTIFICATE = {
     "expired": "The client certificate has expired.",
     "not_yet_valid": "The client certificate is not valid yet.",
     "revoked": "The client certificate has been revoked.",
+    "no_crl": "It cannot be told now whether the client certificate has been revoked.",
     "wrong_usage": "The client certificate is not meant for client authentication.",
     "other_profile": "The client certificate was not issued for this profile.",
 }
@@ -280,7 +281,14 @@ _MALFORMED = {
     "extension": "A requested extension is malformed",
 }
 
+_RENEWAL_RULE = "A renewal keeps subject and subjectAltName of what it renews (RFC 7030 §4.2.2)."
+_IDENTITY_RULE = "IDENTITY_BINDING of the profile ties the CSR to the client certificate shown."
+
 _RENEWAL = {
+    "identity_mismatch": (
+        "The CSR is not for the device that the client certificate names.",
+        "Ask with the certificate of this very device, or copy its name into the CSR.",
+    ),
     "subject_changed": (
         "The CSR's subject is not that of the certificate shown.",
         "Copy the subject of the present certificate into the CSR, or enroll anew.",

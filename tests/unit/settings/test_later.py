@@ -49,13 +49,10 @@ SWITCHED_ON = {
     "PROFILE_ID": "cp-iot",
     "CHANNEL_BINDING_REQUIRED": "true",
     "RATE_LIMIT_PER_PRINCIPAL_24H": "3",
-    "MTLS_CRL_POLICY": "hard",
-    "RA_CERTIFICATES": "/etc/certctl/ra.pem",
     "SERVERKEYGEN_ENABLED": "true",
     "SERVERKEYGEN_FORM": "pkcs8",
     "FULLCMC": "native",
     "FULLCMC_UPSTREAM": "https://upstream.example",
-    "IDENTITY_BINDING": "serial_number",
     "REENROLL_KEY": "new",
     "REENROLL_GRACE": "7d",
     "ON_REENROLL": "revoke_old",
@@ -83,11 +80,9 @@ OFF = {
     "PROFILE_ID": "default",
     "CHANNEL_BINDING_REQUIRED": "no",
     "RATE_LIMIT_PER_PRINCIPAL_24H": "0",
-    "MTLS_CRL_POLICY": "soft",
     "SERVERKEYGEN_ENABLED": "off",
     "SERVERKEYGEN_FORM": "enveloped",
     "FULLCMC": "off",
-    "IDENTITY_BINDING": "none",
     "REENROLL_KEY": "any",
     "REENROLL_GRACE": "0s",
     "ON_REENROLL": "keep",
@@ -155,7 +150,8 @@ def test_every_setting_of_the_specification_is_known() -> None:
         EST_ISSUER_ID EST_ROOT_PROFILE EST_REQUIRE_AUTH EST_LOCKOUT_FAILURES
         EST_LOCKOUT_WINDOW ISSUER_ID ALLOWED_AUTH_MODES
         ENROLLMENT_PASSWORD MTLS_ENABLED MTLS_CLIENT_CA_TRUST_BUNDLE_PATH MTLS_OWN_ONLY
-        ACCEPT_FROM_PROFILES REENROLL_REQUIRE_SAME_SUBJECT BASE64 INCLUDE_CHAIN TENANT
+        ACCEPT_FROM_PROFILES MTLS_CRL_POLICY RA_CERTIFICATES IDENTITY_BINDING
+        REENROLL_REQUIRE_SAME_SUBJECT BASE64 INCLUDE_CHAIN TENANT
         ISSUERS CA_CERT_PATH VALIDITY CA_KEY_PASSPHRASE
     """.split()  # noqa: SIM905 - a table for people
     )

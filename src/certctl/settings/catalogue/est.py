@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from certctl.domain.profiles import AuthMode, Base64Form
+from certctl.domain.profiles import AuthMode, Base64Form, IdentityBinding
 from certctl.settings.kinds import (
     BOOLEAN,
     LABELS,
@@ -186,8 +186,8 @@ FULLCMC_UPSTREAM: Final[Variable[str | None]] = Variable(
 )
 IDENTITY_BINDING: Final = Variable(
     name="IDENTITY_BINDING",
-    kind=choice("none", "cn", "serial_number", "subject"),
-    default="none",
+    kind=choice(*IdentityBinding),
+    default=IdentityBinding.NONE,
     scope=Scope.PROFILE,
     meaning="What the CSR must share with the client certificate.",
 )
