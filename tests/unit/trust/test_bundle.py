@@ -84,17 +84,17 @@ def test_a_bundle_lists_its_anchors_in_order_and_each_once(tmp_path):
     assert bundle.anchors[1].not_before_us == NOW_US - month
 
 
-def full_name_only(**flags: bool):
-    point = {
-        "full_name": [x509.UniformResourceIdentifier("http://crl.example/ca.crl")],
-        "relative_name": None,
-        "only_contains_user_certs": False,
-        "only_contains_ca_certs": False,
-        "only_some_reasons": None,
-        "indirect_crl": False,
-        "only_contains_attribute_certs": False,
-    }
-    return (x509.IssuingDistributionPoint(**(point | flags)), True)
+def full_name_only(*, indirect: bool = False, of_cas: bool = False):
+    point = x509.IssuingDistributionPoint(
+        full_name=[x509.UniformResourceIdentifier("http://crl.example/ca.crl")],
+        relative_name=None,
+        only_contains_user_certs=False,
+        only_contains_ca_certs=of_cas,
+        only_some_reasons=None,
+        indirect_crl=indirect,
+        only_contains_attribute_certs=False,
+    )
+    return (point, True)
 
 
 UNKNOWN = (x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), True)
@@ -107,8 +107,8 @@ UNKNOWN = (x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x
         (make_crl(CA)[:200], "cut off"),
         (make_crl(make_ca("ca")), "the CRL of CN=ca in it is not signed by that CA"),
         (make_crl(CA, extensions=[(x509.DeltaCRLIndicator(1), True)]), "not a full one"),
-        (make_crl(CA, extensions=[full_name_only(indirect_crl=True)]), "not a full one"),
-        (make_crl(CA, extensions=[full_name_only(only_contains_ca_certs=True)]), "not a full one"),
+        (make_crl(CA, extensions=[full_name_only(indirect=True)]), "not a full one"),
+        (make_crl(CA, extensions=[full_name_only(of_cas=True)]), "not a full one"),
         (make_crl(CA, extensions=[UNKNOWN]), "not a full one"),
     ],
     ids=["empty", "cut", "impostor", "delta", "indirect", "partial", "unknown-critical"],
