@@ -28,7 +28,7 @@ from certctl.trust.crl import RevocationLists
 from certctl.trust.presented import Presented, read_presented
 
 MAX_PRESENTED = 20
-"""Certificates a client may show; more are refused before any of them is looked at."""
+"""Certificates a client may show; with more of them only the leaf is read, for its name."""
 
 MAX_INTERMEDIATES = 8
 """Certificates between the leaf and the anchor (est §3)."""
@@ -96,9 +96,11 @@ class ProfileTrust:
         Raises:
             CertificateRefused: as ``verify``, without wrong_usage.
         """
-        if not chain or len(chain) > MAX_PRESENTED:
+        if not chain:
             raise CertificateRefused("untrusted")
         leaf = read_presented(chain[0])
+        if len(chain) > MAX_PRESENTED:
+            raise leaf.refused("untrusted")
         path = self._path(leaf, _openssl(leaf, chain), now_us)
         _check_path(leaf, path)
         self._lists.check(leaf, path, now_us)
