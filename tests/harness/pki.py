@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,12 +53,14 @@ class ForeignCA:
         device: Device,
         *,
         days: tuple[int, int] = (-1, 365),
-        usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.CLIENT_AUTH,
+        subject: x509.Name | None = None,
+        usages: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.CLIENT_AUTH,),
     ) -> Device:
-        """Give a device a certificate for this use, valid between these days from now."""
+        """Give a device a certificate valid between these days from now."""
+        subject = subject if subject is not None else name(device.common_name)
         device.certificate = (
-            self._builder(name(device.common_name), device.key.public_key(), days=days)
-            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+            self._builder(subject, device.key.public_key(), days=days)
+            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             .sign(self.key, hashes.SHA256())
         )
         return device

@@ -56,7 +56,7 @@ class Bridge:
         self._mischief = mischief
         ca = ForeignCA("A CA that was talked into it")
         self.trusted = ca.bundle(directory / "talked-into.pem")
-        own = ca.equip(Device(directory, "bridge"), usage=ExtendedKeyUsageOID.SERVER_AUTH)
+        own = ca.equip(Device(directory, "bridge"), usages=[ExtendedKeyUsageOID.SERVER_AUTH])
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(own.certificate_file, own.key_file)
         self._context.maximum_version = mischief.version

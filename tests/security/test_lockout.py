@@ -180,9 +180,18 @@ def test_a_right_password_clears_the_count_even_if_its_request_is_refused(
     corp: RunningServer,
 ) -> None:
     source = new_source()
+    malformed = Refused(
+        action=AuditAction.SIMPLE_ENROLL_FAILED,
+        reason="csr_invalid",
+        counter=Counter.CSR_INVALID,
+        times=3,
+        profile="corp",
+    )
+    ledger = Ledger(corp, path=ENROLL)
     for _ in range(3):
         guess(corp, source, FAILURES - 1)
         assert_refused(ask(corp, source, credential(PASSWORD), content=GARBAGE), 400)
+    ledger.expect(wrong(3 * (FAILURES - 1)), malformed)
 
 
 def test_requests_without_credentials_are_never_counted(corp: RunningServer) -> None:

@@ -220,7 +220,10 @@ def require_good_credential(
 
 def _refused(reason: str, order: Order) -> CertificateRefused:
     return CertificateRefused(
-        reason, subject=order.credential_subject, serial=order.credential_serial
+        reason,
+        subject=order.credential_subject,
+        issuer=order.credential_issuer,
+        serial=order.credential_serial,
     )
 
 
@@ -253,6 +256,8 @@ def _event(
     }
     if order.via:
         details["via"] = order.via
+    if order.registration_authority:
+        details["registration_authority"] = order.credential_subject
     event = AuditEvent(
         time_us=now_us,
         actor=f"est-client:{order.principal}",

@@ -7,7 +7,7 @@
     │   ├── CredentialMissing          no credential at all: leaves no event (records §6)
     │   ├── WrongPassword
     │   └── CertificateRefused         reason: missing, untrusted, expired, not_yet_valid,
-    │                                  revoked, wrong_usage, other_profile, not_own
+    │                                  revoked, no_crl, wrong_usage, other_profile
     ├── LockedOut                      too many wrong passwords from this source
     ├── BindingFailure                 reason: missing, malformed, mismatch, no_exporter
     ├── RequestMalformed               reason: empty, not_base64, not_pkcs10, …
@@ -16,7 +16,7 @@
     ├── ProxyHeaderRefused             header, fault: what a trusted proxy said is unreadable
     ├── PolicyViolation                dimension, wanted, got
     ├── NotAllowed                     reason: subject_changed, san_changed, key_not_new,
-    │                                  key_changed, nothing_to_renew
+    │                                  key_changed, nothing_to_renew, identity_mismatch
     │   ├── Denied                     an operator refused this very request
     │   └── DeviceStateFailed          the device-state hook did not say yes
     ├── RateLimited                    this principal had its certificates for now
@@ -210,7 +210,7 @@ class PolicyViolation(Failure):
 
 
 class NotAllowed(Failure):
-    """Authenticated and well formed, but the renewal rules say no."""
+    """Authenticated and well formed, but not for this caller: renewal or identity rules."""
 
     counter = Counter.CSR_POLICY_VIOLATION
 

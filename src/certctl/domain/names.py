@@ -122,12 +122,6 @@ class DistinguishedName:
             return str(self.rdns[0][0])
         return ",".join("+".join(map(str, rdn)) for rdn in reversed(self.rdns))
 
-    def values(self, oid: str) -> tuple[str, ...]:
-        """Texts of all attributes of one type, most general first; unescaped."""
-        return tuple(
-            attribute.text for rdn in self.rdns for attribute in rdn if attribute.oid == oid
-        )
-
     def common_name(self) -> str | None:
         """The most specific (last) CN as it was written; unescaped."""
         for rdn in reversed(self.rdns):
@@ -135,6 +129,18 @@ class DistinguishedName:
                 if attribute.oid == COMMON_NAME:
                     return attribute.text
         return None
+
+    def values(self, oid: str) -> tuple[str, ...]:
+        """The texts of all attributes of one type, as written, most general first.
+
+        A value that is no string is left out: nothing can be said about it.
+        """
+        return tuple(
+            attribute.text
+            for rdn in self.rdns
+            for attribute in rdn
+            if attribute.oid == oid and attribute.tag in STRING_TAGS
+        )
 
 
 def same_subject(one: DistinguishedName, other: DistinguishedName) -> bool:

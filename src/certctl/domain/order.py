@@ -27,6 +27,7 @@ class Order:
         credential: SHA-256 fingerprint of the client certificate, or None.
         credential_own: that certificate is on record here and must still be valid there.
         via: the trusted proxy that spoke for the caller, or empty.
+        registration_authority: the credential is one, and asks for somebody else.
         renews: id of the certificate that is renewed, or None.
         grace_us: how long what is renewed may have been expired.
         supersedes: what is renewed is revoked once the new certificate is on record.
@@ -57,6 +58,8 @@ class Order:
     credential_subject: str = ""
     credential_serial: str = ""
     via: str = ""
+    credential_issuer: str = ""
+    registration_authority: bool = False
     renews: str | None = None
     grace_us: int = 0
     supersedes: bool = False

@@ -321,7 +321,8 @@ class ClientTrust(Protocol):
         KeyUsage and CA flag.
 
         Raises:
-            CertificateRefused: untrusted, expired, not_yet_valid, wrong_usage.
+            CertificateRefused: untrusted, expired, not_yet_valid, revoked, no_crl,
+                wrong_usage.
         """
         ...
 
@@ -338,6 +339,18 @@ class ClientTrust(Protocol):
 
         Raises:
             CertificateRefused: wrong_usage, untrusted (cannot be parsed).
+        """
+        ...
+
+
+class RegistrationAuthorities(Protocol):
+    """Knows the registration authorities of one profile (RFC 7030 §3.7)."""
+
+    def recognise(self, leaf: bytes, now_us: int) -> Credential | None:
+        """The certificate (DER) as a registration authority's; None: it is not listed.
+
+        Raises:
+            CertificateRefused: listed, but untrusted, expired, not_yet_valid, wrong_usage.
         """
         ...
 

@@ -39,6 +39,15 @@ class Route(StrEnum):
     MTLS = "est-mtls"
 
 
+class IdentityBinding(StrEnum):
+    """What a first CSR must share with the client certificate (``IDENTITY_BINDING``)."""
+
+    NONE = "none"
+    CN = "cn"
+    SERIAL_NUMBER = "serial_number"
+    SUBJECT = "subject"
+
+
 class Base64Form(StrEnum):
     """How base64 answers are folded (``BASE64`` setting)."""
 
@@ -87,6 +96,7 @@ class EstProfile:
     accept_from_profiles: frozenset[str] = frozenset()
     binding_required: bool = False
     challenge_password: ChallengePassword = ChallengePassword.BINDING
+    identity_binding: IdentityBinding = IdentityBinding.NONE
     same_subject: bool = True
     reenroll_key: ReenrollKey = ReenrollKey.ANY
     reenroll_grace_us: int = 0

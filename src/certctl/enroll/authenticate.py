@@ -95,18 +95,26 @@ def judge_certificate(request: EstRequest, ports: Ports) -> Credential:
 
     A certificate on record here is judged by its record first: its status is known at
     once, while a chain alone would still look fine. A certificate issued under another
-    profile is no credential even if the bundles overlap (est §3).
+    profile is no credential even if the bundles overlap (est §3). A registration
+    authority is one by the operator's list, whichever profile it was issued under.
     """
     profile = request.profile
     now_us = ports.clock()
     leaf = request.tls.peer_chain[0]
     trust = ports.trust[profile.path_id]
     state = ports.records.state_of(trust.identify(leaf))
+    authorities = ports.registration_authorities.get(profile.path_id)
+    authority = authorities.recognise(leaf, now_us) if authorities is not None else None
+    if authority is not None:
+        if state is not None:
+            _require_good(state, authority, now_us, renewing=None)
+        return replace(authority, own=state is not None, registration_authority=True)
     if state is None:
         return trust.verify(request.tls.peer_chain, now_us)
 
     shown = trust.describe(leaf)
-    _require_good(state, shown, request, now_us)
+    renews = request.operation is Operation.SIMPLEREENROLL and state.profile == profile.path_id
+    _require_good(state, shown, now_us, renewing=profile if renews else None)
     own = replace(
         shown,
         own=True,
@@ -134,17 +142,17 @@ def _enrolls_by_bundle(
 
 
 def _require_good(
-    state: CertificateState, shown: Credential, request: EstRequest, now_us: int
+    state: CertificateState, shown: Credential, now_us: int, *, renewing: EstProfile | None
 ) -> None:
-    profile = request.profile
-    renews = request.operation is Operation.SIMPLEREENROLL and state.profile == profile.path_id
+    """``renewing`` is the profile whose rules of renewal stretch this, where they do."""
     if state.status is not CertificateStatus.VALID:
         # Superseded by a renewal whose answer was lost: the authority tells whether this
         # is that very request again, and refuses everything else.
-        lost = profile.on_reenroll is OnReenroll.REVOKE_OLD and renews
+        lost = renewing is not None and renewing.on_reenroll is OnReenroll.REVOKE_OLD
         if not (lost and state.revocation_reason == RevocationReason.SUPERSEDED):
             raise _refused("revoked", shown)
-    if now_us > state.not_after_us + (profile.reenroll_grace_us if renews else 0):
+    grace_us = renewing.reenroll_grace_us if renewing is not None else 0
+    if now_us > state.not_after_us + grace_us:
         raise _refused("expired", shown)
     if now_us < state.not_before_us:
         raise _refused("not_yet_valid", shown)

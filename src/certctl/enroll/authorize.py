@@ -28,6 +28,7 @@ from certctl.domain.principal import Principal
 from certctl.domain.profiles import EstProfile, OnReenroll, Operation, ReenrollKey
 from certctl.domain.san import same_sans
 from certctl.enroll.binding import Binding
+from certctl.enroll.identity import require_identity
 from certctl.enroll.ports import Ports
 from certctl.enroll.request import EstRequest
 from certctl.wire.certified_key import certifies_key
@@ -42,12 +43,14 @@ def authorize(
     """Decide what this caller gets for this CSR.
 
     Raises:
-        NotAllowed: a renewal that is none.
+        NotAllowed: a renewal that is none, or a name that is not the caller's.
         PolicyViolation: the certificate profile does not allow it.
         Unavailable: the certificate profile is missing or disabled: never "no rules".
     """
     certificate_profile = wanted_profile(request.profile, ports)
     original, csr = csr, _with_common_name(csr, certificate_profile)
+    if request.operation is not Operation.SIMPLEREENROLL:
+        require_identity(original, caller, request.profile.identity_binding)
     renews = _renewed_either(csr, original, caller, request, ports)
     subject_der, san_der = _names(csr, original, request, certificate_profile)
     subject = decode_name(subject_der)
@@ -84,6 +87,8 @@ def authorize(
         credential_subject=credential.subject if credential else "",
         credential_serial=credential.serial if credential else "",
         via=request.tls.via,
+        credential_issuer=credential.issuer if credential else "",
+        registration_authority=caller.registration_authority,
         renews=renews,
         grace_us=request.profile.reenroll_grace_us if renews else 0,
         supersedes=bool(renews) and request.profile.on_reenroll is OnReenroll.REVOKE_OLD,
@@ -151,14 +156,15 @@ def _renewed_either(
 def _renewed(csr: Csr, caller: Principal, request: EstRequest, ports: Ports) -> str | None:
     """RFC 7030 §4.2.2: a renewal keeps subject and SAN of what it renews.
 
-    Without a client certificate the thing renewed is the newest valid certificate on
-    record of this profile with that subject and SAN.
+    Without a certificate of the thing renewed (a password, or a registration authority
+    that asks for another) it is the newest valid certificate on record of this profile
+    with that subject and SAN.
     """
     if request.operation is not Operation.SIMPLEREENROLL:
         return None
     profile = request.profile
     key_counts = profile.reenroll_key is not ReenrollKey.ANY
-    if caller.credential is None:
+    if caller.credential is None or caller.registration_authority:
         renewed_id = _newest_on_record(csr, request, ports)
         if key_counts:
             record = ports.records.certificate(renewed_id)

@@ -36,7 +36,12 @@ async def enroll(request: EstRequest, ports: Ports) -> Enrolled:
     try:
         try:
             csr = read_csr(request.body)
-            binding = check_binding(csr, request.tls, profile=request.profile)
+            binding = check_binding(
+                csr,
+                request.tls,
+                profile=request.profile,
+                vouched_for=caller.registration_authority,
+            )
             order = authorize(csr, caller, request, binding=binding, ports=ports)
             await _ask_device_state(order, ports)
         except Failure:

@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 from certctl.domain.clock import Clock
 from certctl.domain.lockout import LockoutRule
 from certctl.domain.policy import CertificateProfile
-from certctl.domain.ports import Authority, ClientTrust, DeviceState, Records
+from certctl.domain.ports import (
+    Authority,
+    ClientTrust,
+    DeviceState,
+    Records,
+    RegistrationAuthorities,
+)
 from certctl.enroll.passwords import PasswordDigest
 
 
@@ -26,4 +32,5 @@ class Ports:
     certificate_profiles: Mapping[str, CertificateProfile]
     clock: Clock
     device_states: Mapping[str, DeviceState] = field(default_factory=dict)
+    registration_authorities: Mapping[str, RegistrationAuthorities] = field(default_factory=dict)
     lockout: LockoutRule = field(default_factory=LockoutRule)

@@ -110,6 +110,7 @@ def _profile(
             accept_from_profiles=_accepted(path_id, path_ids, decided.modes, given),
             binding_required=given.value(names.CHANNEL_BINDING_REQUIRED, path_id),
             challenge_password=given.value(names.CHALLENGE_PASSWORD, path_id),
+            identity_binding=given.value(names.IDENTITY_BINDING, path_id),
             same_subject=given.value(names.REENROLL_REQUIRE_SAME_SUBJECT, path_id),
             base64_form=given.value(names.BASE64, path_id),
             csrattrs_template=given.value(names.CSRATTRS_TEMPLATE, path_id),
@@ -123,6 +124,8 @@ def _profile(
         enrollment_password=decided.password,
         trust_bundle_path=decided.bundle,
         device_state_hook=_device_state_hook(path_id, given),
+        crl_required=given.value(names.MTLS_CRL_POLICY, path_id) == "hard",
+        ra_certificates_path=given.path(names.RA_CERTIFICATES, path_id),
     )
 
 

@@ -46,13 +46,10 @@ LATER: Final = (
         remedy="unset it, or give a sqlite:/// URL",
         works=lambda value: value.startswith("sqlite:///"),
     ),
-    Later(variable=est.MTLS_CRL_POLICY, remedy="unset it, or set it to soft"),
-    Later(variable=est.RA_CERTIFICATES),
     Later(variable=est.SERVERKEYGEN_ENABLED),
     Later(variable=est.SERVERKEYGEN_FORM),
     Later(variable=est.FULLCMC),
     Later(variable=est.FULLCMC_UPSTREAM),
-    Later(variable=est.IDENTITY_BINDING),
     Later(
         variable=issuing.TYPE,
         remedy="set it to local",

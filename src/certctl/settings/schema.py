@@ -93,13 +93,17 @@ class EstProfileSettings:
     ``enrollment_password`` is set when Basic is open. ``trust_bundle_path`` is the PEM
     file of the profile's anchors; None without mTLS and with ``MTLS_OWN_ONLY``. Whether
     mTLS opens the profile is for ``profile.mtls`` to say. ``device_state_hook`` is a URL
-    that may hold a secret.
+    that may hold a secret. ``crl_required`` is
+    MTLS_CRL_POLICY=hard; ``ra_certificates_path`` is a PEM file, None without
+    registration authorities.
     """
 
     profile: EstProfile
     enrollment_password: Secret | None = None
     trust_bundle_path: Path | None = None
     device_state_hook: str | None = field(default=None, repr=False)
+    crl_required: bool = False
+    ra_certificates_path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

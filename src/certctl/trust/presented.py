@@ -48,6 +48,7 @@ _SUBJECT_ALT_NAME = bytes.fromhex("551d11")
 
 _CLIENT_AUTHENTICATION = "1.3.6.1.5.5.7.3.2"
 _ANY_USAGE = "2.5.29.37.0"
+_REGISTRATION_AUTHORITY = "1.3.6.1.5.5.7.3.28"  # id-kp-cmcRA, RFC 6402 §2.10
 
 _DIGITAL_SIGNATURE = 0x80  # bit 0
 _KEY_CERT_SIGN = 0x04  # bit 5
@@ -110,13 +111,26 @@ class Presented:
         Raises:
             CertificateRefused: wrong_usage.
         """
-        if self.is_ca:
-            raise self.refused("wrong_usage")
-        if self.key_usage is not None and not self.key_usage & _DIGITAL_SIGNATURE:
-            raise self.refused("wrong_usage")
+        self._check_signs_for_itself()
         if self.ekus is not None and not (
             _CLIENT_AUTHENTICATION in self.ekus or _ANY_USAGE in self.ekus
         ):
+            raise self.refused("wrong_usage")
+
+    def check_registration_usage(self) -> None:
+        """Does it say that it is a registration authority's? Nothing else stands for that.
+
+        Raises:
+            CertificateRefused: wrong_usage.
+        """
+        self._check_signs_for_itself()
+        if self.ekus is None or _REGISTRATION_AUTHORITY not in self.ekus:
+            raise self.refused("wrong_usage")
+
+    def _check_signs_for_itself(self) -> None:
+        if self.is_ca:
+            raise self.refused("wrong_usage")
+        if self.key_usage is not None and not self.key_usage & _DIGITAL_SIGNATURE:
             raise self.refused("wrong_usage")
 
 

@@ -24,10 +24,11 @@ from certctl.domain.certificates import CertificateKey
 from certctl.domain.clock import SECOND_US
 from certctl.domain.errors import CertificateRefused
 from certctl.domain.principal import Credential
+from certctl.trust.crl import RevocationLists
 from certctl.trust.presented import Presented, read_presented
 
 MAX_PRESENTED = 20
-"""Certificates a client may show; more are refused before any of them is looked at."""
+"""Certificates a client may show; with more of them only the leaf is read, for its name."""
 
 MAX_CHAIN = 100 * 1024
 """Octets of them together: as many as OpenSSL reads in a handshake. OpenSSL takes 10 ms to
@@ -58,34 +59,56 @@ class ProfileTrust:
     Made anew when the bundle changes, never altered.
     """
 
-    __slots__ = ("_current", "_groups")
+    __slots__ = ("_current", "_groups", "_lists")
 
-    def __init__(self, anchors: Sequence[bytes]) -> None:
+    def __init__(
+        self,
+        anchors: Sequence[bytes],
+        *,
+        crls: Sequence[bytes] = (),
+        require_crl: bool = False,
+    ) -> None:
         """Prepare the anchors.
 
         Args:
             anchors: certificates (DER) as in the bundle; none at all is a profile that
                 accepts only own certificates, and ``verify`` refuses everything.
+            crls: full CRLs (DER) as in the bundle; obeyed where their CA signed them.
+            require_crl: MTLS_CRL_POLICY=hard: refuse where a current one is missing.
 
         Raises:
             CertificateRefused: one of them is no certificate.
         """
         self._groups = _grouped(anchors)
         self._current = _Stores(-1, ())
+        self._lists = RevocationLists(crls, anchors, required=require_crl)
 
     def verify(self, chain: Sequence[bytes], now_us: int) -> Credential:
         """Judge a chain as presented: DER, leaf first, the rest in any order.
 
         Raises:
-            CertificateRefused: untrusted, expired, not_yet_valid, wrong_usage.
+            CertificateRefused: untrusted, expired, not_yet_valid, revoked, no_crl,
+                wrong_usage.
         """
-        if not chain or len(chain) > MAX_PRESENTED or sum(map(len, chain)) > MAX_CHAIN:
-            raise CertificateRefused("untrusted")
-        leaf = read_presented(chain[0])
-        path = self._path(leaf, _openssl(leaf, chain), now_us)
-        _check_path(leaf, path)
+        leaf = self.verify_path(chain, now_us)
         leaf.check_client_usage()
         return leaf.credential()
+
+    def verify_path(self, chain: Sequence[bytes], now_us: int) -> Presented:
+        """The path and what revokes it; what the leaf may be used for is not judged.
+
+        Raises:
+            CertificateRefused: as ``verify``, without wrong_usage.
+        """
+        if not chain:
+            raise CertificateRefused("untrusted")
+        leaf = read_presented(chain[0])
+        if len(chain) > MAX_PRESENTED or sum(map(len, chain)) > MAX_CHAIN:
+            raise leaf.refused("untrusted")
+        path = self._path(leaf, _openssl(leaf, chain), now_us)
+        _check_path(leaf, path)
+        self._lists.check(leaf, path, now_us)
+        return leaf
 
     def identify(self, leaf: bytes) -> CertificateKey:
         """What a certificate is looked up by; nothing about it is judged.

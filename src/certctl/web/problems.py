@@ -257,16 +257,13 @@ def _not_granted(failure: NotAllowed | RateLimited | Pending) -> Problem:
 
 def _not_allowed(failure: NotAllowed) -> Problem:
     what, mend = _RENEWAL[failure.reason]
-    about_key = failure.reason in ("key_not_new", "key_changed")
     compared = (
         f" It has {shown(failure.got)}, not {shown(failure.wanted)}." if failure.wanted else ""
     )
     return Problem(
         status=403,
         what=what + compared,
-        rule="REENROLL_KEY of the profile says whether a renewal changes the key."
-        if about_key
-        else "A renewal keeps subject and subjectAltName of what it renews (RFC 7030 §4.2.2).",
+        rule=_RULES.get(failure.reason, _RENEWAL_RULE),
         mend=mend,
     )
 
@@ -277,6 +274,7 @@ _CERTIFICATE = {
     "expired": "The client certificate has expired.",
     "not_yet_valid": "The client certificate is not valid yet.",
     "revoked": "The client certificate has been revoked.",
+    "no_crl": "It cannot be told now whether the client certificate has been revoked.",
     "wrong_usage": "The client certificate is not meant for client authentication.",
     "other_profile": "The client certificate was not issued for this profile.",
 }
@@ -291,7 +289,21 @@ _MALFORMED = {
     "extension": "A requested extension is malformed",
 }
 
+_RENEWAL_RULE = "A renewal keeps subject and subjectAltName of what it renews (RFC 7030 §4.2.2)."
+_KEY_RULE = "REENROLL_KEY of the profile says whether a renewal changes the key."
+
+_IDENTITY_RULE = "IDENTITY_BINDING of the profile ties the CSR to the client certificate shown."
+_RULES = {
+    "key_not_new": _KEY_RULE,
+    "key_changed": _KEY_RULE,
+    "identity_mismatch": _IDENTITY_RULE,
+}
+
 _RENEWAL = {
+    "identity_mismatch": (
+        "The CSR is not for the device that the client certificate names.",
+        "Ask with the certificate of this very device, or copy its name into the CSR.",
+    ),
     "subject_changed": (
         "The CSR's subject is not that of the certificate shown.",
         "Copy the subject of the present certificate into the CSR, or enroll anew.",

@@ -34,6 +34,7 @@ from certctl.tls.limits import ConnectionLimits
 from certctl.tls.listener import Listener, bind_listener
 from certctl.tls.places import Places
 from certctl.trust.bundle import BundleRefused, load_bundle
+from certctl.trust.registration import RegistrationAuthorities
 from certctl.trust.verify import ProfileTrust
 from certctl.web.app import App
 from certctl.web.est import EstApp, Published
@@ -166,8 +167,13 @@ class _Worker:
         passwords = {}
         for each in settings.est.profiles:
             path = each.trust_bundle_path
-            anchors = load_bundle(path, now_us=now_us).ders if path is not None else ()
-            trust[each.profile.path_id] = ProfileTrust(anchors)
+            if path is None:
+                trust[each.profile.path_id] = ProfileTrust(())
+            else:
+                bundle = load_bundle(path, now_us=now_us)
+                trust[each.profile.path_id] = ProfileTrust(
+                    bundle.ders, crls=bundle.crls, require_crl=each.crl_required
+                )
             if each.enrollment_password is not None:
                 password = each.enrollment_password.reveal()
                 passwords[each.profile.path_id] = PasswordDigest.of(password, key)
@@ -179,6 +185,7 @@ class _Worker:
             certificate_profiles=self._certificate_profiles,
             clock=self._clock,
             device_states=self._hooks,
+            registration_authorities=self._registration_authorities(),
             lockout=settings.est.lockout,
         )
         est = EstApp(
@@ -195,6 +202,20 @@ class _Worker:
             log=self._log,
         )
         return App(est, lambda: {"authority": authority.connected})
+
+    def _registration_authorities(self) -> dict[str, RegistrationAuthorities]:
+        settings = self._settings
+        files = {
+            issuer.id: ca_certificate_file(issuer, settings.server.data_dir)
+            for issuer in settings.issuers
+        }
+        return {
+            each.profile.path_id: RegistrationAuthorities(
+                read_chain(each.ra_certificates_path), read_chain(files[each.profile.issuer_id])[0]
+            )
+            for each in settings.est.profiles
+            if each.ra_certificates_path is not None
+        }
 
     def _published(self) -> dict[str, Published]:
         settings = self._settings

@@ -10,6 +10,7 @@ from certctl.domain.profiles import (
     AuthMode,
     Base64Form,
     ChallengePassword,
+    IdentityBinding,
     OnReenroll,
     ReenrollKey,
 )
@@ -193,8 +194,8 @@ FULLCMC_UPSTREAM: Final[Variable[str | None]] = Variable(
 )
 IDENTITY_BINDING: Final = Variable(
     name="IDENTITY_BINDING",
-    kind=choice("none", "cn", "serial_number", "subject"),
-    default="none",
+    kind=choice(*IdentityBinding),
+    default=IdentityBinding.NONE,
     scope=Scope.PROFILE,
     meaning="What the CSR must share with the client certificate.",
 )
