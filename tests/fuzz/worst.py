@@ -77,8 +77,8 @@ def _enroll(data: bytes) -> None:
 def _cases() -> Iterator[tuple[str, bytes, Callable[[bytes], object]]]:
     for label, data in (*_requests(), *_texts()):
         yield label, data, _enroll
-    for label, data in _names():
-        yield label, data, name_text
+    for label, data in _names(8 * 1024 - 16):  # longer ones are not read
+        yield f"shown name of {label}", data, name_text
     lonely = b"\x30\x82" + ROOM.to_bytes(2, "big") + b"\x05\x00" * (ROOM // 2)
     yield "basicConstraints of NULLs alone", lonely, decode_basic_constraints
     token = base64.b64encode(b"u:" + b"\xff" * 12_000)
@@ -115,7 +115,7 @@ def _requests() -> Iterator[tuple[str, bytes]]:
         yield label, forge.request(forge.extensions(forge.extension(oid, value)))
     many = [forge.extension(f"1.2.{number}", b"") for number in range(ROOM // 12)]
     yield "extensions", forge.request(forge.extensions(*many))
-    for label, name in _names():
+    for label, name in _names(ROOM):
         yield f"subject of {label}", forge.request(subject=name)
     for bits in (16_384, (ROOM - 64) * 8):
         yield f"RSA key of {bits} bits", forge.request(spki=_rsa(bits, 65_537))
@@ -141,20 +141,20 @@ def _rsa(bits: int, exponent: int) -> bytes:
     return encode(0x30, algorithm, encode(BIT_STRING, b"\x00", encode(0x30, *numbers)))
 
 
-def _names() -> Iterator[tuple[str, bytes]]:
+def _names(room: int) -> Iterator[tuple[str, bytes]]:
     one = encode(0x30, encode_oid("1.2"), b"\x0c\x00")
     rdn = encode(0x31, one)
-    yield "RDNs", encode(0x30, rdn * (ROOM // len(rdn)))
+    yield "RDNs", encode(0x30, rdn * (room // len(rdn)))
     members = sorted(
         encode(0x30, encode_oid(f"1.2.{number}"), b"\x0c\x00") for number in range(250)
     )
     full = encode(0x31, *members)
-    yield "RDNs of 250 attributes", encode(0x30, full * (ROOM // len(full)))
-    control = encode(0x31, forge.attribute_value(forge.CN, "\x00" * ROOM))
+    yield "RDNs of 250 attributes", encode(0x30, full * (room // len(full)))
+    control = encode(0x31, forge.attribute_value(forge.CN, "\x00" * room))
     yield "one value of NULs", encode(0x30, control)
-    special = encode(0x31, forge.attribute_value(forge.CN, "," * ROOM))
+    special = encode(0x31, forge.attribute_value(forge.CN, "," * room))
     yield "one value of commas", encode(0x30, special)
-    opaque = encode(0x31, encode(0x30, encode_oid("1.2"), encode(0x04, b"x" * ROOM)))
+    opaque = encode(0x31, encode(0x30, encode_oid("1.2"), encode(0x04, b"x" * room)))
     yield "one value that is no string", encode(0x30, opaque)
 
 
