@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from certctl.authority.commands import Command, RevokeCertificate
+from certctl.authority.commands import Command, ReloadTrust, RevokeCertificate
 from certctl.authority.done import Done
+from certctl.authority.reload_trust import reload_trust
 from certctl.authority.revoke import revoke
-from certctl.domain.ports import Transaction
+from certctl.domain.ports import Transaction, TrustBundles
 
 
-def carry_out(command: Command, transaction: Transaction, now_us: int) -> Done:
+def carry_out(
+    command: Command, transaction: Transaction, now_us: int, *, bundles: TrustBundles | None
+) -> Done:
     """Do what a command says inside ``transaction``.
 
     Raises:
@@ -17,3 +20,5 @@ def carry_out(command: Command, transaction: Transaction, now_us: int) -> Done:
     match command:
         case RevokeCertificate():
             return revoke(command, transaction, now_us)
+        case ReloadTrust():
+            return reload_trust(command, bundles, now_us)

@@ -9,6 +9,10 @@ from __future__ import annotations
 import msgspec
 
 from certctl.domain.revocation import Revocation, RevocationReason
+from certctl.domain.trust_change import TrustChange
+
+SYSTEM = "system"
+"""The actor of what happens by itself or by a signal."""
 
 
 class RevokeCertificate(msgspec.Struct, frozen=True, kw_only=True, tag="revoke"):
@@ -19,9 +23,27 @@ class RevokeCertificate(msgspec.Struct, frozen=True, kw_only=True, tag="revoke")
     actor: str
 
 
+class ReloadTrust(msgspec.Struct, frozen=True, kw_only=True, tag="reload_trust"):
+    """Read one profile's trust bundle again (est §10). Answer: ``TrustReloaded``.
+
+    With ``SYSTEM`` as actor a file that has not changed leaves no event: then nobody
+    asked for this profile by name.
+    """
+
+    path_id: str
+    actor: str
+
+
 class RevocationDone(msgspec.Struct, frozen=True, tag="revocation"):
     revocation: Revocation
 
 
-Command = RevokeCertificate
-CommandResult = RevocationDone
+class TrustReloaded(msgspec.Struct, frozen=True, tag="trust_reloaded"):
+    """The bundle is in force from ``reloaded_us`` on; workers take it over at once."""
+
+    change: TrustChange
+    reloaded_us: int
+
+
+Command = RevokeCertificate | ReloadTrust
+CommandResult = RevocationDone | TrustReloaded

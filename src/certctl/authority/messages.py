@@ -28,6 +28,7 @@ from certctl.domain.errors import (
     PolicyViolation,
     RateLimited,
     StoreUnavailable,
+    TrustRefused,
 )
 from certctl.domain.order import Issued, Order
 
@@ -90,6 +91,7 @@ _CARRIED: Mapping[type[Failure], tuple[str, ...]] = {
     IssuerUnavailable: ("what", "retry_after"),
     StoreUnavailable: ("what", "retry_after"),
     NotFound: ("what",),
+    TrustRefused: ("reason", "problem", "remedy"),
 }
 _BY_NAME: Mapping[str, type[Failure]] = {kind.__name__: kind for kind in _CARRIED}
 

@@ -32,7 +32,7 @@ from certctl.domain.errors import (
 )
 from certctl.domain.ids import NewId
 from certctl.domain.order import Issued, Order
-from certctl.domain.ports import DuplicateKey, Transaction, WritableStore
+from certctl.domain.ports import DuplicateKey, Transaction, TrustBundles, WritableStore
 
 # Refusals that could not be recorded wait here while the store is away; beyond this
 # many the oldest counts are folded into what is kept (each is a folded event already).
@@ -64,6 +64,7 @@ class AuthorityService:
         clock: Clock,
         new_id: NewId,
         on_fault: Callable[[BaseException], None],
+        bundles: TrustBundles | None = None,
     ) -> None:
         self._store = store
         self._rules = rules
@@ -71,6 +72,7 @@ class AuthorityService:
         self._clock = clock
         self._new_id = new_id
         self._on_fault = on_fault
+        self._bundles = bundles
         self._waiting: list[Refusal] = []
         self.resume()
 
@@ -114,13 +116,15 @@ class AuthorityService:
 
     def _execute(self, command: Command) -> CommandResult:
         with self._store.transaction() as transaction:
-            done = carry_out(command, transaction, self._clock())
+            done = carry_out(command, transaction, self._clock(), bundles=self._bundles)
             recorded = self._chain.extend(list(done.events), self._new_id)
             if recorded:
                 transaction.append_events(recorded)
             if done.counts:
                 transaction.add_counts(self._node, done.counts)
         self._chain.advance(recorded)
+        if done.after is not None:
+            done.after()
         return done.result
 
     def flush(self) -> None:

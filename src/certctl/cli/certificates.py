@@ -52,7 +52,7 @@ def revoke(
     """
     settings = settings_or_exit(config)
     # Loads the database and the authority.
-    from certctl.authority.commands import RevokeCertificate  # noqa: PLC0415
+    from certctl.authority.commands import RevocationDone, RevokeCertificate  # noqa: PLC0415
     from certctl.domain.errors import Failure  # noqa: PLC0415
     from certctl.store import StoreError  # noqa: PLC0415
     from certctl.wiring import host  # noqa: PLC0415
@@ -60,7 +60,7 @@ def revoke(
     try:
         record = _find(settings, _normal(serial), issuer)
         command = RevokeCertificate(certificate_id=record.id, reason=reason, actor=host.operator())
-        done = host.run_command(settings, command).revocation
+        done = host.run_command(settings, command, answer=RevocationDone).revocation
     except (StoreError, Failure) as failure:
         print(f"certctl-server: {failure}", file=sys.stderr)
         raise typer.Exit(EXIT_FAILED) from failure

@@ -38,7 +38,10 @@ def _root(
 
 @app.command()
 def serve(config: ConfigFile = None) -> None:
-    """Run the server in the foreground until SIGTERM. SIGHUP reads certificate and key again.
+    """Run the server in the foreground until SIGTERM.
+
+    SIGHUP reads the server's certificate and key and all trust bundles again; what is
+    bad there is told in the log, and what was in force before stays.
 
     Example: CERTCTL_EST_ENABLED=true CERTCTL_EST_ISSUER_ID=iss-local certctl-server serve
     """

@@ -7,6 +7,7 @@ is silently missing locks devices out, or trusts the wrong ones.
 
 from __future__ import annotations
 
+import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,7 @@ def load_bundle(path: Path, *, now_us: int) -> Bundle:
         BundleRefused: unreadable, no certificate in it, something else than certificates
             in it, one that does not parse, or one that has expired.
     """
-    data = _read(path)
+    data = read_bundle_file(path)
     _refuse_other_contents(path, data)
     try:
         certificates = x509.load_pem_x509_certificates(data)
@@ -100,18 +101,37 @@ def load_bundle(path: Path, *, now_us: int) -> Bundle:
     )
 
 
-def _read(path: Path) -> bytes:
+def read_bundle_file(path: Path) -> bytes:
+    """The octets of a bundle, read once through one descriptor; nothing is parsed.
+
+    Raises:
+        BundleRefused: unreadable, no regular file, too large, or written to meanwhile.
+    """
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise BundleRefused(path, "is not a regular file", "mend the path")
-        if status.st_size > MAX_BUNDLE:
-            raise BundleRefused(path, "is larger than 4 MiB", "put only the anchors into it")
-        return path.read_bytes()
+        # Not blocking: a named pipe would otherwise hold up whoever asks.
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            before = os.fstat(file.fileno())
+            if not stat.S_ISREG(before.st_mode):
+                raise BundleRefused(path, "is not a regular file", "mend the path")
+            data = file.read(MAX_BUNDLE + 1)
+            after = os.fstat(file.fileno())
+    except IsADirectoryError as err:
+        raise BundleRefused(path, "is not a regular file", "mend the path") from err
     except OSError as err:
         raise BundleRefused(
             path, f"cannot be read ({err.strerror})", "mend the path or its permissions"
         ) from err
+    if len(data) > MAX_BUNDLE:
+        raise BundleRefused(path, "is larger than 4 MiB", "put only the anchors into it")
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise BundleRefused(
+            path, "is being written", "write a new file beside it and rename it over this one"
+        )
+    return data
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _refuse_other_contents(path: Path, data: bytes) -> None:

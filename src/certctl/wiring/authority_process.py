@@ -5,15 +5,17 @@ from __future__ import annotations
 import secrets
 import signal
 import socket
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
 from certctl.authority.audit import Chain
+from certctl.authority.commands import SYSTEM, ReloadTrust
 from certctl.authority.issue import IssuingRules
 from certctl.authority.server import AuthorityServer
 from certctl.authority.service import AuthorityService
 from certctl.domain.clock import Clock
-from certctl.domain.errors import IssuerUnavailable, StoreUnavailable
+from certctl.domain.errors import Failure, IssuerUnavailable, StoreUnavailable, TrustRefused
 from certctl.domain.ids import NewId, sortable_id
 from certctl.domain.policy import DEFAULT_PROFILE
 from certctl.issuers.ca_checks import CARefused
@@ -24,6 +26,8 @@ from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
 from certctl.store import SqlStore, StoreError, open_writable
 from certctl.store.files import database_path
+from certctl.trust.accepted import AcceptedBundles
+from certctl.trust.bundle import BundleRefused
 from certctl.wiring import server_certificate
 from certctl.wiring.issuers import (
     RecordsLost,
@@ -32,6 +36,7 @@ from certctl.wiring.issuers import (
     refuse_lost_records,
 )
 from certctl.wiring.process import keep_out_of_dumps, name_process
+from certctl.wiring.reload import trust_directory
 from certctl.wiring.supervisor import Status, refuse_start
 
 SERVER_CERTIFICATE_EVERY_US = 3_600 * 1_000_000
@@ -54,7 +59,17 @@ def run(
         keeper = _ServerCertificate(settings, store, issuers, new_id=new_id)
         if keeper.renew_if_due(clock()):
             log.info("server_certificate_issued")
-    except (RecordsLost, StoreError, CARefused, KeyFileRefused, SecretUnreadable) as refused:
+        bundles = AcceptedBundles(
+            trust_directory(settings.server),
+            {each.profile.path_id: each.trust_bundle_path for each in settings.est.profiles},
+            log=log,
+            on_published=status.reload,
+        )
+        unfinished = bundles.open(clock())
+    except (
+        *(RecordsLost, StoreError, CARefused, KeyFileRefused, SecretUnreadable),
+        *(BundleRefused, OSError),
+    ) as refused:
         return refuse_start(refused)
 
     def on_fault(fault: BaseException) -> None:
@@ -67,7 +82,22 @@ def run(
         clock=clock,
         new_id=new_id,
         on_fault=on_fault,
+        bundles=bundles,
     )
+
+    def reload_trust(path_ids: Iterable[str]) -> None:
+        for path_id in path_ids:
+            outcome = service.execute(ReloadTrust(path_id=path_id, actor=SYSTEM))
+            # A bundle that is refused has said so itself.
+            if isinstance(outcome, Failure) and not isinstance(outcome, TrustRefused):
+                log.error("trust_reload_refused", profile=path_id, problem=str(outcome))
+
+    def on_hangup() -> None:
+        reload_trust(
+            each.profile.path_id
+            for each in settings.est.profiles
+            if each.trust_bundle_path is not None
+        )
 
     def on_tick() -> None:
         try:
@@ -84,6 +114,8 @@ def run(
     server = AuthorityServer(service, listener, on_tick=on_tick, on_fault=on_fault)
     signal.set_wakeup_fd(server.wake_fd, warn_on_full_buffer=False)
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
+    signal.signal(signal.SIGHUP, lambda *_: server.call_soon(on_hangup))
+    reload_trust(unfinished)
     status.ready()
     server.serve()
     store.close()

@@ -12,6 +12,7 @@ import secrets
 import socket
 import sys
 from functools import partial
+from typing import TypeVar
 
 from certctl.authority.commands import Command, CommandResult
 from certctl.authority.issue import IssuingRules
@@ -37,6 +38,8 @@ from certctl.wiring.clock import system_clock
 ANSWER_SECONDS = 30.0
 READ_SIZE = 256 * 1024
 
+Answer = TypeVar("Answer", bound=CommandResult)
+
 
 def operator() -> str:
     """Who gives a host command, as audit events name it."""
@@ -56,14 +59,32 @@ def records(settings: Settings) -> SqlRecords:
 
 
 def run_command(
-    settings: Settings, command: Command, *, clock: Clock = system_clock
-) -> CommandResult:
+    settings: Settings, command: Command, *, answer: type[Answer], clock: Clock = system_clock
+) -> Answer:
     """Run one command; its effects are durable on return.
+
+    ``answer`` is the kind of result that this command has.
 
     Raises:
         Failure: the command was refused, or the authority did not answer in time.
         StoreError: no server runs and the store cannot be opened.
     """
+    result = _run(settings, command, clock)
+    if not isinstance(result, answer):
+        raise TypeError(f"{type(command).__name__} gave {type(result).__name__}")
+    return result
+
+
+def is_running(settings: Settings) -> bool:
+    """Somebody listens on the authority's socket of this data directory."""
+    try:
+        sockets.connect(settings.server.data_dir / sockets.RUN_DIRECTORY).close()
+    except OSError:
+        return False
+    return True
+
+
+def _run(settings: Settings, command: Command, clock: Clock) -> CommandResult:
     try:
         connection = sockets.connect(settings.server.data_dir / sockets.RUN_DIRECTORY)
     except OSError:

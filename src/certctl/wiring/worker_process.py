@@ -30,8 +30,7 @@ from certctl.store.reader import SqlRecords
 from certctl.tls.context import BadServerPair, build_server_context
 from certctl.tls.limits import ConnectionLimits
 from certctl.tls.listener import Listener, bind_listener
-from certctl.trust.bundle import BundleRefused, load_bundle
-from certctl.trust.verify import ProfileTrust
+from certctl.trust.bundle import BundleRefused
 from certctl.web.app import App
 from certctl.web.est import EstApp, Published
 from certctl.web.routes import build_routes
@@ -41,6 +40,7 @@ from certctl.wiring import sockets
 from certctl.wiring.edge_log import EdgeLog
 from certctl.wiring.issuers import ca_certificate_file, read_chain
 from certctl.wiring.process import name_process, raise_file_limit
+from certctl.wiring.reload import ProfileTrusts, Reloads
 from certctl.wiring.server_certificate import CERTIFICATE_FILE, KEY_FILE
 from certctl.wiring.supervisor import Status, refuse_start
 
@@ -79,6 +79,7 @@ class _Worker:
         self._records = records
         self._log = log
         self._clock = clock
+        self._reloads = Reloads(log)
         self._stopped = asyncio.Event()
 
     async def serve(self, status: Status) -> int:
@@ -104,7 +105,8 @@ class _Worker:
             on_event=EdgeLog(self._log, self._clock).note,
         )
         loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload, listener)
+        self._reloads.add("tls", lambda: listener.swap_context(self._tls_context()))
+        loop.add_signal_handler(signal.SIGHUP, self._reloads.run)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
@@ -124,20 +126,17 @@ class _Worker:
         settings = self._settings
         profiles = [each.profile for each in settings.est.profiles]
         key = secrets.token_bytes(32)
-        now_us = self._clock()
-        trust = {}
+        trust = ProfileTrusts(settings)
+        self._reloads.add("trust", trust.load)
         passwords = {}
         for each in settings.est.profiles:
-            path = each.trust_bundle_path
-            anchors = load_bundle(path, now_us=now_us).ders if path is not None else ()
-            trust[each.profile.path_id] = ProfileTrust(anchors)
             if each.enrollment_password is not None:
                 password = each.enrollment_password.reveal()
                 passwords[each.profile.path_id] = PasswordDigest.of(password, key)
         ports = Ports(
             authority=authority,
             records=self._records,
-            trust=trust,
+            trust=trust.by_profile,
             passwords=passwords,
             certificate_profiles={DEFAULT_PROFILE.id: DEFAULT_PROFILE},
             clock=self._clock,
@@ -174,15 +173,6 @@ class _Worker:
         chain = server.tls_cert_path or server.data_dir / CERTIFICATE_FILE
         key = server.tls_key_path or server.data_dir / KEY_FILE
         return build_server_context(chain.read_bytes(), key.read_bytes())
-
-    def _reload(self, listener: Listener) -> None:
-        """SIGHUP: read certificate and key again; a bad pair keeps the old one."""
-        try:
-            listener.swap_context(self._tls_context())
-        except (BadServerPair, OSError) as refused:
-            self._log.error("tls_reload_refused", problem=str(refused))
-        else:
-            self._log.info("tls_reloaded")
 
     def _announce(self) -> None:
         est = self._settings.est
