@@ -11,6 +11,7 @@ import typer
 from certctl import __version__
 from certctl.cli.certificates import certificates
 from certctl.cli.configuration import ConfigFile, settings_or_exit
+from certctl.cli.trust import trust
 from certctl.settings.render import render_findings
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 
 app.add_typer(certificates)
+app.add_typer(trust)
 
 
 @app.callback(invoke_without_command=True)

@@ -32,7 +32,7 @@ class Reloads:
         self._reads: list[tuple[str, Callable[[], None]]] = []
 
     def add(self, name: str, read: Callable[[], None]) -> None:
-        """``read`` exchanges what is good and raises, with the reason, for what is not."""
+        """``read`` exchanges and logs what is good and raises, with the reason, for the rest."""
         self._reads.append((name, read))
 
     def run(self) -> None:
@@ -41,20 +41,19 @@ class Reloads:
                 read()
             except Exception as refused:  # noqa: BLE001 - whatever it is, the old state serves on
                 self._log.error(f"{name}_reload_refused", problem=f"{refused}")
-            else:
-                self._log.info(f"{name}_reloaded")
 
 
 class ProfileTrusts:
     """Who is trusted by each EST profile, as of the bundles in force."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, log: Log) -> None:
         """Load all of them.
 
         Raises:
             BundleRefused: one cannot be read.
         """
         self._directory = trust_directory(settings.server)
+        self._log = log
         self._loaded: dict[str, str] = {}
         self._trusts: dict[str, ClientTrust] = {
             each.profile.path_id: profile_trust(None) for each in settings.est.profiles
@@ -82,3 +81,9 @@ class ProfileTrusts:
             if self._loaded.get(path_id) != accepted.sha256:
                 self._trusts[path_id] = profile_trust(accepted.bundle)
                 self._loaded[path_id] = accepted.sha256
+                self._log.info(
+                    "trust_loaded",
+                    profile=path_id,
+                    sha256=accepted.sha256,
+                    anchors=len(accepted.bundle.anchors),
+                )

@@ -105,7 +105,7 @@ class _Worker:
             on_event=EdgeLog(self._log, self._clock).note,
         )
         loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
-        self._reloads.add("tls", lambda: listener.swap_context(self._tls_context()))
+        self._reloads.add("tls", partial(self._reload_tls, listener))
         loop.add_signal_handler(signal.SIGHUP, self._reloads.run)
         gc.collect()
         gc.freeze()
@@ -126,7 +126,7 @@ class _Worker:
         settings = self._settings
         profiles = [each.profile for each in settings.est.profiles]
         key = secrets.token_bytes(32)
-        trust = ProfileTrusts(settings)
+        trust = ProfileTrusts(settings, self._log)
         self._reloads.add("trust", trust.load)
         passwords = {}
         for each in settings.est.profiles:
@@ -173,6 +173,10 @@ class _Worker:
         chain = server.tls_cert_path or server.data_dir / CERTIFICATE_FILE
         key = server.tls_key_path or server.data_dir / KEY_FILE
         return build_server_context(chain.read_bytes(), key.read_bytes())
+
+    def _reload_tls(self, listener: Listener) -> None:
+        listener.swap_context(self._tls_context())
+        self._log.info("tls_reloaded")
 
     def _announce(self) -> None:
         est = self._settings.est
