@@ -12,6 +12,7 @@ from certctl.authority.commands import (
     DenyRequest,
     FinishJob,
     PurgeExpired,
+    ReloadTrust,
     RevokeCertificate,
     SealAudit,
     TakeLease,
@@ -19,9 +20,10 @@ from certctl.authority.commands import (
 from certctl.authority.decide import approve, deny
 from certctl.authority.done import Done
 from certctl.authority.purge import purge
+from certctl.authority.reload_trust import reload_trust
 from certctl.authority.revoke import revoke
 from certctl.authority.seal import AuditSigner, seal
-from certctl.domain.ports import Transaction
+from certctl.domain.ports import Transaction, TrustBundles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,7 @@ class Powers:
     """What commands may use beyond the store; None: not in this process."""
 
     audit_signer: AuditSigner | None = None
+    bundles: TrustBundles | None = None
 
 
 def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us: int) -> Done:
@@ -40,6 +43,8 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
     match command:
         case RevokeCertificate():
             return revoke(command, transaction, now_us)
+        case ReloadTrust():
+            return reload_trust(command, powers.bundles, now_us)
         case ApproveRequest():
             return approve(command, transaction, now_us)
         case DenyRequest():

@@ -155,6 +155,8 @@ class AuthorityService:
             if done.counts:
                 transaction.add_counts(self._node, done.counts)
         self._chain.advance(recorded)
+        if done.after is not None:
+            done.after()
         return done.result
 
     def _judge(self, attempts: Sequence[Attempt]) -> list[Failure | None]:
@@ -170,6 +172,10 @@ class AuthorityService:
                 transaction.add_counts(self._node, judged.counts)
         self._chain.advance(recorded)
         return [*judged.outcomes]
+
+    def record(self, event: AuditEvent) -> None:
+        """Put one event on record; it waits for the store if need be."""
+        self.run((), [(event, None)])
 
     def flush(self) -> None:
         """Try again to record refusals that had to wait for the store."""

@@ -25,8 +25,11 @@ from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
 from certctl.store import SqlStore, StoreError, open_writable
 from certctl.store.files import database_path
+from certctl.trust.accepted import AcceptedBundles
+from certctl.trust.bundle import BundleRefused
 from certctl.wiring import server_certificate
 from certctl.wiring.audit_key import open_audit_key
+from certctl.wiring.authority_reload import AuthorityReload
 from certctl.wiring.certificate_profiles import (
     CertificateProfileMissing,
     open_certificate_profiles,
@@ -39,6 +42,7 @@ from certctl.wiring.issuers import (
     refuse_lost_records,
 )
 from certctl.wiring.process import keep_out_of_dumps, name_process
+from certctl.wiring.reload import trust_directory
 from certctl.wiring.supervisor import Status, refuse_start
 
 SERVER_CERTIFICATE_EVERY_US = 3_600 * 1_000_000
@@ -64,6 +68,13 @@ def run(
         keeper = _ServerCertificate(settings, store, issuers, new_id=new_id)
         if keeper.renew_if_due(clock()):
             log.info("server_certificate_issued")
+        bundles = AcceptedBundles(
+            trust_directory(settings.server),
+            {each.profile.path_id: each.trust_bundle_path for each in settings.est.profiles},
+            log=log,
+            on_published=status.reload,
+        )
+        unfinished = bundles.open(clock())
     except (
         RecordsLost,
         StoreError,
@@ -71,6 +82,7 @@ def run(
         KeyFileRefused,
         SecretUnreadable,
         OSError,
+        BundleRefused,
         CertificateProfilesRefused,
         CertificateProfileMissing,
     ) as refused:
@@ -86,9 +98,11 @@ def run(
         clock=clock,
         new_id=new_id,
         on_fault=on_fault,
-        powers=Powers(audit_signer=audit_key),
+        powers=Powers(audit_signer=audit_key, bundles=bundles),
         lockout=settings.est.lockout,
     )
+
+    reload = AuthorityReload(settings, service, certificate_profiles, log=log, clock=clock)
 
     def on_tick() -> None:
         try:
@@ -105,6 +119,8 @@ def run(
     server = AuthorityServer(service, listener, on_tick=on_tick, on_fault=on_fault)
     signal.set_wakeup_fd(server.wake_fd, warn_on_full_buffer=False)
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
+    signal.signal(signal.SIGHUP, lambda *_: server.call_soon(reload.everything))
+    reload.trust(unfinished)
     status.ready()
     server.serve()
     store.close()

@@ -22,6 +22,26 @@ def open_certificate_profiles(settings: Settings) -> CertificateProfiles:
     return CertificateProfiles(files=load_certificate_profiles(directory) if directory else {})
 
 
+def reload_certificate_profiles(
+    settings: Settings, profiles: CertificateProfiles
+) -> tuple[str, ...]:
+    """Read the files again; all of them are taken over, or none. Gives the ids that changed.
+
+    Raises:
+        CertificateProfilesRefused: with every fault of the files.
+        CertificateProfileMissing: an EST profile would be without its certificate profile.
+    """
+    directory = settings.server.certificate_profiles_dir
+    if directory is None:
+        return ()
+    files = load_certificate_profiles(directory)
+    require_named(settings, profiles.with_files(files))
+    before = dict(profiles)
+    profiles.replace(files=files)
+    ids = sorted({*before, *profiles})
+    return tuple(each for each in ids if before.get(each) != profiles.get(each))
+
+
 def require_named(settings: Settings, profiles: CertificateProfiles) -> None:
     """Every certificate profile that an EST profile names can be issued under.
 
@@ -39,6 +59,6 @@ def require_named(settings: Settings, profiles: CertificateProfiles) -> None:
     if faults:
         known = ", ".join(sorted(profile.id for profile in profiles.values() if profile.enabled))
         raise CertificateProfileMissing(
-            "; ".join(faults) + f". Usable ones: {known}. Mend PROFILE_ID, add a file to"
-            " CERTCTL_CERTIFICATE_PROFILES_DIR, or use certctl-server profiles put."
+            "; ".join(faults) + f". Usable ones: {known}. Mend PROFILE_ID, or add a file to"
+            " CERTCTL_CERTIFICATE_PROFILES_DIR."
         )

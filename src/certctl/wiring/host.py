@@ -27,7 +27,7 @@ from certctl.store import SqlRecords, open_records, open_writable
 from certctl.wiring import sockets
 from certctl.wiring.clock import system_clock
 
-Answer = TypeVar("Answer")
+Answer = TypeVar("Answer", bound=CommandResult)
 
 LOGIN_UID = Path("/proc/self/loginuid")
 NOBODY_LOGGED_IN = 0xFFFFFFFF
@@ -67,6 +67,8 @@ def run_command(
 ) -> Answer:
     """Run one command; its effects are durable on return.
 
+    ``answer`` is the kind of result that this command has.
+
     Raises:
         Failure: the command was refused, or the authority did not answer in time.
         StoreError: no server runs and the store cannot be opened.
@@ -81,6 +83,15 @@ def run_command(
         return caller.execute(command, answer)
     finally:
         caller.close()
+
+
+def is_running(settings: Settings) -> bool:
+    """Somebody listens on the authority's socket of this data directory."""
+    try:
+        sockets.connect(settings.server.data_dir / sockets.RUN_DIRECTORY).close()
+    except OSError:
+        return False
+    return True
 
 
 def _in_process(settings: Settings, command: Command, clock: Clock) -> CommandResult:
