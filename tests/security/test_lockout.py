@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -239,6 +241,23 @@ def test_it_outlives_a_restart(tmp_path: Path) -> None:
         server.start()
         with refused(server, ACTION, "locked_out", COUNTER, profile="corp"):
             assert_waits(ask(server, source, credential(PASSWORD)))
+
+
+def test_a_source_that_waits_costs_the_authority_nothing(tmp_path: Path) -> None:
+    """It is refused by what is on record: the authority stands still meanwhile."""
+    source = new_source()
+    server = configured_server(tmp_path, settings(tmp_path))
+    with server:
+        guess(server, source, FAILURES)
+        ledger = Ledger(server, path=ENROLL)
+        (authority,) = server.processes()["authority"]
+        os.kill(authority, signal.SIGSTOP)
+        try:
+            assert_waits(ask(server, source, credential(PASSWORD)))
+            assert_waits(ask(server, source, credential("another guess")))
+        finally:
+            os.kill(authority, signal.SIGCONT)
+        ledger.expect(waits(2))
 
 
 def test_a_window_ends(tmp_path: Path) -> None:
