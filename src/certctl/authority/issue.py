@@ -27,6 +27,7 @@ from certctl.domain.errors import (
     CertificateRefused,
     InternalError,
     IssuerUnavailable,
+    PolicyViolation,
     StoreUnavailable,
 )
 from certctl.domain.ids import RandomBytes
@@ -36,12 +37,13 @@ from certctl.domain.names import DistinguishedName
 from certctl.domain.order import Order
 from certctl.domain.policy import (
     CertificateProfile,
+    LintMode,
     check_attributes,
     check_change,
     check_contents,
     request_types,
 )
-from certctl.domain.ports import Issuer, SignedCertificate, Terms
+from certctl.domain.ports import Issuer, Linter, SignedCertificate, Terms
 from certctl.domain.profiles import Operation
 from certctl.domain.revocation import RevocationReason
 from certctl.wire.attributes import SECRETS
@@ -86,7 +88,7 @@ class Fulfilled:
 class IssuingRules:
     """Issuers and certificate profiles as this node has them now."""
 
-    __slots__ = ("_certificate_profiles", "_issuers", "_random")
+    __slots__ = ("_certificate_profiles", "_issuers", "_lint", "_random")
 
     def __init__(
         self,
@@ -94,10 +96,13 @@ class IssuingRules:
         certificate_profiles: Mapping[str, CertificateProfile],
         *,
         random: RandomBytes = secrets.token_bytes,
+        lint: Linter | None = None,
     ) -> None:
+        """Without ``lint``, nothing is issued under a profile that asks for it."""
         self._issuers = issuers
         self._certificate_profiles = certificate_profiles
         self._random = random
+        self._lint = lint
 
     def needs_approval(self, order: Order) -> bool:
         """Whether operators decide on it, by the certificate profile as it is here."""
@@ -153,6 +158,7 @@ class IssuingRules:
 
         Raises:
             IssuerUnavailable: the key cannot be used now.
+            PolicyViolation: ``lint``; what was signed is dropped and goes nowhere.
         """
         order, profile = checked.order, checked.profile
         signed = checked.issuer.sign(order, self._terms(profile), now_us=now_us)
@@ -162,6 +168,8 @@ class IssuingRules:
             "subject": record.subject,
             "sans": list(record.sans),
         }
+        if profile.lint is not LintMode.OFF:
+            about["lint"] = self._linted(signed.der, profile)
         event, counter = _event(order, about, now_us=now_us, certificate_id=certificate_id)
         return Fulfilled(
             record=record,
@@ -169,6 +177,22 @@ class IssuingRules:
             event=event,
             counter=counter,
         )
+
+    def _linted(self, der: bytes, profile: CertificateProfile) -> list[str]:
+        """Codes of all findings, where none of them is in the way.
+
+        Linted with its signature on, because that is what would leave; it only leaves
+        once it is on record.
+        """
+        if self._lint is None:
+            raise IssuerUnavailable("linter", retry_after=60)
+        findings = self._lint(der)
+        errors = [each.code for each in findings if each.error]
+        if errors and profile.lint is LintMode.BLOCK:
+            raise PolicyViolation(
+                "lint", wanted="a certificate without errors by RFC 5280", got=", ".join(errors)
+            )
+        return [each.code for each in findings]
 
     def _terms(self, profile: CertificateProfile) -> Terms:
         shortened_ppm = 0

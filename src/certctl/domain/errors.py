@@ -193,7 +193,7 @@ class PolicyViolation(Failure):
     """The certificate profile does not allow what was asked.
 
     ``dimension`` is one of key_algorithm, key_size, eku, san, subject, attribute, name,
-    extension, weak_key. ``name_refused`` marks the refusals of a name itself (403).
+    extension, weak_key, lint. ``name_refused`` marks the refusals of a name itself (403).
     """
 
     action = AuditAction.CSR_POLICY_VIOLATION

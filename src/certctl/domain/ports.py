@@ -357,6 +357,20 @@ class RegistrationAuthorities(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LintFinding:
+    """One finding about a certificate: an error breaks RFC 5280, a warning is unwise."""
+
+    code: str
+    error: bool
+
+
+class Linter(Protocol):
+    def __call__(self, der: bytes) -> Sequence[LintFinding]:
+        """Judge a certificate (DER) by RFC 5280."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignedCertificate:
     """A signed certificate that has not left the authority: it is not on record yet."""
 

@@ -16,7 +16,9 @@ from certctl.authority.service import AuthorityService
 from certctl.domain.clock import Clock
 from certctl.domain.errors import IssuerUnavailable, StoreUnavailable
 from certctl.domain.ids import NewId, sortable_id
+from certctl.domain.policy import LintMode
 from certctl.issuers.ca_checks import CARefused
+from certctl.issuers.lint import lint_certificate, lints
 from certctl.issuers.local import LocalCA
 from certctl.issuers.signers.file import KeyFileRefused
 from certctl.obs.log import Log
@@ -62,6 +64,8 @@ def run(
         store = open_writable(settings.server.database_url, node=f"node-{secrets.token_hex(4)}")
         certificate_profiles = open_certificate_profiles(settings)
         require_named(settings, certificate_profiles)
+        if any(each.lint is not LintMode.OFF for each in certificate_profiles.values()):
+            lints()
         issuers = open_issuers(settings, store, now_us=clock())
         audit_key = open_audit_key(settings.server.data_dir)
         new_id = partial(_new_id, clock)
@@ -93,7 +97,7 @@ def run(
 
     service = AuthorityService(
         store,
-        IssuingRules(issuers, certificate_profiles),
+        IssuingRules(issuers, certificate_profiles, lint=lint_certificate),
         node=store.node,
         clock=clock,
         new_id=new_id,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import sysconfig
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -250,3 +253,26 @@ def test_files_win_over_the_store_and_the_built_in_profile_is_always_there():
     assert profiles["cp"].name == "stored"
     profiles.replace(stored={})
     assert set(profiles) == {"default"}
+
+
+def test_a_profile_that_wants_a_linter_that_is_not_installed_is_refused(tmp_path):
+    installed = Path(sysconfig.get_path("purelib"))
+    for path in installed.iterdir():
+        if not path.name.startswith("pkilint"):
+            (tmp_path / path.name).symlink_to(path)
+    program = (
+        "from certctl.settings.certificate_profiles import profile_of_document as read\n"
+        "read('cp', '{}')\n"
+        "read('cp', '{\"lint\": \"warn\"}')\n"
+    )
+    source = Path(__file__).parents[3] / "src"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program],
+        env={"PYTHONPATH": f"{source}:{tmp_path}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "the linter is not installed; install the extra" in done.stderr
+    assert "line 3" in done.stderr
