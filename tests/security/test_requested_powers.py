@@ -88,7 +88,7 @@ def test_validity_smuggled_in_has_no_effect(server: RunningServer, authorization
     extension = forge.extension(PRIVATE_KEY_USAGE_PERIOD, PERIOD)
     subject = forge.name((forge.CN, "long-lived"))
     with RawClient(server) as client:
-        body = forge.request(forge.extensions(extension), subject=subject, spki=forge.SPKI)
+        body = forge.request(forge.extensions(extension), subject=subject)
         client.send(post(ENROLL, body, authorization))
         answer = client.answer()
     assert answer.status == 200, answer.text

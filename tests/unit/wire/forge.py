@@ -115,9 +115,9 @@ def request(
 ) -> bytes:
     """A signed PKCS#10 request, its attributes in DER order.
 
-    It holds ``key_of(subject)`` unless ``spki`` says otherwise, and is signed with that.
+    It holds ``key_of(subject)`` and is signed with that; with ``spki`` by ``KEY``.
     """
-    key = key_of(subject)
+    key = key_of(subject) if spki is None else KEY
     held = spki if spki is not None else spki_of(key)
     return sealed(info(sorted(attributes), subject=subject, spki=held, version=version), key=key)
 
