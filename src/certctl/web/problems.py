@@ -360,3 +360,8 @@ _BINDING = {
         close=True,
     ),
 }
+
+# For the page of refusals and its test.
+CERTIFICATE_REASONS = tuple(_CERTIFICATE)
+MALFORMED_REASONS = tuple(_MALFORMED)
+RENEWAL_REASONS = tuple(_RENEWAL)
