@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import assert_never
 
-from certctl.authority import leases
+from certctl.authority import leases, profiles
 from certctl.authority.commands import (
     ApproveRequest,
     Command,
+    DeleteCertificateProfile,
     DenyRequest,
     FinishJob,
     PurgeExpired,
+    PutCertificateProfile,
     ReloadTrust,
     RevokeCertificate,
     SealAudit,
@@ -28,10 +31,17 @@ from certctl.domain.ports import Transaction, TrustBundles
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Powers:
-    """What commands may use beyond the store; None: not in this process."""
+    """What commands may use beyond the store; None: not in this process.
+
+    Attributes:
+        named_by: EST profiles by the certificate profile of the store that they name.
+        profiles_changed: called when a change of the stored profiles is durable.
+    """
 
     audit_signer: AuditSigner | None = None
     bundles: TrustBundles | None = None
+    named_by: profiles.NamedBy = field(default_factory=dict)
+    profiles_changed: Callable[[], None] = lambda: None
 
 
 def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us: int) -> Done:
@@ -57,4 +67,8 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             return seal(command, transaction, powers.audit_signer, now_us)
         case PurgeExpired():
             return purge(command, transaction, now_us)
+        case PutCertificateProfile():
+            return profiles.put(command, transaction, now_us)
+        case DeleteCertificateProfile():
+            return profiles.remove(command, transaction, powers.named_by, now_us)
     assert_never(command)

@@ -118,6 +118,32 @@ class Purged(msgspec.Struct, frozen=True, tag="purged"):
     rows: int
 
 
+class PutCertificateProfile(msgspec.Struct, frozen=True, kw_only=True, tag="put_profile"):
+    """Keep a certificate profile in the store (policy §1). Answer: ``ProfileChanged``.
+
+    ``document`` is JSON. ``expected_version`` 0 means that there must be none yet, None
+    that it does not matter.
+    """
+
+    profile_id: str
+    document: str
+    actor: str
+    expected_version: int | None = None
+
+
+class DeleteCertificateProfile(msgspec.Struct, frozen=True, kw_only=True, tag="delete_profile"):
+    """Remove a certificate profile from the store. Answer: ``ProfileChanged``."""
+
+    profile_id: str
+    actor: str
+    expected_version: int | None = None
+
+
+class ProfileChanged(msgspec.Struct, frozen=True, kw_only=True, tag="profile_changed"):
+    profile_id: str
+    version: int
+
+
 Command = (
     RevokeCertificate
     | ReloadTrust
@@ -127,7 +153,16 @@ Command = (
     | FinishJob
     | SealAudit
     | PurgeExpired
+    | PutCertificateProfile
+    | DeleteCertificateProfile
 )
 CommandResult = (
-    RevocationDone | TrustReloaded | RequestDecided | LeaseAnswer | JobFinished | Sealed | Purged
+    RevocationDone
+    | TrustReloaded
+    | RequestDecided
+    | LeaseAnswer
+    | JobFinished
+    | Sealed
+    | Purged
+    | ProfileChanged
 )

@@ -15,15 +15,12 @@ from functools import lru_cache
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from certctl.domain.certificates import KeyFacts, KeyUse
+from certctl.domain.certificates import KeyFacts
 from certctl.domain.errors import PolicyViolation
-from certctl.domain.names import same_subject
 from certctl.domain.order import Order
 from certctl.domain.policy import CertificateProfile
 from certctl.domain.ports import Issuer
-from certctl.domain.san import same_sans
-from certctl.wire.general_names import decode_general_names
-from certctl.wire.names import decode_name
+from certctl.wire.identity import same_identity
 
 
 def check_key_on_record(
@@ -50,7 +47,7 @@ def check_key_on_record(
     if profile.allow_key_reuse or any(use.certificate_id == order.renews for use in facts.uses):
         return
     for use in facts.uses:
-        if not _same_identity(order, use):
+        if not same_identity(order.subject_der, order.san_der, use.subject_der, use.san_der):
             raise PolicyViolation(
                 "weak_key",
                 wanted="one key for one identity",
@@ -73,15 +70,3 @@ def _keys_of(chain: tuple[bytes, ...]) -> frozenset[bytes]:
         ).digest()
         for der in chain
     )
-
-
-def _same_identity(order: Order, use: KeyUse) -> bool:
-    if order.subject_der != use.subject_der and not same_subject(
-        decode_name(order.subject_der), decode_name(use.subject_der)
-    ):
-        return False
-    if order.san_der == use.san_der:
-        return True
-    if not order.san_der or not use.san_der:
-        return False
-    return same_sans(decode_general_names(order.san_der), decode_general_names(use.san_der))

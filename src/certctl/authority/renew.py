@@ -15,7 +15,7 @@ from certctl.domain.certificates import CertificateRecord, CertificateStatus
 from certctl.domain.errors import InternalError, NotAllowed
 from certctl.domain.order import Order
 from certctl.domain.revocation import RevocationReason
-from certctl.wire.identity import comparable_names
+from certctl.wire.identity import same_identity
 from certctl.wire.names import decode_name
 
 
@@ -68,8 +68,7 @@ def _belongs(record: CertificateRecord, order: Order) -> bool:
     if order.renames or record.profile != order.profile:
         # Its certificate profile lets names change; which they were only the CSR says.
         return record.profile == order.profile
-    renewed = comparable_names(record.subject_der, record.san_der)
-    return renewed == comparable_names(order.subject_der, order.san_der)
+    return same_identity(order.subject_der, order.san_der, record.subject_der, record.san_der)
 
 
 def _valid(record: CertificateRecord, now_us: int) -> bool:

@@ -12,6 +12,7 @@ from certctl import __version__
 from certctl.cli.audit import audit
 from certctl.cli.certificates import certificates
 from certctl.cli.configuration import ConfigFile, settings_or_exit
+from certctl.cli.profiles import profiles
 from certctl.cli.requests import requests
 from certctl.cli.trust import trust
 from certctl.settings.render import render_findings
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 
 app.add_typer(certificates)
+app.add_typer(profiles)
 app.add_typer(audit)
 app.add_typer(requests)
 app.add_typer(trust)

@@ -8,8 +8,25 @@ mixture; what was looked up is immutable.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from certctl.domain.policy import DEFAULT_PROFILE, CertificateProfile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredProfile:
+    """A written profile as the store keeps it.
+
+    Attributes:
+        version: 1 at first, one more with each change.
+        document: JSON object with the fields of the written form.
+    """
+
+    id: str
+    version: int
+    document: str
+    changed_us: int
+
 
 Profiles = Mapping[str, CertificateProfile]
 

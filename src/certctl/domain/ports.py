@@ -14,6 +14,7 @@ from typing import Protocol
 
 from certctl.domain.approval import Decision, RequestStatus, WaitingRequest
 from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
+from certctl.domain.certificate_profiles import StoredProfile
 from certctl.domain.certificates import (
     CertificateKey,
     CertificateRecord,
@@ -157,6 +158,14 @@ class Transaction(Protocol):
         """
         ...
 
+    def stored_profiles(self) -> Sequence[StoredProfile]:
+        """All certificate profiles of the store, in order of id."""
+        ...
+
+    def put_profile(self, profile: StoredProfile) -> None: ...
+
+    def delete_profile(self, profile_id: str) -> None: ...
+
     def lease(self, job: str) -> Lease | None: ...
 
     def put_lease(self, lease: Lease) -> None:
@@ -241,6 +250,14 @@ class Records(Protocol):
 
     def chain_heads(self) -> Sequence[ChainHead]:
         """Where each node's audit chain stands, in order of the nodes' names."""
+        ...
+
+    def stored_profiles(self) -> Sequence[StoredProfile]:
+        """All certificate profiles of the store, in order of id."""
+        ...
+
+    def stored_profiles_stamp(self) -> tuple[int, int, int]:
+        """Changes whenever a stored profile does; cheap enough to ask once a second."""
         ...
 
     def leases(self) -> Sequence[Lease]:

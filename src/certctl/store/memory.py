@@ -15,6 +15,7 @@ from typing import Self
 
 from certctl.domain.approval import Decision, RequestStatus, WaitingRequest
 from certctl.domain.audit import Counter, RecordedEvent
+from certctl.domain.certificate_profiles import StoredProfile
 from certctl.domain.certificates import (
     CertificateKey,
     CertificateRecord,
@@ -51,6 +52,7 @@ class Tables:
     compromised: dict[bytes, int] = field(default_factory=dict)
     checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
     leases: dict[str, Lease] = field(default_factory=dict)
+    profiles: dict[str, StoredProfile] = field(default_factory=dict)
     lockouts: dict[str, Lockout] = field(default_factory=dict)
 
     def copied(self) -> Tables:
@@ -176,6 +178,18 @@ class MemoryStore:
 
     def chain_heads(self) -> Sequence[ChainHead]:
         return self._now().heads()
+
+    def stored_profiles(self) -> Sequence[StoredProfile]:
+        rows = self._now().profiles
+        return [rows[key] for key in sorted(rows)]
+
+    def stored_profiles_stamp(self) -> tuple[int, int, int]:
+        rows = self._now().profiles.values()
+        return (
+            len(rows),
+            sum(row.version for row in rows),
+            max((row.changed_us for row in rows), default=0),
+        )
 
     def leases(self) -> Sequence[Lease]:
         rows = self._now().leases
@@ -402,6 +416,16 @@ class MemoryTransaction:
         if checkpoint.number in rows:
             raise self._failed(DuplicateKey("checkpoints"))
         rows[checkpoint.number] = checkpoint
+
+    def stored_profiles(self) -> Sequence[StoredProfile]:
+        rows = self._open().profiles
+        return [rows[key] for key in sorted(rows)]
+
+    def put_profile(self, profile: StoredProfile) -> None:
+        self._open().profiles[profile.id] = profile
+
+    def delete_profile(self, profile_id: str) -> None:
+        self._open().profiles.pop(profile_id, None)
 
     def lease(self, job: str) -> Lease | None:
         return self._open().leases.get(job)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from certctl.domain.approval import Decision, RequestStatus, WaitingRequest
 from certctl.domain.audit import Counter, RecordedEvent
+from certctl.domain.certificate_profiles import StoredProfile
 from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.lease import Lease
@@ -28,6 +29,7 @@ from certctl.store.queries import (
     counters,
     leases,
     lockouts,
+    profiles,
 )
 
 P = ParamSpec("P")
@@ -93,6 +95,12 @@ class SqlRecords:
 
     def chain_heads(self) -> Sequence[ChainHead]:
         return self._ask(checkpoints.chain_heads)
+
+    def stored_profiles(self) -> Sequence[StoredProfile]:
+        return self._ask(profiles.stored_profiles)
+
+    def stored_profiles_stamp(self) -> tuple[int, int, int]:
+        return self._ask(profiles.stamp)
 
     def leases(self) -> Sequence[Lease]:
         return self._ask(leases.all_leases)

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from certctl.domain.approval import Decision, RequestStatus, WaitingRequest
 from certctl.domain.audit import Counter, RecordedEvent
+from certctl.domain.certificate_profiles import StoredProfile
 from certctl.domain.certificates import (
     CertificateKey,
     CertificateRecord,
@@ -40,6 +41,7 @@ from certctl.store.commands import (
     leases,
     limits,
     lockouts,
+    profiles,
     purge,
     repetitions,
     revocation,
@@ -54,6 +56,7 @@ from certctl.store.queries import keys as key_queries
 from certctl.store.queries import leases as lease_queries
 from certctl.store.queries import limits as limit_queries
 from certctl.store.queries import lockouts as lockout_queries
+from certctl.store.queries import profiles as profile_queries
 from certctl.store.queries import repetitions as repetition_queries
 
 T = TypeVar("T")
@@ -263,6 +266,15 @@ class SqlTransaction:
 
     def append_checkpoint(self, checkpoint: Checkpoint) -> None:
         self._run(checkpoints.append_checkpoint, checkpoint)
+
+    def stored_profiles(self) -> Sequence[StoredProfile]:
+        return self._run(profile_queries.stored_profiles)
+
+    def put_profile(self, profile: StoredProfile) -> None:
+        self._run(profiles.put_profile, profile)
+
+    def delete_profile(self, profile_id: str) -> None:
+        self._run(profiles.delete_profile, profile_id)
 
     def lease(self, job: str) -> Lease | None:
         return self._run(lease_queries.lease, job)

@@ -7,7 +7,11 @@ a PrintableString and the UTF8String of the same text differ in nothing but thei
 
 from __future__ import annotations
 
+from certctl.domain.common_name import san_of_common_name
+from certctl.domain.san import ALLOWABLE_KINDS
 from certctl.wire.der import SEQUENCE, SET, DerError, encode, expect, read
+from certctl.wire.general_names import append_general_name, decode_general_names
+from certctl.wire.names import decode_name
 
 _PRINTABLE_STRING = b"\x13"
 _UTF8_STRING = b"\x0c"
@@ -22,6 +26,29 @@ def comparable_names(subject_der: bytes, san_der: bytes) -> bytes:
         return encode(SEQUENCE, _subject(subject_der), _sans(san_der))
     except DerError:
         return encode(SEQUENCE, subject_der, san_der)
+
+
+def same_identity(
+    subject_der: bytes, san_der: bytes, other_subject_der: bytes, other_san_der: bytes
+) -> bool:
+    """Equal names, or such as differ only by a SAN that repeats the common name: with
+    ``cn_as_san`` (policy §1) that one is ours, and may be of before or after a change.
+    """
+    one = comparable_names(subject_der, san_der)
+    other = comparable_names(other_subject_der, other_san_der)
+    return (
+        one == other
+        or _with_common_name(subject_der, san_der) == other
+        or one == _with_common_name(other_subject_der, other_san_der)
+    )
+
+
+def _with_common_name(subject_der: bytes, san_der: bytes) -> bytes | None:
+    sans = decode_general_names(san_der) if san_der else ()
+    name = san_of_common_name(decode_name(subject_der), sans, ALLOWABLE_KINDS)
+    if name is None:
+        return None
+    return comparable_names(subject_der, append_general_name(san_der, name))
 
 
 def _subject(der: bytes) -> bytes:

@@ -34,8 +34,10 @@ from certctl.wiring.audit_key import open_audit_key
 from certctl.wiring.authority_reload import AuthorityReload
 from certctl.wiring.certificate_profiles import (
     CertificateProfileMissing,
+    named_by,
     open_certificate_profiles,
     require_named,
+    usable,
 )
 from certctl.wiring.issuers import (
     RecordsLost,
@@ -62,7 +64,8 @@ def run(
     try:
         refuse_lost_records(settings, database_path(settings.server.database_url))
         store = open_writable(settings.server.database_url, node=f"node-{secrets.token_hex(4)}")
-        certificate_profiles = open_certificate_profiles(settings)
+        with store.transaction() as transaction:
+            certificate_profiles = open_certificate_profiles(settings, transaction, log)
         require_named(settings, certificate_profiles)
         if any(each.lint is not LintMode.OFF for each in certificate_profiles.values()):
             lints()
@@ -95,6 +98,11 @@ def run(
     def on_fault(fault: BaseException) -> None:
         log.error("authority_fault", exc_info=fault)
 
+    def take_over_profiles() -> None:
+        with store.transaction() as transaction:
+            rows = transaction.stored_profiles()
+        certificate_profiles.replace(stored=usable(rows, log))
+
     service = AuthorityService(
         store,
         IssuingRules(issuers, certificate_profiles, lint=lint_certificate),
@@ -102,7 +110,12 @@ def run(
         clock=clock,
         new_id=new_id,
         on_fault=on_fault,
-        powers=Powers(audit_signer=audit_key, bundles=bundles),
+        powers=Powers(
+            audit_signer=audit_key,
+            bundles=bundles,
+            named_by=named_by(settings, certificate_profiles),
+            profiles_changed=take_over_profiles,
+        ),
         lockout=settings.est.lockout,
     )
 

@@ -16,15 +16,23 @@ from pathlib import Path
 from typing import TypeVar
 
 from certctl.authority.caller import AuthorityCaller, expect
+from certctl.authority.carry_out import Powers
 from certctl.authority.commands import Command, CommandResult
 from certctl.authority.issue import IssuingRules
+from certctl.authority.profiles import NamedBy
 from certctl.authority.service import AuthorityService
+from certctl.domain.certificate_profiles import CertificateProfiles
 from certctl.domain.clock import Clock
 from certctl.domain.errors import Failure
 from certctl.domain.ids import sortable_id
+from certctl.settings.certificate_profiles import (
+    CertificateProfilesRefused,
+    load_certificate_profiles,
+)
 from certctl.settings.schema import Settings
 from certctl.store import SqlRecords, open_records, open_writable
 from certctl.wiring import sockets
+from certctl.wiring.certificate_profiles import named_by
 from certctl.wiring.clock import system_clock
 
 Answer = TypeVar("Answer", bound=CommandResult)
@@ -104,6 +112,7 @@ def _in_process(settings: Settings, command: Command, clock: Clock) -> CommandRe
             clock=clock,
             new_id=partial(_new_id, clock),
             on_fault=_tell,
+            powers=Powers(named_by=_named_by(settings)),
         )
         outcome = service.execute(command)
     finally:
@@ -111,6 +120,16 @@ def _in_process(settings: Settings, command: Command, clock: Clock) -> CommandRe
     if isinstance(outcome, Failure):
         raise outcome
     return outcome
+
+
+def _named_by(settings: Settings) -> NamedBy:
+    """Also where files are at fault: what an EST profile names must not be removed then."""
+    try:
+        directory = settings.server.certificate_profiles_dir
+        files = load_certificate_profiles(directory) if directory else {}
+    except CertificateProfilesRefused:
+        files = {}
+    return named_by(settings, CertificateProfiles(files=files))
 
 
 def _new_id(clock: Clock) -> str:

@@ -43,6 +43,7 @@ from certctl.web.through_proxy import ProxyGate
 from certctl.wire.pkcs7 import certs_only
 from certctl.wiring import sockets
 from certctl.wiring.certificate_profiles import (
+    StoreWatch,
     open_certificate_profiles,
     reload_certificate_profiles,
 )
@@ -59,6 +60,9 @@ if TYPE_CHECKING:
 # Objects of the start live for ever: the collector need not walk them again, and the
 # request path makes few cycles, so it may look less often.
 GC_THRESHOLDS = (50_000, 20, 20)
+
+# A changed certificate profile takes effect within a second (policy §1).
+PROFILES_EVERY_S = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +101,8 @@ class _Worker:
         self._records = records
         self._log = log
         self._clock = clock
-        self._certificate_profiles = open_certificate_profiles(settings)
+        self._certificate_profiles = open_certificate_profiles(settings, records, log)
+        self._watch = StoreWatch(self._certificate_profiles, records, log)
         self._reloads = Reloads(log)
         self._stopped = asyncio.Event()
         self._hooks: dict[str, DeviceStateHook] = {}
@@ -112,6 +117,7 @@ class _Worker:
         loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
         self._reloads.add("tls", partial(self._reload_tls, listeners))
         loop.add_signal_handler(signal.SIGHUP, self._reloads.run)
+        self._watch_profiles(loop)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
@@ -130,6 +136,13 @@ class _Worker:
         authority.close()
         self._records.close()
         return 0
+
+    def _watch_profiles(self, loop: asyncio.AbstractEventLoop) -> None:
+        """One tiny query a second, whatever the load; none with a request."""
+        if self._stopped.is_set():
+            return
+        self._watch.look()
+        loop.call_later(PROFILES_EVERY_S, self._watch_profiles, loop)
 
     def _listeners(self, app: App, loop: asyncio.AbstractEventLoop) -> dict[Oldest, Listener]:
         """One per oldest protocol spoken; all together have the connections of one."""
