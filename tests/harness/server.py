@@ -176,10 +176,17 @@ def ruled_server(
 
 
 def write_rules(profiles: Path, rules: Mapping[str, object], name: str = "ruled") -> None:
-    """One certificate profile as a TOML file; JSON of plain values is TOML as well."""
+    """One certificate profile as a TOML file."""
     profiles.mkdir(exist_ok=True)
-    lines = [f"{field} = {json.dumps(value)}\n" for field, value in rules.items()]
+    lines = [f"{field} = {_toml(value)}\n" for field, value in rules.items()]
     (profiles / f"{name}.toml").write_text("".join(lines))
+
+
+def _toml(value: object) -> str:
+    """JSON of plain values is TOML as well, tables aside."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items()) + "}"
+    return json.dumps(value)
 
 
 def configured_server(

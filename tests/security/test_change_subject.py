@@ -75,7 +75,7 @@ def enrolled(server: RunningServer, unique: str) -> Device:
     answer = send(server, ENROLL, forge.request(label, subject=OLD))
     assert answer.status == 200, answer.text
     certificate = certificates_of(answer.body)[0]
-    return Device(server.directory, unique, key=forge.KEY, certificate=certificate)
+    return Device(server.directory, unique, key=forge.key_of(OLD), certificate=certificate)
 
 
 def violation(dimension: str) -> Refused:

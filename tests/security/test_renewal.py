@@ -66,7 +66,7 @@ def login(profile: str) -> str:
 
 
 def csr(*pairs: tuple[str, str] | tuple[str, str, int], sans: tuple[bytes, ...] = SANS) -> bytes:
-    """Names made by hand, for the one key of ``forge``."""
+    """Names made by hand; each subject has its key."""
     wanted = [forge.extensions(forge.sans(*sans))] if sans else []
     return forge.request(*wanted, subject=forge.name(*pairs))
 
@@ -92,7 +92,10 @@ def pump(server: RunningServer) -> Device:
     answer = send(server, "simpleenroll", "demo", csr(*SUBJECT))
     assert answer.status == 200
     return Device(
-        server.directory, "pump", key=forge.KEY, certificate=certificates_of(answer.body)[0]
+        server.directory,
+        "pump",
+        key=forge.key_of(forge.name(*SUBJECT)),
+        certificate=certificates_of(answer.body)[0],
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import assert_never
 
 from certctl.authority import leases, profiles
@@ -15,6 +15,7 @@ from certctl.authority.commands import (
     FinishJob,
     PurgeExpired,
     PutCertificateProfile,
+    ReloadTrust,
     RevokeCertificate,
     SealAudit,
     TakeLease,
@@ -22,9 +23,10 @@ from certctl.authority.commands import (
 from certctl.authority.decide import approve, deny
 from certctl.authority.done import Done
 from certctl.authority.purge import purge
+from certctl.authority.reload_trust import reload_trust
 from certctl.authority.revoke import revoke
 from certctl.authority.seal import AuditSigner, seal
-from certctl.domain.ports import Transaction
+from certctl.domain.ports import Transaction, TrustBundles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +35,13 @@ class Powers:
 
     Attributes:
         named_by: EST profiles by the certificate profile of the store that they name.
-        profiles_changed: called when a change of the stored profiles is durable.
+        profiles_changed: given all stored profiles when a change of them is durable.
     """
 
     audit_signer: AuditSigner | None = None
-    named_by: profiles.NamedBy = field(default_factory=dict)
-    profiles_changed: Callable[[], None] = lambda: None
+    named_by: Callable[[], profiles.NamedBy] = dict
+    profiles_changed: profiles.TakeOver = profiles.nobody
+    bundles: TrustBundles | None = None
 
 
 def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us: int) -> Done:
@@ -50,6 +53,8 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
     match command:
         case RevokeCertificate():
             return revoke(command, transaction, now_us)
+        case ReloadTrust():
+            return reload_trust(command, powers.bundles, now_us)
         case ApproveRequest():
             return approve(command, transaction, now_us)
         case DenyRequest():
@@ -63,7 +68,9 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
         case PurgeExpired():
             return purge(command, transaction, now_us)
         case PutCertificateProfile():
-            return profiles.put(command, transaction, now_us)
+            return profiles.put(command, transaction, powers.profiles_changed, now_us)
         case DeleteCertificateProfile():
-            return profiles.remove(command, transaction, powers.named_by, now_us)
+            return profiles.remove(
+                command, transaction, powers.profiles_changed, powers.named_by(), now_us
+            )
     assert_never(command)

@@ -11,6 +11,10 @@ import msgspec
 from certctl.domain.approval import Decided
 from certctl.domain.checkpoint import Checkpoint
 from certctl.domain.revocation import Revocation, RevocationReason
+from certctl.domain.trust_change import TrustChange
+
+SYSTEM = "system"
+"""The actor of what happens by itself or by a signal."""
 
 
 class RevokeCertificate(msgspec.Struct, frozen=True, kw_only=True, tag="revoke"):
@@ -21,8 +25,26 @@ class RevokeCertificate(msgspec.Struct, frozen=True, kw_only=True, tag="revoke")
     actor: str
 
 
+class ReloadTrust(msgspec.Struct, frozen=True, kw_only=True, tag="reload_trust"):
+    """Read one profile's trust bundle again (est §10). Answer: ``TrustReloaded``.
+
+    With ``SYSTEM`` as actor a file that has not changed leaves no event: then nobody
+    asked for this profile by name.
+    """
+
+    path_id: str
+    actor: str
+
+
 class RevocationDone(msgspec.Struct, frozen=True, tag="revocation"):
     revocation: Revocation
+
+
+class TrustReloaded(msgspec.Struct, frozen=True, tag="trust_reloaded"):
+    """The bundle is in force from ``reloaded_us`` on; workers take it over at once."""
+
+    change: TrustChange
+    reloaded_us: int
 
 
 class ApproveRequest(msgspec.Struct, frozen=True, kw_only=True, tag="approve"):
@@ -124,6 +146,7 @@ class ProfileChanged(msgspec.Struct, frozen=True, kw_only=True, tag="profile_cha
 
 Command = (
     RevokeCertificate
+    | ReloadTrust
     | ApproveRequest
     | DenyRequest
     | TakeLease
@@ -134,5 +157,12 @@ Command = (
     | DeleteCertificateProfile
 )
 CommandResult = (
-    RevocationDone | RequestDecided | LeaseAnswer | JobFinished | Sealed | Purged | ProfileChanged
+    RevocationDone
+    | TrustReloaded
+    | RequestDecided
+    | LeaseAnswer
+    | JobFinished
+    | Sealed
+    | Purged
+    | ProfileChanged
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from certctl.authority.commands import CommandResult
@@ -11,8 +11,9 @@ from certctl.domain.audit import AuditEvent, Counter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """``counts`` are by (profile, counter)."""
+    """``counts`` are by (profile, counter); ``after`` runs once all of it is durable."""
 
     result: CommandResult
     events: tuple[AuditEvent, ...] = ()
     counts: Mapping[tuple[str, Counter], int] = field(default_factory=dict)
+    after: Callable[[], None] | None = None

@@ -30,6 +30,7 @@ from certctl.domain.errors import (
     PolicyViolation,
     RateLimited,
     StoreUnavailable,
+    TrustRefused,
 )
 from certctl.domain.order import Issued, Order
 from certctl.domain.ports import WrongAttempt
@@ -107,6 +108,7 @@ _CARRIED: Mapping[type[Failure], tuple[str, ...]] = {
     NotFound: ("what",),
     LeaseLost: ("job",),
     Conflict: ("what",),
+    TrustRefused: ("reason", "problem", "remedy"),
 }
 _BY_NAME: Mapping[str, type[Failure]] = {kind.__name__: kind for kind in _CARRIED}
 

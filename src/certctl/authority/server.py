@@ -71,6 +71,7 @@ class AuthorityServer:
         self._refusals: list[Refusal] = []
         self._commands: list[tuple[_Peer, CommandRequest]] = []
         self._attempts: list[tuple[_Peer, AttemptRequest]] = []
+        self._soon: list[Callable[[], None]] = []
         self._stopping = False
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
@@ -85,13 +86,18 @@ class AuthorityServer:
         """Answer what has arrived, then return from ``serve``."""
         self._stopping = True
 
+    def call_soon(self, action: Callable[[], None]) -> None:
+        """Run ``action`` between two turns; from a signal handler. Once, if it waits already."""
+        if action not in self._soon:
+            self._soon.append(action)
+
     def serve(self) -> None:
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._wake_read, selectors.EVENT_READ)
         next_tick = time.monotonic() + TICK_SECONDS
         while True:
-            waiting = self._backlog or self._commands or self._attempts
+            waiting = self._backlog or self._commands or self._attempts or self._soon
             idle = not waiting and not self._stopping
             ready = self._selector.select(max(0.0, next_tick - time.monotonic()) if idle else 0)
             for key, events in ready:
@@ -100,6 +106,8 @@ class AuthorityServer:
                 self._turn()
             elif self._stopping:
                 break
+            if self._soon:
+                self._soon.pop(0)()
             if time.monotonic() >= next_tick:
                 next_tick = time.monotonic() + TICK_SECONDS
                 self._service.flush()

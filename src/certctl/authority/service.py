@@ -16,7 +16,7 @@ from typing import TypeVar
 from certctl.authority.approval import approved_request, begin
 from certctl.authority.audit import Chain
 from certctl.authority.carry_out import Powers, carry_out
-from certctl.authority.commands import Command, CommandResult, ProfileChanged
+from certctl.authority.commands import Command, CommandResult
 from certctl.authority.facts import Facts, gather, limit_key_of
 from certctl.authority.issue import (
     Checked,
@@ -155,8 +155,8 @@ class AuthorityService:
             if done.counts:
                 transaction.add_counts(self._node, done.counts)
         self._chain.advance(recorded)
-        if isinstance(done.result, ProfileChanged):
-            self._powers.profiles_changed()
+        if done.after is not None:
+            done.after()
         return done.result
 
     def _judge(self, attempts: Sequence[Attempt]) -> list[Failure | None]:
@@ -172,6 +172,10 @@ class AuthorityService:
                 transaction.add_counts(self._node, judged.counts)
         self._chain.advance(recorded)
         return [*judged.outcomes]
+
+    def record(self, event: AuditEvent) -> None:
+        """Put one event on record; it waits for the store if need be."""
+        self.run((), [(event, None)])
 
     def flush(self) -> None:
         """Try again to record refusals that had to wait for the store."""

@@ -50,7 +50,7 @@ def revoke(
 
     Example: certctl-server certificates revoke 5f:3a:09 --reason keyCompromise
     """
-    settings = settings_or_exit(config)
+    settings = settings_or_exit(config, check_files=False)
     # Loads the database and the authority.
     from certctl.authority.commands import RevocationDone, RevokeCertificate  # noqa: PLC0415
     from certctl.domain.errors import Failure  # noqa: PLC0415

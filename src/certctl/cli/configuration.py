@@ -25,9 +25,14 @@ ConfigFile = Annotated[
 ]
 
 
-def settings_or_exit(config: Path | None) -> Settings:
+def settings_or_exit(config: Path | None, *, check_files: bool = True) -> Settings:
+    """The settings, or the end with all their faults on standard error.
+
+    A command beside a running server leaves ``check_files`` out: a bundle that is half
+    written at this moment must not keep anybody from revoking.
+    """
     try:
-        return load_settings(os.environ, config)
+        return load_settings(os.environ, config, check_files=check_files)
     except SettingsRefused as refused:
         print(render_findings(refused.findings), file=sys.stderr)
         raise typer.Exit(EXIT_USAGE) from refused

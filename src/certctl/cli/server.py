@@ -14,6 +14,7 @@ from certctl.cli.certificates import certificates
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.profiles import profiles
 from certctl.cli.requests import requests
+from certctl.cli.trust import trust
 from certctl.settings.render import render_findings
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app.add_typer(certificates)
 app.add_typer(profiles)
 app.add_typer(audit)
 app.add_typer(requests)
+app.add_typer(trust)
 
 
 @app.callback(invoke_without_command=True)
@@ -44,7 +46,10 @@ def _root(
 
 @app.command()
 def serve(config: ConfigFile = None) -> None:
-    """Run the server in the foreground until SIGTERM. SIGHUP reads certificate and key again.
+    """Run the server in the foreground until SIGTERM.
+
+    SIGHUP reads the server's certificate and key and all trust bundles again; what is
+    bad there is told in the log, and what was in force before stays.
 
     Example: CERTCTL_EST_ENABLED=true CERTCTL_EST_ISSUER_ID=iss-local certctl-server serve
     """

@@ -46,6 +46,10 @@ class CertificateProfiles(Mapping[str, CertificateProfile]):
         self._stored = self._stored if stored is None else dict(stored)
         self._all = {DEFAULT_PROFILE.id: DEFAULT_PROFILE, **self._stored, **self._files}
 
+    def with_files(self, files: Profiles) -> CertificateProfiles:
+        """What these would be with other files; nothing is swapped."""
+        return CertificateProfiles(files=files, stored=self._stored)
+
     def is_file(self, profile_id: str) -> bool:
         """It comes from a file, so the store's profile of this id has no effect."""
         return profile_id in self._files

@@ -25,6 +25,7 @@
     ├── LeaseLost                      a job's lease was taken by another node
     ├── NotFound                       a host command named something not on record
     ├── Conflict                       a host command came too late, or twice
+    ├── TrustRefused                   reason: no_bundle, bundle, not_running
     └── InternalError                  a bug of ours; only its id leaves the process
 
 ``counter`` and ``action`` say what a failure leaves in the records; ``action`` None
@@ -324,7 +325,7 @@ class LeaseLost(Failure):
 
 
 class NotFound(Failure):
-    """A host command named something that is not on record; ``what`` says what."""
+    """A command named something that is not there; ``what`` says what."""
 
     reason = "not_found"
 
@@ -341,6 +342,21 @@ class Conflict(Failure):
     def __init__(self, what: str) -> None:
         super().__init__(what)
         self.what = what
+
+
+class TrustRefused(Failure):
+    """A trust bundle was not reloaded; the one in force stays.
+
+    ``reason``: ``no_bundle`` (the profile has none), ``bundle`` (the file must not be
+    used), ``not_running`` (no server is there to reload it). ``problem`` and ``remedy``
+    are for the operator who asked.
+    """
+
+    def __init__(self, reason: str, *, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}; {remedy}")
+        self.reason = reason
+        self.problem = problem
+        self.remedy = remedy
 
 
 class InternalError(Failure):

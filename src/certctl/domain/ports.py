@@ -27,6 +27,7 @@ from certctl.domain.lockout import Lockout
 from certctl.domain.order import Issued, Order
 from certctl.domain.principal import Credential
 from certctl.domain.revocation import RevocationReason
+from certctl.domain.trust_change import TrustChange
 
 
 class Transaction(Protocol):
@@ -430,4 +431,22 @@ class Issuer(Protocol):
         Raises:
             IssuerUnavailable: the key cannot be used now.
         """
+        ...
+
+
+class TrustBundles(Protocol):
+    """The trust bundles in force and the files they come from, by EST profile."""
+
+    def examine(self, path_id: str, now_us: int) -> TrustChange:
+        """Read a profile's file and say what taking it into force would change.
+
+        Raises:
+            NotFound: no such profile.
+            TrustRefused: the profile has no bundle, or the file must not be used; what
+                is in force stays.
+        """
+        ...
+
+    def publish(self, change: TrustChange) -> None:
+        """Put into force what ``examine`` has just read, for every worker."""
         ...

@@ -6,6 +6,7 @@ pass the strict reading of client certificates besides: two parsers must agree o
 
 from __future__ import annotations
 
+import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,7 @@ def load_bundle(path: Path, *, now_us: int) -> Bundle:
         BundleRefused: unreadable, or a fault of its contents (``decode_bundle``).
     """
     try:
-        contents = decode_bundle(_read(path), now_us=now_us)
+        contents = decode_bundle(read_bundle_file(path), now_us=now_us)
     except BundleFault as fault:
         raise BundleRefused(path, fault.problem, fault.remedy) from fault
     # dict.fromkeys keeps the order and drops what stands there twice.
@@ -83,18 +84,37 @@ def load_bundle(path: Path, *, now_us: int) -> Bundle:
     )
 
 
-def _read(path: Path) -> bytes:
+def read_bundle_file(path: Path) -> bytes:
+    """The octets of a bundle, read once through one descriptor; nothing is parsed.
+
+    Raises:
+        BundleRefused: unreadable, no regular file, too large, or written to meanwhile.
+    """
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise BundleRefused(path, "is not a regular file", "mend the path")
-        if status.st_size > MAX_BUNDLE:
-            raise BundleRefused(path, "is larger than 8 MiB", "put only the anchors into it")
-        return path.read_bytes()
+        # Not blocking: a named pipe would otherwise hold up whoever asks.
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            before = os.fstat(file.fileno())
+            if not stat.S_ISREG(before.st_mode):
+                raise BundleRefused(path, "is not a regular file", "mend the path")
+            data = file.read(MAX_BUNDLE + 1)
+            after = os.fstat(file.fileno())
+    except IsADirectoryError as err:
+        raise BundleRefused(path, "is not a regular file", "mend the path") from err
     except OSError as err:
         raise BundleRefused(
             path, f"cannot be read ({err.strerror})", "mend the path or its permissions"
         ) from err
+    if len(data) > MAX_BUNDLE:
+        raise BundleRefused(path, "is larger than 8 MiB", "put only the anchors into it")
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise BundleRefused(
+            path, "is being written", "write a new file beside it and rename it over this one"
+        )
+    return data
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _anchor(path: Path, position: int, der: bytes) -> Anchor:

@@ -100,10 +100,10 @@ class ProfileTrust:
         Raises:
             CertificateRefused: as ``verify``, without wrong_usage.
         """
-        if not chain:
+        if not chain or sum(map(len, chain)) > MAX_CHAIN:
             raise CertificateRefused("untrusted")
         leaf = read_presented(chain[0])
-        if len(chain) > MAX_PRESENTED or sum(map(len, chain)) > MAX_CHAIN:
+        if len(chain) > MAX_PRESENTED:
             raise leaf.refused("untrusted")
         path = self._path(leaf, _openssl(leaf, chain), now_us)
         _check_path(leaf, path)

@@ -27,8 +27,11 @@ from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
 from certctl.store import SqlStore, StoreError, open_writable
 from certctl.store.files import database_path
+from certctl.trust.accepted import AcceptedBundles
+from certctl.trust.bundle import BundleRefused
 from certctl.wiring import server_certificate
 from certctl.wiring.audit_key import open_audit_key
+from certctl.wiring.authority_reload import AuthorityReload
 from certctl.wiring.certificate_profiles import (
     CertificateProfileMissing,
     named_by,
@@ -43,6 +46,7 @@ from certctl.wiring.issuers import (
     refuse_lost_records,
 )
 from certctl.wiring.process import keep_out_of_dumps, name_process
+from certctl.wiring.reload import trust_directory
 from certctl.wiring.supervisor import Status, refuse_start
 
 SERVER_CERTIFICATE_EVERY_US = 3_600 * 1_000_000
@@ -71,6 +75,13 @@ def run(
         keeper = _ServerCertificate(settings, store, issuers, new_id=new_id)
         if keeper.renew_if_due(clock()):
             log.info("server_certificate_issued")
+        bundles = AcceptedBundles(
+            trust_directory(settings.server),
+            {each.profile.path_id: each.trust_bundle_path for each in settings.est.profiles},
+            log=log,
+            on_published=status.reload,
+        )
+        unfinished = bundles.open(clock())
     except (
         RecordsLost,
         StoreError,
@@ -78,6 +89,7 @@ def run(
         KeyFileRefused,
         SecretUnreadable,
         OSError,
+        BundleRefused,
         CertificateProfilesRefused,
         CertificateProfileMissing,
     ) as refused:
@@ -85,11 +97,6 @@ def run(
 
     def on_fault(fault: BaseException) -> None:
         log.error("authority_fault", exc_info=fault)
-
-    def take_over_profiles() -> None:
-        with store.transaction() as transaction:
-            rows = transaction.stored_profiles()
-        certificate_profiles.replace(stored=usable(rows, log))
 
     service = AuthorityService(
         store,
@@ -100,11 +107,14 @@ def run(
         on_fault=on_fault,
         powers=Powers(
             audit_signer=audit_key,
-            named_by=named_by(settings, certificate_profiles),
-            profiles_changed=take_over_profiles,
+            bundles=bundles,
+            named_by=lambda: named_by(settings, certificate_profiles),
+            profiles_changed=lambda rows: certificate_profiles.replace(stored=usable(rows, log)),
         ),
         lockout=settings.est.lockout,
     )
+
+    reload = AuthorityReload(settings, service, certificate_profiles, log=log, clock=clock)
 
     def on_tick() -> None:
         try:
@@ -121,6 +131,8 @@ def run(
     server = AuthorityServer(service, listener, on_tick=on_tick, on_fault=on_fault)
     signal.set_wakeup_fd(server.wake_fd, warn_on_full_buffer=False)
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
+    signal.signal(signal.SIGHUP, lambda *_: server.call_soon(reload.everything))
+    reload.trust(unfinished)
     status.ready()
     server.serve()
     store.close()

@@ -90,6 +90,26 @@ def named_by(settings: Settings, profiles: CertificateProfiles) -> Mapping[str, 
     return found
 
 
+def reload_certificate_profiles(
+    settings: Settings, profiles: CertificateProfiles
+) -> tuple[str, ...]:
+    """Read the files again; all of them are taken over, or none. Gives the ids that changed.
+
+    Raises:
+        CertificateProfilesRefused: with every fault of the files.
+        CertificateProfileMissing: an EST profile would be without its certificate profile.
+    """
+    directory = settings.server.certificate_profiles_dir
+    if directory is None:
+        return ()
+    files = load_certificate_profiles(directory)
+    require_named(settings, profiles.with_files(files))
+    before = dict(profiles)
+    profiles.replace(files=files)
+    ids = sorted({*before, *profiles})
+    return tuple(each for each in ids if before.get(each) != profiles.get(each))
+
+
 def require_named(settings: Settings, profiles: CertificateProfiles) -> None:
     """Every certificate profile that an EST profile names can be issued under.
 

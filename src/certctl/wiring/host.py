@@ -35,7 +35,7 @@ from certctl.wiring import sockets
 from certctl.wiring.certificate_profiles import named_by
 from certctl.wiring.clock import system_clock
 
-Answer = TypeVar("Answer")
+Answer = TypeVar("Answer", bound=CommandResult)
 
 LOGIN_UID = Path("/proc/self/loginuid")
 NOBODY_LOGGED_IN = 0xFFFFFFFF
@@ -75,6 +75,8 @@ def run_command(
 ) -> Answer:
     """Run one command; its effects are durable on return.
 
+    ``answer`` is the kind of result that this command has.
+
     Raises:
         Failure: the command was refused, or the authority did not answer in time.
         StoreError: no server runs and the store cannot be opened.
@@ -91,6 +93,15 @@ def run_command(
         caller.close()
 
 
+def is_running(settings: Settings) -> bool:
+    """Somebody listens on the authority's socket of this data directory."""
+    try:
+        sockets.connect(settings.server.data_dir / sockets.RUN_DIRECTORY).close()
+    except OSError:
+        return False
+    return True
+
+
 def _in_process(settings: Settings, command: Command, clock: Clock) -> CommandResult:
     store = open_writable(settings.server.database_url, node=f"node-{secrets.token_hex(4)}")
     try:
@@ -101,7 +112,7 @@ def _in_process(settings: Settings, command: Command, clock: Clock) -> CommandRe
             clock=clock,
             new_id=partial(_new_id, clock),
             on_fault=_tell,
-            powers=Powers(named_by=_named_by(settings)),
+            powers=Powers(named_by=lambda: _named_by(settings)),
         )
         outcome = service.execute(command)
     finally:

@@ -17,9 +17,11 @@ from pathlib import Path
 from certctl.domain.clock import Clock
 from certctl.obs.log import Level, Log, make_log
 from certctl.settings.schema import LogFormat, Settings
+from certctl.trust.accepted import forget_accepted
 from certctl.wiring import authority_process, jobs_process, sockets, worker_process
 from certctl.wiring.clock import system_clock
 from certctl.wiring.ports import PortInUse, reserve_port
+from certctl.wiring.reload import trust_directory
 from certctl.wiring.supervisor import ChildSpec, Status, Supervisor, refuse_start
 
 # The children of a killed supervisor are killed with it, but one may be in the middle of
@@ -73,6 +75,7 @@ def serve(
             reservations.append(reservation)
     except (StartRefused, PortInUse) as refused:
         return refuse_start(refused)
+    forget_accepted(trust_directory(settings.server))
     listener = sockets.listen(run)
     served = Served(
         url=f"https://{_url_host(settings.server.host)}:{port}",

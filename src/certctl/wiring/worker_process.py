@@ -33,9 +33,8 @@ from certctl.tls.context import BadServerPair, Oldest, build_server_context
 from certctl.tls.limits import ConnectionLimits
 from certctl.tls.listener import Listener, bind_listener
 from certctl.tls.places import Places
-from certctl.trust.bundle import BundleRefused, load_bundle
+from certctl.trust.bundle import BundleRefused
 from certctl.trust.registration import RegistrationAuthorities
-from certctl.trust.verify import ProfileTrust
 from certctl.web.app import App
 from certctl.web.est import EstApp, Published
 from certctl.web.old_devices import OldDevicesApp
@@ -43,10 +42,15 @@ from certctl.web.routes import build_routes
 from certctl.web.through_proxy import ProxyGate
 from certctl.wire.pkcs7 import certs_only
 from certctl.wiring import sockets
-from certctl.wiring.certificate_profiles import StoreWatch, open_certificate_profiles
+from certctl.wiring.certificate_profiles import (
+    StoreWatch,
+    open_certificate_profiles,
+    reload_certificate_profiles,
+)
 from certctl.wiring.edge_log import EdgeLog
 from certctl.wiring.issuers import ca_certificate_file, read_chain
 from certctl.wiring.process import name_process, raise_file_limit
+from certctl.wiring.reload import ProfileTrusts, Reloads
 from certctl.wiring.server_certificate import CERTIFICATE_FILE, KEY_FILE
 from certctl.wiring.supervisor import Status, refuse_start
 
@@ -99,6 +103,7 @@ class _Worker:
         self._clock = clock
         self._certificate_profiles = open_certificate_profiles(settings, records, log)
         self._watch = StoreWatch(self._certificate_profiles, records, log)
+        self._reloads = Reloads(log)
         self._stopped = asyncio.Event()
         self._hooks: dict[str, DeviceStateHook] = {}
 
@@ -110,8 +115,9 @@ class _Worker:
         self._hooks = _device_state_hooks(self._settings)
         listeners = self._listeners(self._app(authority, folder), loop)
         loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload, listeners)
         self._watch_profiles(loop)
+        self._reloads.add("tls", partial(self._reload_tls, listeners))
+        loop.add_signal_handler(signal.SIGHUP, self._reloads.run)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
@@ -174,25 +180,22 @@ class _Worker:
         settings = self._settings
         profiles = [each.profile for each in settings.est.profiles]
         key = secrets.token_bytes(32)
-        now_us = self._clock()
-        trust = {}
+        trust = ProfileTrusts(settings, self._log)
+        self._reloads.add("trust", trust.load)
+        # The authority has told what changed; its own rules decide in the end.
+        self._reloads.add(
+            "certificate_profiles",
+            lambda: reload_certificate_profiles(settings, self._certificate_profiles),
+        )
         passwords = {}
         for each in settings.est.profiles:
-            path = each.trust_bundle_path
-            if path is None:
-                trust[each.profile.path_id] = ProfileTrust(())
-            else:
-                bundle = load_bundle(path, now_us=now_us)
-                trust[each.profile.path_id] = ProfileTrust(
-                    bundle.ders, crls=bundle.crls, require_crl=each.crl_required
-                )
             if each.enrollment_password is not None:
                 password = each.enrollment_password.reveal()
                 passwords[each.profile.path_id] = PasswordDigest.of(password, key)
         ports = Ports(
             authority=authority,
             records=self._records,
-            trust=trust,
+            trust=trust.by_profile,
             passwords=passwords,
             certificate_profiles=self._certificate_profiles,
             clock=self._clock,
@@ -250,13 +253,9 @@ class _Worker:
         key = server.tls_key_path or server.data_dir / KEY_FILE
         return build_server_context(chain.read_bytes(), key.read_bytes(), oldest=oldest)
 
-    def _reload(self, listeners: Mapping[Oldest, Listener]) -> None:
-        """SIGHUP: read certificate and key again; a bad pair keeps the old one everywhere."""
-        try:
-            fresh = {oldest: self._tls_context(oldest) for oldest in listeners}
-        except (BadServerPair, OSError) as refused:
-            self._log.error("tls_reload_refused", problem=str(refused))
-            return
+    def _reload_tls(self, listeners: Mapping[Oldest, Listener]) -> None:
+        """Certificate and key of every listener: all of them change, or none."""
+        fresh = {oldest: self._tls_context(oldest) for oldest in listeners}
         for oldest, context in fresh.items():
             listeners[oldest].swap_context(context)
         self._log.info("tls_reloaded")

@@ -112,10 +112,10 @@ def test_connectors_by_their_short_names_are_refused(refuse: Refuse, name: str) 
 
 
 def test_a_feature_that_is_not_there_is_checked_all_the_same(refuse: Refuse) -> None:
-    faults = refuse(profile(IDENTITY_BINDING="cn"))
+    faults = refuse(profile(SERVERKEYGEN_ENABLED="true"))
     assert [fault.problem for fault in faults] == [
         "not available in this version",
-        'profile "corp": needs client certificates',
+        'profile "corp": key generation without certificate profile',
     ]
 
 
