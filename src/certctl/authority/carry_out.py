@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import assert_never
 
 from certctl.authority import leases, profiles
@@ -35,13 +35,13 @@ class Powers:
 
     Attributes:
         named_by: EST profiles by the certificate profile of the store that they name.
-        profiles_changed: called when a change of the stored profiles is durable.
+        profiles_changed: given all stored profiles when a change of them is durable.
     """
 
     audit_signer: AuditSigner | None = None
+    named_by: Callable[[], profiles.NamedBy] = dict
+    profiles_changed: profiles.TakeOver = profiles.nobody
     bundles: TrustBundles | None = None
-    named_by: profiles.NamedBy = field(default_factory=dict)
-    profiles_changed: Callable[[], None] = lambda: None
 
 
 def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us: int) -> Done:
@@ -68,7 +68,9 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
         case PurgeExpired():
             return purge(command, transaction, now_us)
         case PutCertificateProfile():
-            return profiles.put(command, transaction, now_us)
+            return profiles.put(command, transaction, powers.profiles_changed, now_us)
         case DeleteCertificateProfile():
-            return profiles.remove(command, transaction, powers.named_by, now_us)
+            return profiles.remove(
+                command, transaction, powers.profiles_changed, powers.named_by(), now_us
+            )
     assert_never(command)

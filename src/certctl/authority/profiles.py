@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 from certctl.authority.commands import (
     DeleteCertificateProfile,
@@ -21,8 +23,17 @@ MAX_PROFILES = 1_000
 NamedBy = Mapping[str, Collection[str]]
 """EST profiles by the id of the certificate profile that they name and only the store has."""
 
+TakeOver = Callable[[Sequence[StoredProfile]], None]
+"""Told all stored profiles once a change of them is durable."""
 
-def put(command: PutCertificateProfile, transaction: Transaction, now_us: int) -> Done:
+
+def nobody(_: Sequence[StoredProfile]) -> None:
+    """For a process that issues nothing."""
+
+
+def put(
+    command: PutCertificateProfile, transaction: Transaction, take_over: TakeOver, now_us: int
+) -> Done:
     """Keep a profile, or replace it.
 
     Raises:
@@ -38,16 +49,23 @@ def put(command: PutCertificateProfile, transaction: Transaction, now_us: int) -
     if before is None and len(present) >= MAX_PROFILES:
         raise Conflict(f"there are {MAX_PROFILES} certificate profiles already")
     version = before.version + 1 if before else 1
-    transaction.put_profile(
-        StoredProfile(
-            id=command.profile_id, version=version, document=command.document, changed_us=now_us
-        )
+    row = StoredProfile(
+        id=command.profile_id, version=version, document=command.document, changed_us=now_us
     )
-    return _done(command.profile_id, version, "put", actor=command.actor, now_us=now_us)
+    transaction.put_profile(row)
+    rows = tuple((present | {row.id: row}).values())
+    return replace(
+        _done(row.id, version, "put", actor=command.actor, now_us=now_us),
+        after=partial(take_over, rows),
+    )
 
 
 def remove(
-    command: DeleteCertificateProfile, transaction: Transaction, named_by: NamedBy, now_us: int
+    command: DeleteCertificateProfile,
+    transaction: Transaction,
+    take_over: TakeOver,
+    named_by: NamedBy,
+    now_us: int,
 ) -> Done:
     """Remove a profile that no EST profile names.
 
@@ -55,7 +73,8 @@ def remove(
         NotFound: there is none of that id in the store.
         Conflict: it is in use, or changed meanwhile.
     """
-    before = {each.id: each for each in transaction.stored_profiles()}.get(command.profile_id)
+    present = {each.id: each for each in transaction.stored_profiles()}
+    before = present.pop(command.profile_id, None)
     if before is None:
         raise NotFound(f"certificate profile {command.profile_id} in the store")
     _require_version(command.profile_id, before, command.expected_version)
@@ -64,7 +83,8 @@ def remove(
         names = ", ".join(f'"{name}"' for name in sorted(users))
         raise Conflict(f"certificate profile {command.profile_id} is in use by EST profile {names}")
     transaction.delete_profile(command.profile_id)
-    return _done(command.profile_id, before.version, "deleted", actor=command.actor, now_us=now_us)
+    done = _done(command.profile_id, before.version, "deleted", actor=command.actor, now_us=now_us)
+    return replace(done, after=partial(take_over, tuple(present.values())))
 
 
 def _require_version(profile_id: str, before: StoredProfile | None, expected: int | None) -> None:

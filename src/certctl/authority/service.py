@@ -16,7 +16,7 @@ from typing import TypeVar
 from certctl.authority.approval import approved_request, begin
 from certctl.authority.audit import Chain
 from certctl.authority.carry_out import Powers, carry_out
-from certctl.authority.commands import Command, CommandResult, ProfileChanged
+from certctl.authority.commands import Command, CommandResult
 from certctl.authority.facts import Facts, gather, limit_key_of
 from certctl.authority.issue import (
     Checked,
@@ -157,8 +157,6 @@ class AuthorityService:
         self._chain.advance(recorded)
         if done.after is not None:
             done.after()
-        if isinstance(done.result, ProfileChanged):
-            self._powers.profiles_changed()
         return done.result
 
     def _judge(self, attempts: Sequence[Attempt]) -> list[Failure | None]:

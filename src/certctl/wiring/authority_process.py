@@ -98,11 +98,6 @@ def run(
     def on_fault(fault: BaseException) -> None:
         log.error("authority_fault", exc_info=fault)
 
-    def take_over_profiles() -> None:
-        with store.transaction() as transaction:
-            rows = transaction.stored_profiles()
-        certificate_profiles.replace(stored=usable(rows, log))
-
     service = AuthorityService(
         store,
         IssuingRules(issuers, certificate_profiles, lint=lint_certificate),
@@ -113,8 +108,8 @@ def run(
         powers=Powers(
             audit_signer=audit_key,
             bundles=bundles,
-            named_by=named_by(settings, certificate_profiles),
-            profiles_changed=take_over_profiles,
+            named_by=lambda: named_by(settings, certificate_profiles),
+            profiles_changed=lambda rows: certificate_profiles.replace(stored=usable(rows, log)),
         ),
         lockout=settings.est.lockout,
     )

@@ -112,7 +112,7 @@ def _in_process(settings: Settings, command: Command, clock: Clock) -> CommandRe
             clock=clock,
             new_id=partial(_new_id, clock),
             on_fault=_tell,
-            powers=Powers(named_by=_named_by(settings)),
+            powers=Powers(named_by=lambda: _named_by(settings)),
         )
         outcome = service.execute(command)
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from certctl.authority.carry_out import Powers
@@ -13,6 +15,7 @@ from certctl.authority.commands import (
     PutCertificateProfile,
 )
 from certctl.authority.service import AuthorityService
+from certctl.domain.certificate_profiles import StoredProfile
 from certctl.domain.errors import Conflict, Failure, NotFound
 from tests.unit.authority.conftest import NOW_US, Workshop
 
@@ -43,10 +46,11 @@ class Desk:
             powers=Powers(profiles_changed=self._changed, **powers),  # type: ignore[arg-type]
         )
 
-    def _changed(self) -> None:
+    def _changed(self, rows: Sequence[StoredProfile]) -> None:
         self.changes += 1
-        # Durable by now: a reader sees it.
-        self.seen = [each.version for each in self.workshop.records().stored_profiles()]
+        # Durable by now: a reader sees the same.
+        assert list(rows) == list(self.workshop.records().stored_profiles())
+        self.seen = [each.version for each in rows]
 
     def do(self, command: Command) -> CommandResult | Failure:
         return self.service.execute(command)
@@ -76,7 +80,7 @@ def test_a_faulty_document_is_never_kept(workshop: Workshop, document: str) -> N
 
 
 def test_one_in_use_is_not_removed(workshop: Workshop) -> None:
-    desk = Desk(workshop, named_by={"cp": ["corp", "iot"]})
+    desk = Desk(workshop, named_by=lambda: {"cp": ["corp", "iot"]})
     desk.do(put())
     refused = desk.do(delete())
     assert isinstance(refused, Conflict)
