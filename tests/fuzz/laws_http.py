@@ -74,42 +74,61 @@ def http(data: bytes) -> None:
         assert cut == whole, f"in pieces of {size}: {cut} and not {whole}"
 
 
-def _served(pieces: list[bytes]) -> tuple[list[Seen], list[bytes]]:
+def _served(pieces: list[bytes]) -> tuple[list[Seen], list[bytes], bool]:
+    """Requests the application saw, status lines of the answers, whether one was refused.
+
+    Of two faults in one header, the pieces may decide which is named: the status line of a
+    refusal is left out.
+    """
     seen: list[Seen] = []
-    answers = _loop().run_until_complete(_connection(pieces, seen))
-    return seen, answers
+    refused: list[str] = []
+    answers = _loop().run_until_complete(_connection(pieces, seen, refused))
+    assert len(refused) <= 1, f"refused more than once: {refused}"
+    if refused and answers and not answers[-1].startswith(b"HTTP/1.1 200"):
+        answers[-1] = b"refused"
+    return seen, answers, bool(refused)
 
 
-async def _connection(pieces: list[bytes], seen: list[Seen]) -> list[bytes]:
+async def _connection(pieces: list[bytes], seen: list[Seen], refused: list[str]) -> list[bytes]:
     faults: list[dict[str, object]] = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: faults.append(context))
     state = ServerState()
     config = _config()
     config.loaded_app = _application(seen)
-    protocol = HttpProtocol(config, state, loop=loop, limits=ConnectionLimits(max_body=MAX_BODY))
+    protocol = HttpProtocol(
+        config,
+        state,
+        loop=loop,
+        limits=ConnectionLimits(max_body=MAX_BODY),
+        on_rejected=lambda _status, reason, _client: refused.append(reason),
+    )
     pipe = _Pipe()
     protocol.connection_made(pipe)
-    turns = TURNS
     for piece in pieces:
-        while pipe.paused and not pipe.closed and turns:
-            turns -= 1
-            await asyncio.sleep(0)
+        await _readable(pipe)
         if pipe.closed:
             break
         protocol.data_received(piece)
         await asyncio.sleep(0)
+    await _readable(pipe)
     if not pipe.closed and not protocol.eof_received():
         pipe.close()
-    while not pipe.closed and turns:
-        turns -= 1
-        await asyncio.sleep(0)
-    assert pipe.closed, "the connection stays open although nothing more will come"
+    await _readable(pipe, closed=True)
     protocol.connection_lost(None)
     for task in tuple(state.tasks):
         await task
     assert not faults, faults
     return _answers(bytes(pipe.written))
+
+
+async def _readable(pipe: _Pipe, *, closed: bool = False) -> None:
+    """As a transport does: nothing is delivered, not even the end, while reading is paused."""
+    for _ in range(TURNS):
+        if pipe.closed or not (closed or pipe.paused):
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("the connection neither reads on nor closes")
 
 
 def _answers(written: bytes) -> list[bytes]:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from certctl.domain.errors import PolicyViolation, RequestMalformed
 from certctl.domain.keys import load_public_key
 from certctl.domain.names import STRING_TAGS, DistinguishedName, check_name
-from certctl.domain.plain_text import shown
+from certctl.domain.plain_text import MAX_SHOWN, shown
 from certctl.domain.san import GeneralName, SanKind, check_sans
 from certctl.wire.basic import BasicCredentials, BasicFault, decode_basic
 from certctl.wire.body import decode_body, encode_base64, is_single_line
@@ -40,8 +40,9 @@ from certctl.wire.extensions import (
 from certctl.wire.general_names import decode_general_names
 from certctl.wire.names import decode_name
 
-MAX_NOTE = 1_000
-"""Characters of a refusal; a longer one would let a stranger fill logs and records."""
+MAX_NOTE = 10 * MAX_SHOWN + 200
+"""Characters of a refusal: of a foreign value ``MAX_SHOWN``, each of them ten when escaped,
+and our own words. A longer one would let a stranger fill logs and records."""
 
 _CODECS = {0x14: "latin-1", 0x1C: "utf-32-be", 0x1E: "utf-16-be"}
 _TEXT_TAGS = {SanKind.EMAIL: 0x81, SanKind.DNS: 0x82, SanKind.URI: 0x86}
