@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
-from certctl.domain.audit import AuditAction
+from certctl.domain.audit import AuditAction, AuditEvent
 from tests.harness.device import Device
 from tests.harness.pki import ForeignCA
 from tests.harness.server import PROGRAM, RunningServer, clean_environment, configured_server
@@ -26,6 +27,7 @@ RECIPES = Path(__file__).with_name("recipes")
 RULES = Path(__file__).parents[2] / "docs" / "examples" / "certificate-profiles"
 FLEET_PASSWORD = "fleet-password-0001"
 CURL_REFUSED = 22
+WAIT_SECONDS = 15.0
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +82,27 @@ def revoke(server: RunningServer, certificate: x509.Certificate) -> None:
 
 
 def last_refusal(server: RunningServer) -> tuple[str, str]:
-    records = server.records()
-    events = [each.event for each in records.events(limit=1_000)]
-    records.close()
-    refusals = [each for each in events if each.action is AuditAction.AUTH_FAILED_MTLS]
-    return refusals[-1].profile, str(refusals[-1].details["reason"])
+    """Profile and reason of the latest refused certificate; refusals are on record soon."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        records = server.records()
+        events = [each.event for each in records.events(limit=1_000)]
+        records.close()
+        refusals = [each for each in events if each.action is AuditAction.AUTH_FAILED_MTLS]
+        if refusals and seen(refusals[-1]):
+            return refusals[-1].profile, str(refusals[-1].details["reason"])
+        assert time.monotonic() < deadline, server.log()
+        time.sleep(0.05)
+
+
+_seen: set[str] = set()
+
+
+def seen(event: AuditEvent) -> bool:
+    """Whether it is a new one since the last look."""
+    fresh = event.request_id not in _seen
+    _seen.add(event.request_id)
+    return fresh
 
 
 def load(path: Path) -> x509.Certificate:

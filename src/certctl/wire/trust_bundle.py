@@ -107,11 +107,13 @@ def _certificate(position: int, block: bytes, now_us: int) -> x509.Certificate:
             # Of a serial number that is not positive; who trusts the certificate refuses it.
             warnings.simplefilter("ignore", CryptographyDeprecationWarning)
             certificate = x509.load_pem_x509_certificate(block)
+        # A time that no calendar has (the year 0) is found only when it is asked for.
+        ends_s = int(certificate.not_valid_after_utc.timestamp())
     except (ValueError, x509.InvalidVersion) as err:
         raise BundleFault(
             f"certificate {position} in it does not parse", "replace or remove it"
         ) from err
-    if int(certificate.not_valid_after_utc.timestamp()) * SECOND_US < now_us:
+    if ends_s * SECOND_US < now_us:
         raise BundleFault(
             f"certificate {position} in it has expired on "
             f"{certificate.not_valid_after_utc:%Y-%m-%d}: {_name(certificate.subject)}",
@@ -125,6 +127,7 @@ def _crl(block: bytes) -> x509.CertificateRevocationList:
         crl = x509.load_pem_x509_crl(block)
         extensions = list(crl.extensions)
         len(crl)
+        is_current(crl, 0)
     except (ValueError, x509.DuplicateExtension) as err:
         raise BundleFault("a CRL in it does not parse", "fetch it anew, or remove it") from err
     for extension in extensions:
