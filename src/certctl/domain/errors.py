@@ -14,6 +14,8 @@
     │   └── SignatureWrong
     ├── PolicyViolation                dimension, wanted, got
     ├── NotAllowed                     reason: subject_changed, san_changed, nothing_to_renew
+    ├── OcspRefused                    error: malformedRequest, unauthorized …; unsigned answer
+    ├── CrlRefused                     reason: malformed, algorithm, issuer, number, dates …
     ├── Unavailable                    retry_after seconds; what: issuer, store, profile
     └── InternalError                  a bug of ours; only its id leaves the process
 
@@ -28,6 +30,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from certctl.domain.audit import AuditAction, Counter
+from certctl.domain.revocation import OcspError
 
 
 class Failure(Exception):
@@ -165,6 +168,32 @@ class NotAllowed(Failure):
 
     def __init__(self, reason: str, *, wanted: str = "", got: str = "") -> None:
         super().__init__(reason)
+        self.reason = reason
+        self.wanted = wanted
+        self.got = got
+
+    def details(self) -> Mapping[str, str | int | list[str]]:
+        return {"reason": self.reason, "wanted": self.wanted, "got": self.got}
+
+
+class OcspRefused(Failure):
+    """An OCSP request that gets an error in place of a status (RFC 6960 §2.3)."""
+
+    def __init__(self, error: OcspError, note: str = "") -> None:
+        super().__init__(error.value, note)
+        self.reason = error.value
+        self.error = error
+        self.note = note
+
+
+class CrlRefused(Failure):
+    """The authority does not sign this list of revoked certificates.
+
+    ``reason`` is one of malformed, algorithm, issuer, key_identifier, number, dates, usage.
+    """
+
+    def __init__(self, reason: str, *, wanted: str = "", got: str = "") -> None:
+        super().__init__(reason, wanted, got)
         self.reason = reason
         self.wanted = wanted
         self.got = got
