@@ -185,7 +185,7 @@ def _encode_rare(serial: bytes, revoked_us: int, tail: bytes) -> bytes:
     if revoked_us < 0:
         raise ValueError(f"revoked before 1970: {revoked_us}")
     number = integer_octets(serial)
-    if len(number) > _SERIAL_OCTETS + 1:
+    if len(number.lstrip(b"\x00")) > _SERIAL_OCTETS:
         raise ValueError(f"a serial of {len(number)} octets")
     return encode(SEQUENCE, encode(INTEGER, number), encode_time(revoked_us // SECOND_US), tail)
 

@@ -68,6 +68,8 @@ def _common_entries(reasons: frozenset[bytes]) -> re.Pattern[bytes]:
 _COMMON = _common_entries(_REASONS)
 _COMMON_OF_DELTA = _common_entries(_REASONS_OF_DELTA)
 
+_MAX_SERIAL = (1 << 160) - 1
+
 # Extension with OID, whether it is critical (RFC 5280 §5.2).
 _CRITICAL = {
     AUTHORITY_KEY_IDENTIFIER: False,
@@ -204,8 +206,7 @@ def _check_entries(data: bytes, start: int, end: int, *, delta: bool) -> None:
 def _check_rare(data: bytes, offset: int, end: int, *, delta: bool) -> int:
     start, stop = expect(data, offset, end, SEQUENCE)
     serial, serial_end = expect(data, start, stop, INTEGER)
-    read_unsigned(data[serial:serial_end])
-    if serial_end - serial > 21:
+    if read_unsigned(data[serial:serial_end]) > _MAX_SERIAL:
         raise DerError("a serial of more than twenty octets")
     _, time_end = _read_time(data, serial_end, stop)
     if time_end != stop:
