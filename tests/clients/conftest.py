@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.harness.server import START_SECONDS, RunningServer, quickstart_server
+from tests.clients.java import compiled
+from tests.clients.ways import DIRECT, reached
+from tests.harness.server import START_SECONDS, RunningServer
 
 pytest.register_assert_rewrite("tests.clients.books")
 
@@ -15,17 +17,27 @@ PAUSE_SECONDS = 0.02
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningServer]:
     """Profile ``demo``, also at the root; its first device is already enrolled.
+
+    Met directly, or by the way of ``tests.clients.ways.every_way``.
 
     Waiting for the ``ready`` file matters: until then that first enrollment may still
     add to the records that tests compare.
     """
     directory = tmp_path_factory.mktemp("server")
-    with quickstart_server(directory) as running:
+    with reached(getattr(request, "param", DIRECT), directory) as running:
         deadline = time.monotonic() + START_SECONDS
         while not (directory / "demo" / "ready").exists():
             assert running.process.poll() is None, running.log()
             assert time.monotonic() < deadline, running.log()
             time.sleep(PAUSE_SECONDS)
         yield running
+
+
+@pytest.fixture(scope="session")
+def class_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Bouncy Castle's device program, compiled once."""
+    return compiled(tmp_path_factory.mktemp("classes"))

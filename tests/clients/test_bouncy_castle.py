@@ -1,11 +1,6 @@
-"""Bouncy Castle's EST client (Java), over the JDK's TLS 1.3 and at the label ``demo``.
-
-Its device program is compiled here from ``bouncycastle/*.java``.
-"""
+"""Bouncy Castle's EST client (Java), over the JDK's TLS and at the label ``demo``."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 
@@ -13,64 +8,22 @@ from certctl.domain.audit import AuditAction, Counter
 from certctl.domain.profiles import AuthMode, Operation
 from tests.clients.books import granted, refused, state_of
 from tests.clients.identities import load, own_device, password, strange_device
-from tests.clients.tools import Ran, need, run
+from tests.clients.java import EXIT_REFUSED, JavaDevice
+from tests.clients.ways import every_way, protocol
 from tests.harness.device import name
-from tests.harness.server import RunningServer
 
-pytestmark = pytest.mark.clients
-
-SOURCES = Path(__file__).parent / "bouncycastle"
-JARS = {
-    "/usr/share/java/bcprov.jar": "libbcprov-java",
-    "/usr/share/java/bcpkix.jar": "libbcpkix-java",
-    "/usr/share/java/bcutil.jar": "libbcutil-java",
-    "/usr/share/java/bctls.jar": "libbctls-java",
-}
-MAIN_CLASS = "bouncycastle.EstDevice"
-EXIT_REFUSED = 3
-
-
-@pytest.fixture(scope="module")
-def class_path(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The compiled program and its libraries, without a warning."""
-    javac = need("javac", package="default-jdk-headless")
-    jars = ":".join(need(jar, package=package) for jar, package in JARS.items())
-    classes = tmp_path_factory.mktemp("classes")
-    # -path: the jars' manifests name optional neighbours that Debian does not install.
-    compiler: list[str | Path] = [javac, "-Xlint:all,-path", "-Werror", "-d", classes, "-cp", jars]
-    built = run([*compiler, *sorted(SOURCES.glob("*.java"))], directory=classes)
-    assert built.code == 0, built.said
-    return f"{classes}:{jars}"
-
-
-class JavaDevice:
-    """Calls the program with this server's address and CA."""
-
-    def __init__(self, class_path: str, server: RunningServer, directory: Path) -> None:
-        self._class_path = class_path
-        self._server = server
-        self._directory = directory
-
-    def __call__(self, command: str, **options: str | Path) -> Ran:
-        given = {
-            "server": f"localhost:{self._server.port}",
-            "label": "demo",
-            "ca": self._server.ca_file,
-        } | options
-        words = [f"{key}={value}" for key, value in given.items()]
-        program = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", self._class_path]
-        return run([*program, MAIN_CLASS, command, *words], directory=self._directory)
+pytestmark = [pytest.mark.clients, every_way]
 
 
 @pytest.fixture
-def java(class_path: str, server: RunningServer, tmp_path: Path) -> JavaDevice:
+def java(class_path, server, tmp_path):
     return JavaDevice(class_path, server, tmp_path)
 
 
 def test_cacerts_are_the_servers(server, java, tmp_path):
     ran = java("cacerts", out="ca.pem")
     assert ran.code == 0, ran.said
-    assert "protocol=TLSv1.3" in ran.said
+    assert f"protocol={protocol(server)}" in ran.said
     assert "trusted=true" in ran.said
     assert load(tmp_path / "ca.pem") == load(server.ca_file)
 
@@ -82,7 +35,7 @@ def test_enroll_with_basic_and_renew_with_the_certificate(server, java, tmp_path
             key="first.key", out="first.pem",
         )  # fmt: skip
         assert enrolled.code == 0, enrolled.said
-    assert "protocol=TLSv1.3" in enrolled.said
+    assert f"protocol={protocol(server)}" in enrolled.said
     first = load(tmp_path / "first.pem")
     assert first.subject == name("java-1")
     state = state_of(server, first)

@@ -12,10 +12,11 @@ from certctl.domain.profiles import AuthMode, Operation
 from tests.clients.books import granted, refused, state_of
 from tests.clients.identities import load, own_device, password, strange_device
 from tests.clients.tools import Ran, need, run, shell
+from tests.clients.ways import every_way
 from tests.harness.device import Device, certificates_of
 from tests.harness.server import RunningServer
 
-pytestmark = pytest.mark.clients
+pytestmark = [pytest.mark.clients, every_way]
 
 ENROLL_HEADING = "Enroll a device of your own, in another terminal:"
 RENEW_HEADING = "Renew it with the certificate it has, no password:"

@@ -12,8 +12,10 @@ from certctl.domain.certificates import (
 )
 from certctl.domain.ports import DuplicateKey
 from certctl.store import CommandRefused
+from certctl.wire.der import SEQUENCE, encode
 from tests.contract.conftest import Pair
 from tests.contract.samples import DAY, NOW, certificate, digest, key_of
+from tests.unit.wire import forge
 
 REVOKED = CertificateStatus.REVOKED
 KEY = digest("key")
@@ -134,28 +136,56 @@ def test_states_of_many(pair: Pair, count: int):
     }
 
 
-def test_newest_valid_asks_for_all_four(pair: Pair):
-    subject = certificate(1).subject_der
-    same = [certificate(number, subject_der=subject) for number in (3, 1, 2)]
+def test_newest_valid_asks_for_names_profile_status_and_time(pair: Pair):
+    names = {"subject_der": certificate(1).subject_der, "san_der": certificate(1).san_der}
     record(
         pair,
-        *same,
-        certificate(4, subject_der=subject, profile="other"),
-        certificate(5, subject_der=subject, status=REVOKED),
-        certificate(6, subject_der=subject, not_after_us=NOW),
-        certificate(7),
-        certificate(8, subject_der=subject, profile=""),
+        *(certificate(number, **names) for number in (3, 1, 2)),
+        certificate(4, **names | {"profile": "other"}),
+        certificate(5, **names | {"status": REVOKED}),
+        certificate(6, **names | {"not_after_us": NOW}),
+        certificate(7, subject_der=names["subject_der"]),
+        certificate(8, san_der=names["san_der"]),
+        certificate(9, **names | {"profile": ""}),
     )
-    found = pair.records.newest_valid("demo", subject, NOW)
-    assert [state.id for state in found] == [certificate(number).id for number in (3, 2, 1)]
-    assert pair.records.newest_valid("demo", subject[:-1], NOW) == []
+    found = pair.records.newest_valid("demo", names["subject_der"], names["san_der"], NOW)
+    assert found is not None
+    assert found.id == certificate(3).id
+    assert pair.records.newest_valid("demo", names["subject_der"][:-1], b"", NOW) is None
 
 
-def test_newest_valid_is_at_most_twenty(pair: Pair):
-    subject = certificate(1).subject_der
-    record(pair, *(certificate(number, subject_der=subject) for number in range(1, 31)))
-    found = pair.records.newest_valid("demo", subject, NOW)
-    assert [state.id for state in found] == [certificate(number).id for number in range(30, 10, -1)]
+def test_the_same_name_in_another_string_type_is_found(pair: Pair):
+    one, other = forge.dns("a.example"), forge.dns("b.example")
+    printable = forge.name((forge.CN, "pump", forge.PRINTABLE))
+    sans = encode(SEQUENCE, one, other)
+    record(pair, certificate(1, subject_der=printable, san_der=sans))
+    found = pair.records.newest_valid(
+        "demo", forge.name((forge.CN, "pump")), encode(SEQUENCE, other, one), NOW
+    )
+    assert found is not None
+    assert found.subject_der == printable
+    for subject, san_der in (
+        (forge.name((forge.CN, "Pump")), sans),
+        (forge.name((forge.CN, "pump", forge.IA5)), sans),
+        (printable, encode(SEQUENCE, one)),
+        (printable, b""),
+    ):
+        assert pair.records.newest_valid("demo", subject, san_der, NOW) is None
+
+
+def test_names_without_a_subject_do_not_hide_each_other(pair: Pair):
+    record(pair, *(certificate(number, subject_der=b"\x30\x00") for number in range(1, 60)))
+    wanted = certificate(1)
+    found = pair.records.newest_valid("demo", b"\x30\x00", wanted.san_der, NOW)
+    assert found is not None
+    assert found.id == wanted.id
+
+
+def test_records_by_id(pair: Pair):
+    one, two = certificate(1), certificate(2)
+    record(pair, one, two)
+    with pair.store.transaction() as transaction:
+        assert transaction.certificates_by_id({one.id, "absent"}) == {one.id: one}
 
 
 def test_pages_of_the_inventory(pair: Pair):

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.harness.device import name
 from tests.harness.http import fetch
 from tests.harness.raw import RawClient, head
-from tests.harness.server import RunningServer, configured_server
+from tests.harness.server import RunningServer, configured_server, free_port
 
 WORKERS = 2
 # Both workers are among so many connections, but for once in 2**19 runs.
@@ -38,6 +38,7 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
             "SERVER_TLS_CERT_PATH": str(chain),
             "SERVER_TLS_KEY_PATH": str(key),
             "WORKERS": str(WORKERS),
+            "TLS12_PORT": str(free_port()),
         },
     )
     running.ca_file = chain
@@ -136,14 +137,15 @@ def _certificate(path: Path) -> bytes:
 
 
 def _served(server: RunningServer) -> set[bytes | None]:
-    """Certificates that new connections are shown."""
+    """Certificates that new connections are shown, on both listeners."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     shown = set()
-    for _ in range(MANY):
-        with RawClient(server, context=context) as client:
-            shown.add(client.peer_certificate())
+    for port in (server.port, int(server.environment["CERTCTL_TLS12_PORT"])):
+        for _ in range(MANY):
+            with RawClient(server, context=context, port=port) as client:
+                shown.add(client.peer_certificate())
     return shown
 
 

@@ -34,15 +34,17 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
         yield running
 
 
-def test_one_supervisor_has_one_authority_and_the_workers(server: RunningServer) -> None:
+def test_one_supervisor_has_one_authority_the_jobs_and_the_workers(server: RunningServer) -> None:
     tree = server.processes()
     assert {kind: len(pids) for kind, pids in tree.items()} == {
         "supervisor": 1,
         "authority": 1,
+        "jobs": 1,
         "worker": WORKERS,
     }
     started = {str(each["child"]): each["pid"] for each in server.log_events("process_started")}
     assert {started["authority"]} == set(tree["authority"])
+    assert {started["jobs"]} == set(tree["jobs"])
     assert {started["worker-1"], started["worker-2"]} == set(tree["worker"])
 
 
@@ -148,7 +150,7 @@ def test_sigterm_finishes_what_has_begun_and_ends_with_0(
 
 def test_ctrl_c_in_the_whole_group_is_an_orderly_end_too(server: RunningServer) -> None:
     tree = server.processes()
-    for pid in [*tree["authority"], *tree["worker"]]:
+    for pid in [*tree["authority"], *tree["jobs"], *tree["worker"]]:
         os.kill(pid, signal.SIGINT)
     # Only the supervisor decides that it is over.
     assert [fetch(server, "GET", "/ready").status for _ in range(5)] == [200] * 5

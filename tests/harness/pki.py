@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,11 +48,19 @@ class ForeignCA:
         path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
         return path
 
-    def equip(self, device: Device, *, days: tuple[int, int] = (-1, 365)) -> Device:
-        """Give a device a client certificate valid between these days from now."""
+    def equip(
+        self,
+        device: Device,
+        *,
+        days: tuple[int, int] = (-1, 365),
+        subject: x509.Name | None = None,
+        usages: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.CLIENT_AUTH,),
+    ) -> Device:
+        """Give a device a certificate valid between these days from now."""
+        subject = subject if subject is not None else name(device.common_name)
         device.certificate = (
-            self._builder(name(device.common_name), device.key.public_key(), days=days)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+            self._builder(subject, device.key.public_key(), days=days)
+            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             .sign(self.key, hashes.SHA256())
         )
         return device

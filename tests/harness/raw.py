@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from tests.harness.http import TIMEOUT_SECONDS, tls_context
 from tests.harness.server import RunningServer
@@ -52,27 +52,20 @@ class Answer:
         return "close" in self.headers.get("connection", "").lower()
 
 
-class RawClient:
-    """One TLS connection; ``source`` is the loopback address it comes from, else a new one."""
+class Stream(Protocol):
+    """An encrypted connection, whichever library made it."""
 
-    def __init__(
-        self,
-        server: RunningServer,
-        *,
-        source: str | None = None,
-        context: ssl.SSLContext | None = None,
-        timeout: float = TIMEOUT_SECONDS,
-        receive_buffer: int | None = None,
-    ) -> None:
-        self.source = source or new_source()
-        plain = open_tcp(server, source=self.source, timeout=timeout, receive_buffer=receive_buffer)
-        try:
-            self._tls = (context or tls_context(server.ca_file)).wrap_socket(
-                plain, server_hostname="localhost"
-            )
-        except BaseException:
-            plain.close()
-            raise
+    def sendall(self, data: bytes, /) -> None: ...
+    def recv(self, size: int, /) -> bytes: ...
+    def close(self) -> None: ...
+    def fileno(self) -> int: ...
+
+
+class Conversation:
+    """HTTP octet by octet over one connection. Use as a context manager."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
         self._unread = bytearray()
 
     def __enter__(self) -> Self:
@@ -87,14 +80,10 @@ class RawClient:
         self.close()
 
     def close(self) -> None:
-        self._tls.close()
+        self._stream.close()
 
     def fileno(self) -> int:
-        return self._tls.fileno()
-
-    def peer_certificate(self) -> bytes | None:
-        """What the server showed (DER)."""
-        return self._tls.getpeercert(binary_form=True)
+        return self._stream.fileno()
 
     def send(self, data: bytes) -> None:
         """Send all of it.
@@ -102,12 +91,7 @@ class RawClient:
         Raises:
             OSError: the server took no more, or ended the connection.
         """
-        self._tls.sendall(data)
-
-    def end(self) -> None:
-        """End our side: TCP first, so that the server reads an end without close_notify."""
-        # Not SSLSocket.shutdown, which forgets that there was TLS and reads raw records.
-        socket.socket.shutdown(self._tls, socket.SHUT_WR)
+        self._stream.sendall(data)
 
     def answer(self, *, to_head: bool = False) -> Answer:
         """The next final answer; interim ones (100) are passed over.
@@ -145,7 +129,7 @@ class RawClient:
     def rest(self) -> bytes:
         """Everything up to the end of the connection, however the server ends it."""
         try:
-            while data := self._tls.recv(READ_SIZE):
+            while data := self._stream.recv(READ_SIZE):
                 self._unread += data
         except (ssl.SSLError, ConnectionError):
             pass
@@ -153,12 +137,49 @@ class RawClient:
 
     def _more(self) -> None:
         try:
-            data = self._tls.recv(READ_SIZE)
+            data = self._stream.recv(READ_SIZE)
         except (ssl.SSLEOFError, ConnectionError) as err:
             raise HungUp(bytes(self._unread)) from err
         if not data:
             raise HungUp(bytes(self._unread))
         self._unread += data
+
+
+class RawClient(Conversation):
+    """One TLS connection; ``source`` is the loopback address it comes from, else a new one."""
+
+    def __init__(
+        self,
+        server: RunningServer,
+        *,
+        source: str | None = None,
+        context: ssl.SSLContext | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+        receive_buffer: int | None = None,
+        port: int | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> None:
+        self.source = source or new_source()
+        plain = open_tcp(
+            server, source=self.source, timeout=timeout, receive_buffer=receive_buffer, port=port
+        )
+        try:
+            self.tls = (context or tls_context(server.ca_file)).wrap_socket(
+                plain, server_hostname="localhost", session=session
+            )
+        except BaseException:
+            plain.close()
+            raise
+        super().__init__(self.tls)
+
+    def peer_certificate(self) -> bytes | None:
+        """What the server showed (DER)."""
+        return self.tls.getpeercert(binary_form=True)
+
+    def end(self) -> None:
+        """End our side: TCP first, so that the server reads an end without close_notify."""
+        # Not SSLSocket.shutdown, which forgets that there was TLS and reads raw records.
+        socket.socket.shutdown(self.tls, socket.SHUT_WR)
 
 
 def open_tcp(
@@ -167,19 +188,32 @@ def open_tcp(
     source: str = LOOPBACK,
     timeout: float = TIMEOUT_SECONDS,
     receive_buffer: int | None = None,
+    port: int | None = None,
 ) -> socket.socket:
-    """A TCP connection that has said nothing yet."""
+    """A TCP connection that has said nothing yet; ``port`` where it is not the main one."""
     plain = socket.socket()
     try:
         plain.settimeout(timeout)
         if receive_buffer is not None:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         plain.bind((source, 0))
-        plain.connect((LOOPBACK, server.port))
+        plain.connect((LOOPBACK, port or server.port))
     except BaseException:
         plain.close()
         raise
     return plain
+
+
+def ended(plain: socket.socket) -> bool:
+    """The server has ended this connection without a word.
+
+    Raises:
+        TimeoutError: it is still open.
+    """
+    try:
+        return plain.recv(100) == b""
+    except ConnectionResetError:
+        return True
 
 
 def head(method: str, path: str, *lines: str, host: str | None = "localhost") -> bytes:

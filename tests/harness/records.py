@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from cryptography import x509
 
 from certctl.domain.audit import AuditAction, AuditEvent, Counter, Outcome, RecordedEvent
 from certctl.domain.ports import Records
@@ -61,7 +65,8 @@ class Change:
         )
 
     def successes(self) -> int:
-        return sum(1 for event in self.events if event.outcome is Outcome.SUCCESS)
+        """Grants: other things that went well, such as a revocation, are none."""
+        return sum(1 for event in self.events if event.action.endswith("_success"))
 
 
 @dataclass
@@ -119,7 +124,7 @@ class Ledger:
         recorded, totals, certificates = _everything(self.server, after=self._seq)
         added = [each.event for each in recorded if each.event.source_address not in self._marked]
         now = dict(totals)
-        key = ("demo", Counter.AUTH_FAILED_BASIC)
+        key = (self.path.split("/")[3], Counter.AUTH_FAILED_BASIC)
         now[key] = now.get(key, 0) - len(self._marked)
         rises = {each: count - self._counts.get(each, 0) for each, count in now.items()}
         return Change(
@@ -159,12 +164,20 @@ _SUCCESS = frozenset(
 
 @contextmanager
 def refused(
-    server: RunningServer, action: AuditAction, reason: str, counter: Counter, *, times: int = 1
+    server: RunningServer,
+    action: AuditAction,
+    reason: str,
+    counter: Counter,
+    *,
+    times: int = 1,
+    profile: str = "demo",
 ) -> Iterator[None]:
     """What happens inside leaves this refusal on record, so often, and nothing else."""
-    ledger = Ledger(server)
+    ledger = Ledger(server, path=f"/.well-known/est/{profile}/simpleenroll")
     yield
-    ledger.expect(Refused(action=action, reason=reason, counter=counter, times=times))
+    ledger.expect(
+        Refused(action=action, reason=reason, counter=counter, times=times, profile=profile)
+    )
 
 
 @contextmanager
@@ -192,6 +205,19 @@ def wait_for_event(
         if time.monotonic() > deadline:
             raise NotOnRecord(f"no {action} {reason} among {[each.event for each in recorded]}")
         time.sleep(PAUSE_SECONDS)
+
+
+def revoke(server: RunningServer, certificate: x509.Certificate | None) -> None:
+    """Revoke a certificate on record, behind the server's back."""
+    assert certificate is not None
+    serial = f"{certificate.serial_number:x}"
+    with contextlib.closing(sqlite3.connect(server.database, timeout=10)) as database, database:
+        changed = database.execute(
+            "UPDATE certificates SET status='revoked', revoked_us=1,"
+            " revocation_reason='superseded' WHERE lower(hex(serial)) LIKE ?",
+            (f"%{serial}",),
+        )
+        assert changed.rowcount == 1
 
 
 def reason_of(event: AuditEvent) -> str:

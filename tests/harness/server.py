@@ -19,7 +19,7 @@ from certctl.store import open_records
 
 START_SECONDS = 30
 STOP_SECONDS = 40
-CHILDREN = ("authority", "worker")
+CHILDREN = ("authority", "jobs", "worker")
 PROGRAM = str(Path(sys.executable).with_name("certctl-server"))
 
 
@@ -51,6 +51,7 @@ class RunningServer:
     database: Path
     log_file: Path
     ready_file: Path | None = None
+    program: tuple[str, ...] = (PROGRAM,)
     process: subprocess.Popen[bytes] = field(init=False)
 
     def __enter__(self) -> Self:
@@ -69,7 +70,7 @@ class RunningServer:
         """Start without waiting until it serves, as an init system does."""
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [PROGRAM, *self.arguments],
+                [*self.program, *self.arguments],
                 env=clean_environment(self.environment),
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
@@ -121,7 +122,7 @@ class RunningServer:
         return open_records(f"sqlite:///{self.database}")
 
     def processes(self) -> dict[str, list[int]]:
-        """Process ids of the tree by kind: supervisor, authority, worker.
+        """Process ids of the tree by kind: supervisor, authority, jobs, worker.
 
         A process that is just starting or ending may be missing.
         """
@@ -159,6 +160,33 @@ def quickstart_server(
         log_file=directory / "server.log",
         ready_file=demo / "ready",
     )
+
+
+def ruled_server(
+    directory: Path, environment: Mapping[str, str], rules: Mapping[str, object]
+) -> RunningServer:
+    """``configured_server`` whose EST profiles all have a certificate profile ``ruled``."""
+    profiles = directory / "certificate-profiles"
+    write_rules(profiles, rules)
+    infixes = [each.strip().upper() for each in environment["EST_PROFILES"].split(",")]
+    bound = {f"EST_PROFILE_{infix}_PROFILE_ID": "ruled" for infix in infixes}
+    return configured_server(
+        directory, {"CERTIFICATE_PROFILES_DIR": str(profiles)} | bound | dict(environment)
+    )
+
+
+def write_rules(profiles: Path, rules: Mapping[str, object], name: str = "ruled") -> None:
+    """One certificate profile as a TOML file."""
+    profiles.mkdir(exist_ok=True)
+    lines = [f"{field} = {_toml(value)}\n" for field, value in rules.items()]
+    (profiles / f"{name}.toml").write_text("".join(lines))
+
+
+def _toml(value: object) -> str:
+    """JSON of plain values is TOML as well, tables aside."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items()) + "}"
+    return json.dumps(value)
 
 
 def configured_server(

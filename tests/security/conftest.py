@@ -10,6 +10,7 @@ import pytest
 
 from tests.harness.http import basic
 from tests.harness.server import RunningServer, quickstart_server
+from tests.security.binding import Bound, bound_server
 from tests.security.enrollment import GoodClient, enrollment_password, first_device_enrolled
 
 
@@ -43,3 +44,10 @@ def authorization(password: str) -> str:
 @pytest.fixture
 def good_client(server: RunningServer, password: str, tmp_path: Path) -> GoodClient:
     return GoodClient(server, password, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def bound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bound]:
+    prepared = bound_server(tmp_path_factory.mktemp("bound"))
+    with prepared.server:
+        yield prepared

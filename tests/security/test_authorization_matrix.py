@@ -7,7 +7,6 @@ fails here; a refusal must leave the certificate count as it was.
 from __future__ import annotations
 
 import itertools
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,10 +16,12 @@ from certctl.domain.audit import Outcome
 from certctl.domain.certificates import CertificateRecord
 from certctl.domain.profiles import ENROLLING, AuthMode, Operation, Route
 from tests.harness.device import Device
-from tests.harness.http import basic, fetch, tls_context
+from tests.harness.http import basic, tls_context
 from tests.harness.pki import ForeignCA
-from tests.harness.records import all_events
+from tests.harness.raw import RawClient, head, new_source, post
+from tests.harness.records import all_events, revoke
 from tests.harness.server import configured_server
+from tests.security.enrollment import refuses_to_start
 
 PROFILES = ("open", "pass", "cert", "both", "own", "next")
 MODES = {
@@ -46,10 +47,16 @@ CREDENTIALS = (
     "own",
     "other_own",
     "revoked",
+    "locked_out",
 )
-"""``factory``: in the bundle. ``own``: issued by this profile. ``other_own``: by ``pass``."""
+"""``factory``: in the bundle. ``own``: issued by this profile. ``other_own``: by ``pass``.
+``locked_out``: the right password, from an address with too many wrong ones.
+"""
 
-# Credentials that are answered with 200; every other one gets 401.
+LOCKOUT_FAILURES = 3
+
+# Credentials that are answered with 200. Every other one gets 401, and ``locked_out`` 429
+# where a password would have opened.
 ALLOWED: dict[tuple[str, Route, Operation], set[str]] = {
     ("open", Route.STANDARD, Operation.SIMPLEENROLL): set(CREDENTIALS),
     ("open", Route.STANDARD, Operation.SIMPLEREENROLL): set(CREDENTIALS),
@@ -90,10 +97,14 @@ class World:
         self.stranger = ForeignCA("stranger")
         self.server = configured_server(directory, self._settings())
         self._numbers = itertools.count()
+        self._locked = ""
 
     def _settings(self) -> dict[str, str]:
         bundle = str(self.factory.bundle(self.directory / "factory.pem"))
-        settings = {"EST_PROFILES": ",".join(PROFILES)}
+        settings = {
+            "EST_PROFILES": ",".join(PROFILES),
+            "EST_LOCKOUT_FAILURES": str(LOCKOUT_FAILURES),
+        }
         for profile in PROFILES:
             infix = f"EST_PROFILE_{profile.upper()}_"
             settings[f"{infix}ISSUER_ID"] = "iss-local"
@@ -124,7 +135,7 @@ class World:
                 self._issue(device, "pass")
             case "revoked":
                 self._issue(device, profile)
-                self._revoke(device)
+                revoke(self.server, device.certificate)
         return device
 
     def on_record(self, profile: str) -> Device:
@@ -148,21 +159,9 @@ class World:
                 answer = device.enroll(self.server, path(profile), password=PASSWORDS[profile])
         assert answer.status == 200, answer.text
 
-    def _revoke(self, device: Device) -> None:
-        assert device.certificate is not None
-        serial = f"{device.certificate.serial_number:x}"
-        with sqlite3.connect(self.server.database, timeout=10) as database:
-            changed = database.execute(
-                "UPDATE certificates SET status='revoked', revoked_us=1,"
-                " revocation_reason='superseded' WHERE lower(hex(serial)) LIKE ?",
-                (f"%{serial}",),
-            )
-            assert changed.rowcount == 1
-        database.close()
-
     def headers(self, kind: str, profile: str) -> dict[str, str]:
         match kind:
-            case "password":
+            case "password" | "locked_out":
                 return basic("device", PASSWORDS.get(profile, "none is set here"))
             case "wrong_password":
                 return basic("device", "wrong-password-000")
@@ -187,15 +186,29 @@ class World:
             context = tls_context(
                 self.server.ca_file, certificate=device.certificate_file, key=device.key_file
             )
-        enrolling = operation in ENROLLING
-        return fetch(
-            self.server,
-            "POST" if enrolling else "GET",
-            path(profile, operation, route),
-            body=device.body() if enrolling else None,
-            headers=self.headers(kind, profile),
-            context=context or tls_context(self.server.ca_file),
-        ).status
+        lines = [f"{name}: {value}" for name, value in self.headers(kind, profile).items()]
+        target = path(profile, operation, route)
+        request = (
+            post(target, device.body(), *lines)
+            if operation in ENROLLING
+            else head("GET", target, *lines)
+        )
+        # An address of its own, so that one attempt's failures are not another's.
+        source = self._locked_source() if kind == "locked_out" else new_source()
+        with RawClient(self.server, source=source, context=context) as client:
+            client.send(request)
+            return client.answer().status
+
+    def _locked_source(self) -> str:
+        """An address from which too many wrong passwords have come."""
+        if not self._locked:
+            self._locked = new_source()
+            wrong = basic("device", "wrong-password-000")["Authorization"]
+            for _ in range(LOCKOUT_FAILURES):
+                with RawClient(self.server, source=self._locked) as client:
+                    client.send(post(path("pass"), b"", f"Authorization: {wrong}"))
+                    assert client.answer().status == 401
+        return self._locked
 
     def _issue_same_name(self, device: Device) -> None:
         shown, device.certificate = device.certificate, None
@@ -229,6 +242,8 @@ def test_every_credential(world: World, profile: str, route: Route, operation: O
             expected[kind] = 404
         elif kind in ALLOWED[profile, route, operation]:
             expected[kind] = 200
+        elif kind == "locked_out" and "password" in ALLOWED[profile, route, operation]:
+            expected[kind] = 429
         else:
             expected[kind] = 401
     found = {kind: world.attempt(profile, route, operation, kind) for kind in CREDENTIALS}
@@ -252,6 +267,40 @@ def test_every_refusal_issued_nothing(world: World) -> None:
         "est_auth_failed_basic",
         "est_auth_failed_mtls",
     }
-    assert {"untrusted", "expired", "revoked", "other_profile", "missing", "wrong_password"} <= {
-        str(event.details["reason"]) for event in refused
+    assert {
+        "untrusted",
+        "expired",
+        "revoked",
+        "other_profile",
+        "missing",
+        "wrong_password",
+        "locked_out",
+    } <= {str(event.details["reason"]) for event in refused}
+
+
+def test_every_mode_and_operation_has_its_rows() -> None:
+    """A new operation, route or mode without expected answers fails here."""
+    said = {mode for modes in MODES.values() for mode in modes.split(",")}
+    assert said == set(AuthMode)
+    published = {
+        (profile, route, operation)
+        for profile in PROFILES
+        for route in Route
+        for operation in Operation
+        if route is Route.STANDARD or AuthMode.MTLS in MODES[profile]
     }
+    assert set(ALLOWED) == published
+
+
+def test_no_anonymous_profile_where_authentication_is_required(tmp_path: Path) -> None:
+    settings = {
+        "EST_PROFILES": "shut,open",
+        "EST_PROFILE_SHUT_ISSUER_ID": "iss-local",
+        "EST_PROFILE_SHUT_ENROLLMENT_PASSWORD": PASSWORDS["pass"],
+        "EST_PROFILE_OPEN_ISSUER_ID": "iss-local",
+        "EST_REQUIRE_AUTH": "true",
+    }
+    text = refuses_to_start(configured_server(tmp_path, settings))
+    assert "CERTCTL_EST_REQUIRE_AUTH" in text
+    assert 'profile "open" is anonymous' in text
+    assert not (tmp_path / "data" / "certctl.db").exists()

@@ -6,7 +6,7 @@ import socket
 import time
 from pathlib import Path
 
-from tests.harness.raw import RawClient, crowd, head, new_source, open_tcp
+from tests.harness.raw import RawClient, crowd, ended, head, new_source, open_tcp
 from tests.harness.records import Ledger
 from tests.harness.server import RunningServer, configured_server
 from tests.security.enrollment import GoodClient, edge_lines
@@ -16,13 +16,6 @@ SOURCES = [f"127.0.10.{number}" for number in range(1, 6)]
 # The first octets of a ClientHello that announces more.
 BEGUN = bytes.fromhex("16030102000100")
 CAP = 20
-
-
-def ended(plain: socket.socket) -> bool:
-    try:
-        return plain.recv(100) == b""
-    except ConnectionResetError:
-        return True
 
 
 def test_stalled_handshakes_harm_nobody_and_are_ended(

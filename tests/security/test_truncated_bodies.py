@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from certctl.domain.audit import AuditAction, Counter
 from certctl.wire.der import encode
@@ -123,17 +124,20 @@ def test_changed_octets_under_a_good_signature(
     statuses: Tally[int] = Tally()
     with good_client, RawClient(server) as client:
         for _ in range(CHANGES):
-            changed = bytearray(INFO)
+            # A key of its own each time: one key stands under one name only.
+            key = ec.generate_private_key(ec.SECP256R1())
+            changed = bytearray(INFO.replace(forge.SPKI, forge.spki_of(key)))
             for _ in range(chance.choice((1, 1, 2, 4))):
                 changed[chance.randrange(4, len(changed))] = chance.choice(OCTETS)
-            client.send(post(ENROLL, forge.sealed(bytes(changed)), authorization))
+            client.send(post(ENROLL, forge.sealed(bytes(changed), key=key), authorization))
             statuses[client.answer().status] += 1
     assert set(statuses) == {200, 400, 403}
     change = ledger.change()
     assert change.issued <= good_client.enrolled + statuses[200]
     assert not [key for key in change.counts if key[1] is Counter.INTERNAL_ERROR]
     with RawClient(server) as client:
-        client.send(post(ENROLL, forge.sealed(INFO), authorization))
+        unchanged = INFO.replace(forge.SPKI, forge.spki_of(key))
+        client.send(post(ENROLL, forge.sealed(unchanged, key=key), authorization))
         assert client.answer().status == 200
 
 

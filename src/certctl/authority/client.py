@@ -11,11 +11,18 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from typing import Any, cast
 
+from certctl.authority.commands import Command, CommandResult
 from certctl.authority.messages import (
+    AttemptReply,
+    AttemptRequest,
+    CommandReply,
+    CommandRequest,
     FailureReply,
     FrameError,
     FrameReader,
+    IssueReply,
     IssueRequest,
     RefusalNote,
     Request,
@@ -26,6 +33,7 @@ from certctl.authority.messages import (
 from certctl.domain.audit import AuditEvent, Counter
 from certctl.domain.errors import StoreUnavailable
 from certctl.domain.order import Issued, Order
+from certctl.domain.ports import WrongAttempt
 
 READ_SIZE = 256 * 1024
 RECONNECT_SECONDS = 0.1
@@ -53,7 +61,7 @@ class AuthorityClient:
         self._reader = FrameReader()
         self._next_id = 0
         # In the order they were sent, so the oldest is first.
-        self._waiting: dict[int, tuple[asyncio.Future[Issued], float]] = {}
+        self._waiting: dict[int, tuple[asyncio.Future[Any], float]] = {}
         self._writer_added = False
         self._sweep: asyncio.TimerHandle | None = None
         self._outgoing: list[Request] = []
@@ -81,19 +89,38 @@ class AuthorityClient:
 
     async def issue(self, order: Order) -> Issued:
         """See ``ports.Authority.issue``."""
+        request_id = self._new_request()
+        return cast("Issued", await self._ask(IssueRequest(request_id, order)))
+
+    async def judge_attempt(self, source: str, wrong: WrongAttempt | None) -> None:
+        """See ``ports.Authority.judge_attempt``."""
+        await self._ask(AttemptRequest(self._new_request(), source, wrong))
+
+    async def execute(self, command: Command) -> CommandResult:
+        """Have the authority carry out a command; durable on return.
+
+        Raises:
+            Failure: it was refused, or the authority is away.
+        """
+        request_id = self._new_request()
+        return cast("CommandResult", await self._ask(CommandRequest(request_id, command)))
+
+    def _new_request(self) -> int:
         if self._socket is None:
             raise StoreUnavailable("authority")
         self._next_id += 1
-        request_id = self._next_id
-        answer: asyncio.Future[Issued] = self._loop.create_future()
-        self._waiting[request_id] = (answer, self._loop.time() + self._answer_seconds)
+        return self._next_id
+
+    async def _ask(self, request: IssueRequest | CommandRequest | AttemptRequest) -> object:
+        answer: asyncio.Future[object] = self._loop.create_future()
+        self._waiting[request.id] = (answer, self._loop.time() + self._answer_seconds)
         if self._sweep is None:
             self._sweep = self._loop.call_later(SWEEP_SECONDS, self._give_up)
-        self._send(IssueRequest(request_id, order))
+        self._send(request)
         try:
             return await answer
         finally:
-            self._waiting.pop(request_id, None)
+            self._waiting.pop(request.id, None)
 
     def record_refusal(self, event: AuditEvent, counter: Counter | None) -> None:
         """See ``ports.Authority.record_refusal``; kept while the authority is away."""
@@ -120,7 +147,7 @@ class AuthorityClient:
         if self._socket is None or not self._outgoing:
             return
         messages, self._outgoing = self._outgoing, []
-        self._unanswered += sum(isinstance(message, IssueRequest) for message in messages)
+        self._unanswered += sum(not isinstance(message, RefusalNote) for message in messages)
         self._pending += encode_frame(messages)
         self._write()
 
@@ -170,10 +197,15 @@ class AuthorityClient:
             if waiting is None or waiting[0].done():
                 continue
             answer = waiting[0]
-            if isinstance(reply, FailureReply):
-                answer.set_exception(failure_of(reply))
-            else:
-                answer.set_result(reply.issued)
+            match reply:
+                case FailureReply():
+                    answer.set_exception(failure_of(reply))
+                case IssueReply():
+                    answer.set_result(reply.issued)
+                case CommandReply():
+                    answer.set_result(reply.result)
+                case AttemptReply():
+                    answer.set_result(None)
 
     def _give_up(self) -> None:
         """One timer for all orders: a timer for each would be paid with every request."""
@@ -182,7 +214,7 @@ class AuthorityClient:
         self._fail(late)
         self._sweep = self._loop.call_later(SWEEP_SECONDS, self._give_up) if self._waiting else None
 
-    def _fail(self, answers: list[asyncio.Future[Issued]]) -> None:
+    def _fail(self, answers: list[asyncio.Future[Any]]) -> None:
         for answer in answers:
             if not answer.done():
                 answer.set_exception(StoreUnavailable("authority"))

@@ -7,11 +7,14 @@ them against the certificate profile again, whatever the worker said (architectu
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cryptography import x509
 
+from certctl.authority.facts import Facts
+from certctl.authority.key_rules import check_key_on_record, key_of
 from certctl.domain.audit import AuditAction, AuditEvent, Counter, Outcome
 from certctl.domain.certificates import (
     CertificateRecord,
@@ -24,15 +27,29 @@ from certctl.domain.errors import (
     CertificateRefused,
     InternalError,
     IssuerUnavailable,
+    PolicyViolation,
     StoreUnavailable,
 )
+from certctl.domain.ids import RandomBytes
 from certctl.domain.keys import describe_key, load_public_key
+from certctl.domain.known_weak import check_known_weak
+from certctl.domain.names import DistinguishedName
 from certctl.domain.order import Order
-from certctl.domain.policy import CertificateProfile, check_contents
-from certctl.domain.ports import Issuer, SignedCertificate
+from certctl.domain.policy import (
+    CertificateProfile,
+    LintMode,
+    check_attributes,
+    check_change,
+    check_contents,
+    request_types,
+)
+from certctl.domain.ports import Issuer, Linter, SignedCertificate, Terms
 from certctl.domain.profiles import Operation
+from certctl.domain.revocation import RevocationReason
+from certctl.wire.attributes import SECRETS
 from certctl.wire.general_names import decode_general_names
 from certctl.wire.names import decode_name
+from certctl.wire.pkcs10 import decode_pkcs10
 
 REPETITION_WINDOW_US = DAY_US
 
@@ -43,6 +60,19 @@ _SUCCESS: Mapping[Operation, tuple[AuditAction, Counter]] = {
         Counter.SUCCESS_SIMPLEREENROLL,
     ),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """An order that policy allows, read and put beside what will sign it."""
+
+    order: Order
+    issuer: Issuer
+    profile: CertificateProfile
+    subject: str
+    sans: tuple[str, ...]
+    key_algorithm: str
+    key: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,22 +88,36 @@ class Fulfilled:
 class IssuingRules:
     """Issuers and certificate profiles as this node has them now."""
 
-    __slots__ = ("_certificate_profiles", "_issuers")
+    __slots__ = ("_certificate_profiles", "_issuers", "_lint", "_random")
 
     def __init__(
         self,
         issuers: Mapping[str, Issuer],
         certificate_profiles: Mapping[str, CertificateProfile],
+        *,
+        random: RandomBytes = secrets.token_bytes,
+        lint: Linter | None = None,
     ) -> None:
+        """Without ``lint``, nothing is issued under a profile that asks for it."""
         self._issuers = issuers
         self._certificate_profiles = certificate_profiles
+        self._random = random
+        self._lint = lint
 
-    def fulfil(self, order: Order, *, certificate_id: str, now_us: int) -> Fulfilled:
-        """Check again, sign, and say what to record. Nothing is on record yet.
+    def needs_approval(self, order: Order) -> bool:
+        """Whether operators decide on it, by the certificate profile as it is here."""
+        profile = self._certificate_profiles.get(order.certificate_profile)
+        return profile is not None and profile.requires_approval
+
+    def check(self, order: Order, facts: Facts) -> Checked:
+        """Read what would be signed, and judge it by the certificate profile again.
+
+        ``facts`` are those of the batch that the order is in.
 
         Raises:
-            PolicyViolation: what would be signed is not allowed.
-            IssuerUnavailable: the key cannot be used now.
+            PolicyViolation: it is not allowed.
+            RequestMalformed: it is not DER of its kind.
+            IssuerUnavailable: there is no such issuer here.
             StoreUnavailable: the certificate profile is gone.
         """
         issuer = self._issuers.get(order.issuer_id)
@@ -83,31 +127,49 @@ class IssuingRules:
         if profile is None or not profile.enabled:
             what = f"certificate profile {order.certificate_profile}"
             raise StoreUnavailable(what, retry_after=60)
+        if order.renames:
+            check_change(profile)
         subject = decode_name(order.subject_der)
         sans = decode_general_names(order.san_der) if order.san_der else ()
         public_key = load_public_key(order.spki_der)
         check_contents(subject, sans, public_key, profile)
-        signed = issuer.sign(
+        check_known_weak(public_key)
+        key = key_of(order)
+        check_key_on_record(
             order,
-            profile.allowed_ekus,
-            now_us=now_us,
-            backdate_us=profile.backdate_seconds * SECOND_US,
-            lifetime_us=profile.max_ttl_seconds * SECOND_US,
+            profile,
+            key=key,
+            facts=facts.keys.get(key),
+            issuers=self._issuers.values(),
         )
-        record = _record(
-            order,
-            signed,
-            certificate_id=certificate_id,
-            now_us=now_us,
+        _check_attributes(order, subject, profile)
+        return Checked(
+            order=order,
+            issuer=issuer,
+            profile=profile,
             subject=subject.text(),
             sans=tuple(map(str, sans)),
             key_algorithm=str(describe_key(public_key)),
+            key=key,
         )
+
+    def fulfil(self, checked: Checked, *, certificate_id: str, now_us: int) -> Fulfilled:
+        """Sign, and say what to record. Nothing is on record yet.
+
+        Raises:
+            IssuerUnavailable: the key cannot be used now.
+            PolicyViolation: ``lint``; what was signed is dropped and goes nowhere.
+        """
+        order, profile = checked.order, checked.profile
+        signed = checked.issuer.sign(order, self._terms(profile), now_us=now_us)
+        record = _record(checked, signed, certificate_id=certificate_id, now_us=now_us)
         about: dict[str, str | int | list[str]] = {
             "serial": record.serial,
             "subject": record.subject,
             "sans": list(record.sans),
         }
+        if profile.lint is not LintMode.OFF:
+            about["lint"] = self._linted(signed.der, profile)
         event, counter = _event(order, about, now_us=now_us, certificate_id=certificate_id)
         return Fulfilled(
             record=record,
@@ -116,9 +178,53 @@ class IssuingRules:
             counter=counter,
         )
 
+    def _linted(self, der: bytes, profile: CertificateProfile) -> list[str]:
+        """Codes of all findings, where none of them is in the way.
 
-def require_good_credential(order: Order, state: CertificateState | None, now_us: int) -> None:
+        Linted with its signature on, because that is what would leave; it only leaves
+        once it is on record.
+        """
+        if self._lint is None:
+            raise IssuerUnavailable("linter", retry_after=60)
+        findings = self._lint(der)
+        errors = [each.code for each in findings if each.error]
+        if errors and profile.lint is LintMode.BLOCK:
+            raise PolicyViolation(
+                "lint", wanted="a certificate without errors by RFC 5280", got=", ".join(errors)
+            )
+        return [each.code for each in findings]
+
+    def _terms(self, profile: CertificateProfile) -> Terms:
+        shortened_ppm = 0
+        if profile.ttl_jitter_percent:
+            # A part of the whole range, even to one in 65,536.
+            part = int.from_bytes(self._random(2), "big")
+            shortened_ppm = profile.ttl_jitter_percent * 10_000 * part >> 16
+        return Terms(
+            ekus=profile.allowed_ekus,
+            backdate_us=profile.backdate_seconds * SECOND_US,
+            lifetime_us=profile.max_ttl_seconds * SECOND_US,
+            shortened_ppm=shortened_ppm,
+            must_staple=profile.must_staple,
+        )
+
+
+def _check_attributes(
+    order: Order, subject: DistinguishedName, profile: CertificateProfile
+) -> None:
+    """From the request on record, which lacks the attributes that hold challenges."""
+    if profile.required_csr_attributes:
+        types = request_types(decode_pkcs10(order.csr_der))
+        check_attributes(types, subject, profile, unseen=SECRETS)
+
+
+def require_good_credential(
+    order: Order, state: CertificateState | None, *, answered: bool, now_us: int
+) -> None:
     """Gate 10: the certificate that authenticated the caller, as the record says *now*.
+
+    ``answered`` says that this very request was granted before. Then a certificate that
+    its own renewal superseded still gets that answer, should it have been lost.
 
     Raises:
         CertificateRefused: revoked, expired, or no longer known.
@@ -127,15 +233,21 @@ def require_good_credential(order: Order, state: CertificateState | None, now_us
         if order.credential_own:
             raise _refused("untrusted", order)
         return
+    renews = order.operation is Operation.SIMPLEREENROLL and state.profile == order.profile
     if state.status is not CertificateStatus.VALID:
-        raise _refused("revoked", order)
-    if state.not_after_us < now_us:
+        lost = answered and renews and state.revocation_reason == RevocationReason.SUPERSEDED
+        if not lost:
+            raise _refused("revoked", order)
+    if state.not_after_us + (order.grace_us if renews else 0) < now_us:
         raise _refused("expired", order)
 
 
 def _refused(reason: str, order: Order) -> CertificateRefused:
     return CertificateRefused(
-        reason, subject=order.credential_subject, serial=order.credential_serial
+        reason,
+        subject=order.credential_subject,
+        issuer=order.credential_issuer,
+        serial=order.credential_serial,
     )
 
 
@@ -166,6 +278,10 @@ def _event(
         "channel_binding": order.channel_binding,
         **about,
     }
+    if order.via:
+        details["via"] = order.via
+    if order.registration_authority:
+        details["registration_authority"] = order.credential_subject
     event = AuditEvent(
         time_us=now_us,
         actor=f"est-client:{order.principal}",
@@ -188,15 +304,9 @@ def _event(
 
 
 def _record(
-    order: Order,
-    signed: SignedCertificate,
-    *,
-    certificate_id: str,
-    now_us: int,
-    subject: str,
-    sans: tuple[str, ...],
-    key_algorithm: str,
+    checked: Checked, signed: SignedCertificate, *, certificate_id: str, now_us: int
 ) -> CertificateRecord:
+    order = checked.order
     return CertificateRecord(
         id=certificate_id,
         serial=signed.serial,
@@ -205,12 +315,12 @@ def _record(
         issuer_id=order.issuer_id,
         principal=order.principal,
         auth_mode=order.auth_mode.value,
-        subject=subject,
+        subject=checked.subject,
         subject_der=order.subject_der,
-        sans=sans,
+        sans=checked.sans,
         san_der=order.san_der,
-        key_algorithm=key_algorithm,
-        spki_sha256=hashlib.sha256(order.spki_der).digest(),
+        key_algorithm=checked.key_algorithm,
+        spki_sha256=checked.key,
         fingerprint=hashlib.sha256(signed.der).digest(),
         not_before_us=signed.not_before_us,
         not_after_us=signed.not_after_us,

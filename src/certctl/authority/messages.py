@@ -8,19 +8,32 @@ frames are typed and bounded: the authority never trusts a worker's word on shap
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
+from certctl.authority.commands import Command, CommandResult
 from certctl.domain.audit import AuditEvent, Counter
 from certctl.domain.errors import (
     CertificateRefused,
+    Conflict,
+    Denied,
+    DeviceStateFailed,
     Failure,
     InternalError,
     IssuerUnavailable,
+    LeaseLost,
+    LockedOut,
     NotAllowed,
+    NotFound,
+    Pending,
     PolicyViolation,
+    RateLimited,
     StoreUnavailable,
+    TrustRefused,
 )
 from certctl.domain.order import Issued, Order
+from certctl.domain.ports import WrongAttempt
 
 # An order holds one CSR (bounded by EST_MAX_BODY) twice at most; a frame holds a turn's
 # worth of them. Anything larger is not ours.
@@ -39,9 +52,33 @@ class RefusalNote(msgspec.Struct, frozen=True, array_like=True, tag="refusal"):
     counter: Counter | None
 
 
+class CommandRequest(msgspec.Struct, frozen=True, array_like=True, tag="command"):
+    """A command of an operator or a job, run in a transaction of its own."""
+
+    id: int
+    command: Command
+
+
+class AttemptRequest(msgspec.Struct, frozen=True, array_like=True, tag="attempt"):
+    """A password was tried from an address, and no order comes of it; ``wrong`` None: right."""
+
+    id: int
+    address: str
+    wrong: WrongAttempt | None
+
+
+class AttemptReply(msgspec.Struct, frozen=True, array_like=True, tag="counted"):
+    id: int
+
+
 class IssueReply(msgspec.Struct, frozen=True, array_like=True, tag="issued"):
     id: int
     issued: Issued
+
+
+class CommandReply(msgspec.Struct, frozen=True, array_like=True, tag="done"):
+    id: int
+    result: CommandResult
 
 
 class FailureReply(msgspec.Struct, frozen=True, array_like=True, tag="failed"):
@@ -52,57 +89,43 @@ class FailureReply(msgspec.Struct, frozen=True, array_like=True, tag="failed"):
     data: dict[str, str | int]
 
 
-Request = IssueRequest | RefusalNote
-Reply = IssueReply | FailureReply
+Request = IssueRequest | RefusalNote | CommandRequest | AttemptRequest
+Reply = IssueReply | FailureReply | CommandReply | AttemptReply
+
+
+# What each failure carries over the socket: the names of its constructor's arguments.
+_CARRIED: Mapping[type[Failure], tuple[str, ...]] = {
+    PolicyViolation: ("dimension", "wanted", "got"),
+    CertificateRefused: ("reason", "subject", "issuer", "serial"),
+    NotAllowed: ("reason", "wanted", "got"),
+    Denied: ("note",),
+    DeviceStateFailed: ("note",),
+    LockedOut: ("retry_after", "failures"),
+    RateLimited: ("limit", "retry_after"),
+    Pending: ("request", "retry_after"),
+    IssuerUnavailable: ("what", "retry_after"),
+    StoreUnavailable: ("what", "retry_after"),
+    NotFound: ("what",),
+    LeaseLost: ("job",),
+    Conflict: ("what",),
+    TrustRefused: ("reason", "problem", "remedy"),
+}
+_BY_NAME: Mapping[str, type[Failure]] = {kind.__name__: kind for kind in _CARRIED}
 
 
 def failure_reply(request_id: int, failure: Failure) -> FailureReply:
-    """Flatten a failure that the authority may raise."""
-    match failure:
-        case PolicyViolation():
-            data: dict[str, str | int] = {
-                "dimension": failure.dimension,
-                "wanted": failure.wanted,
-                "got": failure.got,
-            }
-        case CertificateRefused():
-            data = {
-                "reason": failure.reason,
-                "subject": failure.subject,
-                "issuer": failure.issuer,
-                "serial": failure.serial,
-            }
-        case NotAllowed():
-            data = {"reason": failure.reason, "wanted": failure.wanted, "got": failure.got}
-        case IssuerUnavailable() | StoreUnavailable():
-            data = {"what": failure.what, "retry_after": failure.retry_after}
-        case _:
-            return FailureReply(request_id, "InternalError", {})
+    """Flatten a failure that the authority may raise; others are faults of ours."""
+    names = _CARRIED.get(type(failure))
+    if names is None:
+        return FailureReply(request_id, InternalError.__name__, {})
+    data = {name: getattr(failure, name) for name in names}
     return FailureReply(request_id, type(failure).__name__, data)
 
 
 def failure_of(reply: FailureReply) -> Failure:
     """The failure a reply stands for; an unknown one is a fault of ours."""
-    text = {name: str(value) for name, value in reply.data.items()}
-    retry_after = reply.data.get("retry_after", 2)
-    match reply.kind:
-        case "PolicyViolation":
-            return PolicyViolation(text["dimension"], wanted=text["wanted"], got=text["got"])
-        case "CertificateRefused":
-            return CertificateRefused(
-                text["reason"],
-                subject=text["subject"],
-                issuer=text["issuer"],
-                serial=text["serial"],
-            )
-        case "NotAllowed":
-            return NotAllowed(text["reason"], wanted=text["wanted"], got=text["got"])
-        case "IssuerUnavailable":
-            return IssuerUnavailable(text["what"], retry_after=int(retry_after))
-        case "StoreUnavailable":
-            return StoreUnavailable(text["what"], retry_after=int(retry_after))
-        case _:
-            return InternalError()
+    kind = _BY_NAME.get(reply.kind)
+    return kind(**reply.data) if kind is not None else InternalError()
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -114,7 +137,7 @@ class FrameError(ValueError):
     """The peer does not speak our protocol; the connection is closed."""
 
 
-def encode_frame(messages: list[Request] | list[Reply]) -> bytes:
+def encode_frame(messages: Sequence[Request] | Sequence[Reply]) -> bytes:
     body = _encoder.encode(messages)
     return len(body).to_bytes(4, "big") + body
 

@@ -15,7 +15,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from certctl.authority.lockout import Attempt
 from certctl.authority.messages import (
+    AttemptReply,
+    AttemptRequest,
+    CommandReply,
+    CommandRequest,
     FailureReply,
     FrameError,
     FrameReader,
@@ -28,6 +33,7 @@ from certctl.authority.messages import (
     failure_reply,
 )
 from certctl.authority.service import AuthorityService, Refusal
+from certctl.domain.errors import Failure
 from certctl.domain.order import Issued
 
 READ_SIZE = 256 * 1024
@@ -63,6 +69,9 @@ class AuthorityServer:
         self._selector = selectors.DefaultSelector()
         self._backlog: list[tuple[_Peer, IssueRequest]] = []
         self._refusals: list[Refusal] = []
+        self._commands: list[tuple[_Peer, CommandRequest]] = []
+        self._attempts: list[tuple[_Peer, AttemptRequest]] = []
+        self._soon: list[Callable[[], None]] = []
         self._stopping = False
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
@@ -77,20 +86,28 @@ class AuthorityServer:
         """Answer what has arrived, then return from ``serve``."""
         self._stopping = True
 
+    def call_soon(self, action: Callable[[], None]) -> None:
+        """Run ``action`` between two turns; from a signal handler. Once, if it waits already."""
+        if action not in self._soon:
+            self._soon.append(action)
+
     def serve(self) -> None:
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._wake_read, selectors.EVENT_READ)
         next_tick = time.monotonic() + TICK_SECONDS
         while True:
-            idle = not self._backlog and not self._stopping
+            waiting = self._backlog or self._commands or self._attempts or self._soon
+            idle = not waiting and not self._stopping
             ready = self._selector.select(max(0.0, next_tick - time.monotonic()) if idle else 0)
             for key, events in ready:
                 self._attend(key, events)
-            if self._backlog or self._refusals:
+            if self._backlog or self._refusals or self._commands or self._attempts:
                 self._turn()
             elif self._stopping:
                 break
+            if self._soon:
+                self._soon.pop(0)()
             if time.monotonic() >= next_tick:
                 next_tick = time.monotonic() + TICK_SECONDS
                 self._service.flush()
@@ -149,12 +166,19 @@ class AuthorityServer:
                     self._backlog.append((peer, message))
                 case RefusalNote():
                     self._refusals.append((message.event, message.counter))
+                case CommandRequest():
+                    self._commands.append((peer, message))
+                case AttemptRequest():
+                    self._attempts.append((peer, message))
 
     def _turn(self) -> None:
+        answers: dict[_Peer, list[Reply]] = {}
+        # Before the orders: a right password must not come before wrong ones sent with it.
+        if self._attempts:
+            self._judge(answers)
         batch, self._backlog = self._backlog[:MAX_BATCH], self._backlog[MAX_BATCH:]
         refusals, self._refusals = self._refusals, []
         outcomes = self._service.run([request.order for _, request in batch], refusals)
-        answers: dict[_Peer, list[Reply]] = {}
         for (peer, request), outcome in zip(batch, outcomes, strict=True):
             reply: IssueReply | FailureReply = (
                 IssueReply(request.id, outcome)
@@ -162,9 +186,26 @@ class AuthorityServer:
                 else failure_reply(request.id, outcome)
             )
             answers.setdefault(peer, []).append(reply)
+        # One command a turn: orders never wait for a row of them.
+        if self._commands:
+            peer, asked = self._commands.pop(0)
+            result = self._service.execute(asked.command)
+            answers.setdefault(peer, []).append(
+                failure_reply(asked.id, result)
+                if isinstance(result, Failure)
+                else CommandReply(asked.id, result)
+            )
         for peer, replies in answers.items():
             peer.pending += encode_frame(replies)
             self._write(peer)
+
+    def _judge(self, answers: dict[_Peer, list[Reply]]) -> None:
+        tried, self._attempts = self._attempts[:MAX_BATCH], self._attempts[MAX_BATCH:]
+        outcomes = self._service.judge([Attempt(asked.address, asked.wrong) for _, asked in tried])
+        for (peer, asked), refused in zip(tried, outcomes, strict=True):
+            answers.setdefault(peer, []).append(
+                AttemptReply(asked.id) if refused is None else failure_reply(asked.id, refused)
+            )
 
     def _write(self, peer: _Peer) -> None:
         """Send what the peer takes; the rest waits for the socket to be writable."""

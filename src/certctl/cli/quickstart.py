@@ -23,7 +23,13 @@ from certctl.wiring.supervisor import EXIT_FAILED, EXIT_REFUSED
 
 PROFILE = "demo"
 # What a person may still set from outside; everything else would contradict the demo.
-KEPT_VARIABLES = ("CERTCTL_WORKERS", "CERTCTL_LOG_LEVEL", "CERTCTL_LOG_FORMAT")
+KEPT_VARIABLES = (
+    "CERTCTL_WORKERS",
+    "CERTCTL_LOG_LEVEL",
+    "CERTCTL_LOG_FORMAT",
+    # A proxy before a trial is still a proxy: without it, its certificate is a device's.
+    "CERTCTL_TRUSTED_PROXIES",
+)
 SECRET_OCTETS = 18
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from certctl import __version__
-from certctl.settings import SettingsRefused, load_settings
+from certctl.cli.audit import audit
+from certctl.cli.certificates import certificates
+from certctl.cli.configuration import ConfigFile, settings_or_exit
+from certctl.cli.profiles import profiles
+from certctl.cli.requests import requests
+from certctl.cli.trust import trust
 from certctl.settings.render import render_findings
-from certctl.settings.schema import Settings
-
-EXIT_USAGE = 2
 
 app = typer.Typer(
     name="certctl-server",
@@ -24,14 +25,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        help="File of CERTCTL_NAME=value lines (systemd EnvironmentFile); the environment wins.",
-        show_default=False,
-    ),
-]
+app.add_typer(certificates)
+app.add_typer(profiles)
+app.add_typer(audit)
+app.add_typer(requests)
+app.add_typer(trust)
 
 
 @app.callback(invoke_without_command=True)
@@ -48,11 +46,14 @@ def _root(
 
 @app.command()
 def serve(config: ConfigFile = None) -> None:
-    """Run the server in the foreground until SIGTERM. SIGHUP reads certificate and key again.
+    """Run the server in the foreground until SIGTERM.
+
+    SIGHUP reads the server's certificate and key and all trust bundles again; what is
+    bad there is told in the log, and what was in force before stays.
 
     Example: CERTCTL_EST_ENABLED=true CERTCTL_EST_ISSUER_ID=iss-local certctl-server serve
     """
-    settings = _settings_or_exit(config)
+    settings = settings_or_exit(config)
     from certctl.wiring.serve import serve as run  # noqa: PLC0415 - loads the whole server
 
     raise typer.Exit(run(settings))
@@ -61,7 +62,7 @@ def serve(config: ConfigFile = None) -> None:
 @app.command()
 def check(config: ConfigFile = None) -> None:
     """Check all settings and files, print every fault and warning, and start nothing."""
-    settings = _settings_or_exit(config)
+    settings = settings_or_exit(config)
     if settings.warnings:
         print(render_findings(settings.warnings))
     names = ", ".join(each.profile.path_id or "(legacy root)" for each in settings.est.profiles)
@@ -88,14 +89,6 @@ def quickstart(
     from certctl.cli.quickstart import quickstart as run  # noqa: PLC0415 - loads the whole server
 
     raise typer.Exit(run(directory, host=host, port=port, environ=dict(os.environ)))
-
-
-def _settings_or_exit(config: Path | None) -> Settings:
-    try:
-        return load_settings(os.environ, config)
-    except SettingsRefused as refused:
-        print(render_findings(refused.findings), file=sys.stderr)
-        raise typer.Exit(EXIT_USAGE) from refused
 
 
 def main() -> None:

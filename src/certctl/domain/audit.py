@@ -18,6 +18,13 @@ class AuditAction(StrEnum):
     AUTH_FAILED_MTLS = "est_auth_failed_mtls"
     AUTH_FAILED_CHANNEL_BINDING = "est_auth_failed_channel_binding"
     CSR_POLICY_VIOLATION = "est_csr_policy_violation"
+    RATE_LIMITED = "est_rate_limited"
+    TRUST_ANCHOR_RELOADED = "est_trust_anchor_reloaded"
+    REQUEST_PENDING = "est_request_pending"
+    REQUEST_APPROVED = "est_request_approved"
+    REQUEST_DENIED = "est_request_denied"
+    DEVICE_STATE_FAILED = "est_device_state_failed"
+    CERTIFICATE_REVOKED = "certificate_revoked"
     CONFIG_CHANGED = "config_changed"
 
 

@@ -82,6 +82,27 @@ class CertificateKey(NamedTuple):
     fingerprint: bytes
 
 
+class KeyUse(NamedTuple):
+    """One unexpired certificate for a key, revoked or not: whose identity it holds."""
+
+    certificate_id: str
+    subject_der: bytes
+    san_der: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFacts:
+    """What is on record about one public key.
+
+    Attributes:
+        compromised: it is known to be in wrong hands.
+        uses: certificates that hold it and have not expired.
+    """
+
+    compromised: bool = False
+    uses: tuple[KeyUse, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateState:
     """What the gates ask of a certificate on record: whose it is and whether it holds."""
@@ -95,3 +116,4 @@ class CertificateState:
     not_after_us: int
     subject_der: bytes
     san_der: bytes
+    revocation_reason: str | None = None

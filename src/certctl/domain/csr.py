@@ -45,6 +45,16 @@ class RequestedExtension:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedNames:
+    """Names that a renewal asks for instead of its present ones (RFC 6402 §2.8), as DER
+    of Name and GeneralNames; None where nothing shall change.
+    """
+
+    subject_der: bytes | None
+    san_der: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Csr:
     """One request.
 
@@ -62,6 +72,7 @@ class Csr:
         wants_ca: basicConstraints asks for CA:TRUE or a path length.
         bindings: (attribute OID, text) of each attribute that may carry a channel
             binding (est §4); text may be anything a person typed.
+        changed_names: what ChangeSubjectName asks for, if it is there.
     """
 
     der: bytes
@@ -78,3 +89,4 @@ class Csr:
     key_usage: frozenset[KeyUsage] = frozenset()
     wants_ca: bool = False
     bindings: tuple[tuple[str, str], ...] = ()
+    changed_names: ChangedNames | None = None

@@ -7,20 +7,32 @@
     │   ├── CredentialMissing          no credential at all: leaves no event (records §6)
     │   ├── WrongPassword
     │   └── CertificateRefused         reason: missing, untrusted, expired, not_yet_valid,
-    │                                  revoked, wrong_usage, other_profile, not_own
-    ├── BindingFailure                 reason: mismatch, malformed, no_exporter
+    │                                  revoked, no_crl, wrong_usage, other_profile
+    ├── LockedOut                      too many wrong passwords from this source
+    ├── BindingFailure                 reason: missing, malformed, mismatch, no_exporter
     ├── RequestMalformed               reason: empty, not_base64, not_pkcs10, …
     │   ├── BodyTooLarge
     │   └── SignatureWrong
+    ├── ProxyHeaderRefused             header, fault: what a trusted proxy said is unreadable
     ├── PolicyViolation                dimension, wanted, got
-    ├── NotAllowed                     reason: subject_changed, san_changed, nothing_to_renew
+    ├── NotAllowed                     reason: subject_changed, san_changed, key_not_new,
+    │                                  key_changed, nothing_to_renew, identity_mismatch
+    │   ├── Denied                     an operator refused this very request
+    │   └── DeviceStateFailed          the device-state hook did not say yes
+    ├── RateLimited                    this principal had its certificates for now
+    ├── Pending                        waits for an operator: not a refusal, not a grant
     ├── OcspRefused                    error: malformedRequest, unauthorized …; unsigned answer
     ├── CrlRefused                     reason: malformed, algorithm, issuer, number, dates …
     ├── Unavailable                    retry_after seconds; what: issuer, store, profile
+    ├── LeaseLost                      a job's lease was taken by another node
+    ├── NotFound                       a host command named something not on record
+    ├── Conflict                       a host command came too late, or twice
+    ├── TrustRefused                   reason: no_bundle, bundle, not_running
     └── InternalError                  a bug of ours; only its id leaves the process
 
 ``counter`` and ``action`` say what a failure leaves in the records; ``action`` None
-means the failed event of the operation (``est_simple_enroll_failed`` …). Only
+means the failed event of the operation (``est_simple_enroll_failed`` …).
+``ends_connection`` is set where no request may follow on the connection. Only
 ``web.problems`` knows statuses and texts.
 """
 
@@ -30,7 +42,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from certctl.domain.audit import AuditAction, Counter
-from certctl.domain.revocation import OcspError
+from certctl.domain.ocsp import OcspError
 
 
 class Failure(Exception):
@@ -40,6 +52,7 @@ class Failure(Exception):
     counter: ClassVar[Counter | None] = None
 
     reason: str = ""
+    ends_connection: bool = False
 
     def details(self) -> Mapping[str, str | int | list[str]]:
         """What the audit event keeps about this failure; never a secret."""
@@ -60,7 +73,7 @@ class WrongPassword(AuthenticationFailure):
     """HTTP Basic credentials that do not open this profile, or cannot be read."""
 
     action = AuditAction.AUTH_FAILED_BASIC
-    counter = Counter.AUTH_FAILED_BASIC
+    counter: ClassVar[Counter] = Counter.AUTH_FAILED_BASIC
     reason = "wrong_password"
 
     def __init__(self, *, user: str = "") -> None:
@@ -95,11 +108,32 @@ class CertificateRefused(AuthenticationFailure):
         }
 
 
+class LockedOut(AuthenticationFailure):
+    """Too many wrong passwords in a row from this source (est §3).
+
+    ``retry_after`` is in seconds: until the window ends. ``failures`` is how many there
+    were; while a source waits its attempts are not counted on.
+    """
+
+    action = AuditAction.AUTH_FAILED_BASIC
+    counter = Counter.AUTH_FAILED_BASIC
+    reason = "locked_out"
+
+    def __init__(self, *, retry_after: int, failures: int = 0) -> None:
+        super().__init__(retry_after)
+        self.retry_after = retry_after
+        self.failures = failures
+
+    def details(self) -> Mapping[str, str | int | list[str]]:
+        return {"reason": self.reason, "failures": self.failures}
+
+
 class BindingFailure(Failure):
     """The CSR names a TLS connection that is not this one (RFC 7030 §3.5, RFC 9266)."""
 
     action = AuditAction.AUTH_FAILED_CHANNEL_BINDING
     counter = Counter.AUTH_FAILED_CHANNEL_BINDING
+    ends_connection = True
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -140,11 +174,29 @@ class SignatureWrong(RequestMalformed):
         return {"reason": "csr_signature", "note": self.note}
 
 
+class ProxyHeaderRefused(Failure):
+    """A trusted proxy says something about its client that cannot be read, or two things.
+
+    ``header`` is the header's name, ``fault`` a code of ``certctl.wire.proxy_headers``.
+    """
+
+    counter = Counter.CSR_INVALID
+    reason = "proxy_header"
+
+    def __init__(self, header: str, fault: str) -> None:
+        super().__init__(header, fault)
+        self.header = header
+        self.fault = fault
+
+    def details(self) -> Mapping[str, str | int | list[str]]:
+        return {"reason": self.reason, "header": self.header, "fault": self.fault}
+
+
 class PolicyViolation(Failure):
     """The certificate profile does not allow what was asked.
 
     ``dimension`` is one of key_algorithm, key_size, eku, san, subject, attribute, name,
-    extension, weak_key. ``name_refused`` marks the refusals of a name itself (403).
+    extension, weak_key, lint. ``name_refused`` marks the refusals of a name itself (403).
     """
 
     action = AuditAction.CSR_POLICY_VIOLATION
@@ -162,7 +214,7 @@ class PolicyViolation(Failure):
 
 
 class NotAllowed(Failure):
-    """Authenticated and well formed, but the renewal rules say no."""
+    """Authenticated and well formed, but not for this caller: renewal or identity rules."""
 
     counter = Counter.CSR_POLICY_VIOLATION
 
@@ -174,6 +226,69 @@ class NotAllowed(Failure):
 
     def details(self) -> Mapping[str, str | int | list[str]]:
         return {"reason": self.reason, "wanted": self.wanted, "got": self.got}
+
+
+class Denied(NotAllowed):
+    """An operator denied the request that waits under this repetition key; ``note`` is why."""
+
+    action = AuditAction.REQUEST_DENIED
+
+    def __init__(self, *, note: str = "") -> None:
+        super().__init__("denied")
+        self.note = note
+
+    def details(self) -> Mapping[str, str | int | list[str]]:
+        return {"reason": self.reason, "note": self.note}
+
+
+class DeviceStateFailed(NotAllowed):
+    """The device-state hook denied, or could not be asked: it fails closed (policy §5)."""
+
+    action = AuditAction.DEVICE_STATE_FAILED
+
+    def __init__(self, *, note: str = "") -> None:
+        super().__init__("device_state")
+        self.note = note
+
+    def details(self) -> Mapping[str, str | int | list[str]]:
+        return {"reason": self.reason, "note": self.note}
+
+
+class RateLimited(Failure):
+    """This principal has had ``limit`` certificates within 24 hours (policy §5).
+
+    ``retry_after`` is in seconds: until the oldest of them leaves the window.
+    """
+
+    action = AuditAction.RATE_LIMITED
+    counter = Counter.RATE_LIMITED
+    reason = "rate_limited"
+
+    def __init__(self, *, limit: int, retry_after: int) -> None:
+        super().__init__(limit, retry_after)
+        self.limit = limit
+        self.retry_after = retry_after
+
+    def details(self) -> Mapping[str, str | int | list[str]]:
+        return {"reason": self.reason, "limit": self.limit, "retry_after": self.retry_after}
+
+
+class Pending(Failure):
+    """The request waits for approval: ask again with the same request (RFC 7030 §4.2.3).
+
+    The authority records the event when the request begins to wait; polls leave nothing.
+    """
+
+    action = AuditAction.REQUEST_PENDING
+    reason = "pending"
+
+    def __init__(self, *, request: str, retry_after: int) -> None:
+        super().__init__(request, retry_after)
+        self.request = request
+        self.retry_after = retry_after
+
+    def details(self) -> Mapping[str, str | int | list[str]]:
+        return {"reason": self.reason, "request": self.request}
 
 
 class OcspRefused(Failure):
@@ -228,8 +343,54 @@ class StoreUnavailable(Unavailable):
     """The authority or its database cannot record now, so nothing is issued."""
 
 
+class LeaseLost(Failure):
+    """A job went on after its lease ran out; nothing of what it asked for was done."""
+
+    reason = "lease_lost"
+
+    def __init__(self, job: str) -> None:
+        super().__init__(job)
+        self.job = job
+
+
+class NotFound(Failure):
+    """A command named something that is not there; ``what`` says what."""
+
+    reason = "not_found"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+class Conflict(Failure):
+    """A host command meets something that is not in a state for it; ``what`` says how."""
+
+    reason = "conflict"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+class TrustRefused(Failure):
+    """A trust bundle was not reloaded; the one in force stays.
+
+    ``reason``: ``no_bundle`` (the profile has none), ``bundle`` (the file must not be
+    used), ``not_running`` (no server is there to reload it). ``problem`` and ``remedy``
+    are for the operator who asked.
+    """
+
+    def __init__(self, reason: str, *, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}; {remedy}")
+        self.reason = reason
+        self.problem = problem
+        self.remedy = remedy
+
+
 class InternalError(Failure):
     """A fault of ours; the peer learns the request id and nothing else."""
 
     counter = Counter.INTERNAL_ERROR
     reason = "internal"
+    ends_connection = True  # whatever came before the fault, a binding perhaps, is used up

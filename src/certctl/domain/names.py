@@ -14,6 +14,7 @@ from certctl.domain.errors import PolicyViolation
 from certctl.domain.plain_text import check_text, shown
 
 COMMON_NAME = "2.5.4.3"
+SERIAL_NUMBER = "2.5.4.5"
 EMAIL_ADDRESS = "1.2.840.113549.1.9.1"
 UNSTRUCTURED_NAME = "1.2.840.113549.1.9.2"
 DOMAIN_COMPONENT = "0.9.2342.19200300.100.1.25"
@@ -38,10 +39,10 @@ _DIRECTORY_STRINGS = frozenset({UTF8_STRING, PRINTABLE_STRING})
 # write their host name as unstructuredName.
 _IA5_ATTRIBUTES = frozenset({EMAIL_ADDRESS, UNSTRUCTURED_NAME, DOMAIN_COMPONENT})
 
-_KEYWORDS = {
+KEYWORDS = {
     COMMON_NAME: "CN",
     "2.5.4.4": "SN",
-    "2.5.4.5": "serialNumber",
+    SERIAL_NUMBER: "serialNumber",
     "2.5.4.6": "C",
     "2.5.4.7": "L",
     "2.5.4.8": "ST",
@@ -59,7 +60,29 @@ _KEYWORDS = {
     UNSTRUCTURED_NAME: "unstructuredName",
 }
 
+OIDS = {keyword: oid for oid, keyword in KEYWORDS.items()}
+"""By the keywords in which profiles and people write them."""
+
 _SPECIAL = frozenset('",+;<>\\')
+
+
+class _Escapes(dict[int, str]):
+    """A table for ``str.translate``: a giant value of control characters costs no more
+    than one of letters. What is looked up later is not kept, because strangers choose it.
+    """
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        if character in _SPECIAL:
+            return "\\" + character
+        if character.isprintable():
+            return character
+        octets = character.encode("utf-8", "surrogatepass")
+        return "".join(f"\\{octet:02X}" for octet in octets)
+
+
+_ESCAPES = _Escapes()
+_ESCAPES.update({code: _ESCAPES[code] for code in range(0x100)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +99,7 @@ class NameAttribute:
 
     def __str__(self) -> str:
         text = _escaped(self.text) if self.tag in STRING_TAGS else self.text
-        return f"{_KEYWORDS.get(self.oid, self.oid)}={text}"
+        return f"{KEYWORDS.get(self.oid, self.oid)}={text}"
 
 
 RelativeName = tuple[NameAttribute, ...]
@@ -107,6 +130,18 @@ class DistinguishedName:
                     return attribute.text
         return None
 
+    def values(self, oid: str) -> tuple[str, ...]:
+        """The texts of all attributes of one type, as written, most general first.
+
+        A value that is no string is left out: nothing can be said about it.
+        """
+        return tuple(
+            attribute.text
+            for rdn in self.rdns
+            for attribute in rdn
+            if attribute.oid == oid and attribute.tag in STRING_TAGS
+        )
+
 
 def same_subject(one: DistinguishedName, other: DistinguishedName) -> bool:
     """Equality for renewals (policy §5): same RDNs in order, types, exact code points.
@@ -118,6 +153,12 @@ def same_subject(one: DistinguishedName, other: DistinguishedName) -> bool:
         Counter(map(_comparable, left)) == Counter(map(_comparable, right))
         for left, right in zip(one.rdns, other.rdns, strict=True)
     )
+
+
+def begins_with(name: DistinguishedName, base: DistinguishedName) -> bool:
+    """``name`` is ``base`` or below it in the tree; RDNs compared as for renewals."""
+    depth = len(base.rdns)
+    return same_subject(DistinguishedName(rdns=name.rdns[:depth]), base)
 
 
 def check_name(name: DistinguishedName) -> None:
@@ -149,7 +190,7 @@ def check_name(name: DistinguishedName) -> None:
                     got=f"{len(text)} characters in {shown(str(attribute))}",
                 )
             if not (text.isascii() and text.isprintable()):
-                check_text(text, of=_KEYWORDS.get(attribute.oid, attribute.oid))
+                check_text(text, of=KEYWORDS.get(attribute.oid, attribute.oid))
     if attributes > MAX_ATTRIBUTES:
         raise PolicyViolation(
             "subject", wanted=f"at most {MAX_ATTRIBUTES} attributes", got=str(attributes)
@@ -167,16 +208,6 @@ def _escaped(text: str) -> str:
         return ""
     if text.isprintable() and _SPECIAL.isdisjoint(text) and text[0] not in " #" and text[-1] != " ":
         return text
-    parts = [
-        "\\" + c
-        if c in _SPECIAL
-        else c
-        if c.isprintable()
-        else "".join(f"\\{octet:02X}" for octet in c.encode("utf-8", "surrogatepass"))
-        for c in text
-    ]
-    if text[0] in " #":
-        parts[0] = "\\" + text[0]
-    if text[-1] == " ":
-        parts[-1] = "\\ "
-    return "".join(parts)
+    first = "\\" if text[0] in " #" else ""
+    last = "\\ " if text[-1] == " " and len(text) > 1 else text[-1].translate(_ESCAPES)
+    return first + text[:-1].translate(_ESCAPES) + last

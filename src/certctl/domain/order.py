@@ -26,7 +26,14 @@ class Order:
         repetition_key: SHA-256 that is equal for "the same request again" (policy §5).
         credential: SHA-256 fingerprint of the client certificate, or None.
         credential_own: that certificate is on record here and must still be valid there.
+        via: the trusted proxy that spoke for the caller, or empty.
+        registration_authority: the credential is one, and asks for somebody else.
         renews: id of the certificate that is renewed, or None.
+        grace_us: how long what is renewed may have been expired.
+        supersedes: what is renewed is revoked once the new certificate is on record.
+        renames: the names are others than those of what is renewed (RFC 6402 §2.8).
+        limit_24h: certificates that this name may have from this source within 24
+            hours; 0 is no limit. Whom it counts for is the authority's to derive.
     """
 
     request_id: str
@@ -50,7 +57,14 @@ class Order:
     credential_own: bool = False
     credential_subject: str = ""
     credential_serial: str = ""
+    via: str = ""
+    credential_issuer: str = ""
+    registration_authority: bool = False
     renews: str | None = None
+    grace_us: int = 0
+    supersedes: bool = False
+    renames: bool = False
+    limit_24h: int = 0
     tenant: str | None = None
 
 

@@ -12,7 +12,9 @@ class Credential:
     """The client certificate a caller proved to hold and this profile accepted.
 
     ``own`` says that the certificate is on record here, as ``certificate_id``; then
-    ``subject_der`` and ``san_der`` are those of that record.
+    ``subject_der`` and ``san_der`` are those of that record. A registration authority
+    speaks for others (RFC 7030 §3.7): what binds a device to its own certificate does
+    not bind it.
     """
 
     fingerprint: bytes
@@ -23,6 +25,7 @@ class Credential:
     san_der: bytes
     own: bool
     certificate_id: str | None = None
+    registration_authority: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,3 +41,8 @@ class Principal:
     key: str
     auth_mode: AuthMode
     credential: Credential | None = None
+
+    @property
+    def registration_authority(self) -> bool:
+        """Whether the caller asks for somebody else (RFC 7030 §3.7)."""
+        return self.credential is not None and self.credential.registration_authority

@@ -39,6 +39,15 @@ class Route(StrEnum):
     MTLS = "est-mtls"
 
 
+class IdentityBinding(StrEnum):
+    """What a first CSR must share with the client certificate (``IDENTITY_BINDING``)."""
+
+    NONE = "none"
+    CN = "cn"
+    SERIAL_NUMBER = "serial_number"
+    SUBJECT = "subject"
+
+
 class Base64Form(StrEnum):
     """How base64 answers are folded (``BASE64`` setting)."""
 
@@ -47,12 +56,36 @@ class Base64Form(StrEnum):
     SINGLE_LINE = "single-line"
 
 
+class ChallengePassword(StrEnum):
+    """What a challengePassword attribute is for (``CHALLENGE_PASSWORD`` setting)."""
+
+    BINDING = "binding"
+    IGNORE = "ignore"
+
+
+class ReenrollKey(StrEnum):
+    """What a renewal does about the key (``REENROLL_KEY``)."""
+
+    ANY = "any"
+    NEW = "new"
+    SAME = "same"
+
+
+class OnReenroll(StrEnum):
+    """What becomes of the renewed certificate (``ON_REENROLL``)."""
+
+    KEEP = "keep"
+    REVOKE_OLD = "revoke_old"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstProfile:
     """One EST profile after all checks.
 
     ``path_id`` is the label in the URL and the name in records; the legacy single
-    profile has the empty label.
+    profile has the empty label. ``limit_24h`` is certificates per name and source; 0 is
+    no limit. ``reenroll_grace_us`` is how long an expired certificate of this profile
+    may still renew.
     """
 
     path_id: str
@@ -61,9 +94,17 @@ class EstProfile:
     auth_modes: frozenset[AuthMode] = frozenset()
     mtls_own_only: bool = False
     accept_from_profiles: frozenset[str] = frozenset()
+    binding_required: bool = False
+    challenge_password: ChallengePassword = ChallengePassword.BINDING
+    identity_binding: IdentityBinding = IdentityBinding.NONE
     same_subject: bool = True
+    reenroll_key: ReenrollKey = ReenrollKey.ANY
+    reenroll_grace_us: int = 0
+    on_reenroll: OnReenroll = OnReenroll.KEEP
     base64_form: Base64Form = Base64Form.AUTO
+    csrattrs_template: bool = False
     include_chain: bool = False
+    limit_24h: int = 0
     tenant: str | None = None
 
     @property

@@ -1,17 +1,13 @@
-"""Why a certificate no longer holds, and what OCSP answers when it has no status.
-
-The names are those of RFC 5280 §5.3.1 and RFC 6960 §4.2.1, also in records and on the
-API; the numbers are what stands in DER.
-"""
+"""Why a certificate is revoked (RFC 5280 §5.3.1), and what may follow what (records §4)."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias
 
 
 class RevocationReason(StrEnum):
-    """CRLReason; a CRL and an OCSP answer leave ``unspecified`` out."""
+    """Reasons that can be given; removeFromCRL is only ever written by delta CRLs."""
 
     UNSPECIFIED = "unspecified"
     KEY_COMPROMISE = "keyCompromise"
@@ -20,49 +16,46 @@ class RevocationReason(StrEnum):
     SUPERSEDED = "superseded"
     CESSATION_OF_OPERATION = "cessationOfOperation"
     CERTIFICATE_HOLD = "certificateHold"
-    REMOVE_FROM_CRL = "removeFromCRL"
     PRIVILEGE_WITHDRAWN = "privilegeWithdrawn"
     AA_COMPROMISE = "aACompromise"
 
     @property
     def code(self) -> int:
-        """Value of the ENUMERATED; 7 was never given out."""
+        """The number that CRLs and OCSP answers carry."""
         return _CODES[self]
 
 
 _CODES = {
-    reason: number if number < 7 else number + 1 for number, reason in enumerate(RevocationReason)
+    RevocationReason.UNSPECIFIED: 0,
+    RevocationReason.KEY_COMPROMISE: 1,
+    RevocationReason.CA_COMPROMISE: 2,
+    RevocationReason.AFFILIATION_CHANGED: 3,
+    RevocationReason.SUPERSEDED: 4,
+    RevocationReason.CESSATION_OF_OPERATION: 5,
+    RevocationReason.CERTIFICATE_HOLD: 6,
+    RevocationReason.PRIVILEGE_WITHDRAWN: 9,
+    RevocationReason.AA_COMPROMISE: 10,
 }
 
-CrlEntry: TypeAlias = tuple[bytes, int, RevocationReason]
-"""Serial number (octets, big-endian), time of revocation in microseconds, reason.
 
-A bare tuple, because a CRL may have millions of them.
-"""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """What a revocation found or did.
 
+    ``already`` says that the certificate had been revoked before; then ``revoked_us``
+    and ``reason`` are those of the first revocation, unchanged.
+    """
 
-class OcspError(StrEnum):
-    """OCSPResponseStatus of an answer without a status (RFC 6960 §4.2.1)."""
-
-    MALFORMED_REQUEST = "malformedRequest"
-    INTERNAL_ERROR = "internalError"
-    TRY_LATER = "tryLater"
-    UNAUTHORIZED = "unauthorized"
-
-
-class Revoked(NamedTuple):
-    """When and why a certificate was revoked; the time in microseconds since the epoch."""
-
+    certificate_id: str
+    serial: str
     revoked_us: int
     reason: RevocationReason
+    already: bool = False
 
 
-class Standing(StrEnum):
-    """What is known of a certificate that is not revoked."""
-
-    GOOD = "good"
-    UNKNOWN = "unknown"
-
-
-CertificateStanding: TypeAlias = Standing | Revoked
-"""CertStatus of OCSP (RFC 6960 §4.2.1): ``unknown`` means never issued here."""
+def may_revoke(present: RevocationReason | None, wanted: RevocationReason) -> bool:
+    """Whether a revocation changes anything: a hold gives way to any other reason."""
+    if present is None:
+        return True
+    hold = RevocationReason.CERTIFICATE_HOLD
+    return present is hold and wanted is not hold

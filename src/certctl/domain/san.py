@@ -6,7 +6,7 @@ type and never slips through as something else. ``wire.general_names`` reads the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -29,6 +29,9 @@ class SanKind(StrEnum):
     EDI_PARTY_NAME = "ediPartyName"
     REGISTERED_ID = "registeredID"
 
+
+ALLOWABLE_KINDS = (SanKind.DNS, SanKind.IP, SanKind.EMAIL, SanKind.URI, SanKind.UPN)
+"""Kinds that a certificate profile can allow."""
 
 MAX_DNS_NAME = 253
 MAX_DNS_LABEL = 63
@@ -67,8 +70,16 @@ def same_sans(one: Sequence[GeneralName], other: Sequence[GeneralName]) -> bool:
     return set(one) == set(other)
 
 
-def check_sans(sans: Sequence[GeneralName], *, allowed: Collection[str], most: int) -> None:
+def check_sans(
+    sans: Sequence[GeneralName],
+    *,
+    allowed: Collection[str],
+    most: int,
+    wildcards: Callable[[GeneralName], bool] = lambda _: False,
+) -> None:
     """The number, the kind and the form of each name (policy §1, §2).
+
+    ``wildcards`` says which DNS names may have the asterisk as their first label.
 
     Raises:
         PolicyViolation: ``san`` for number, kind and syntax, ``name`` for a name that
@@ -81,7 +92,8 @@ def check_sans(sans: Sequence[GeneralName], *, allowed: Collection[str], most: i
             raise PolicyViolation("san", wanted=", ".join(allowed) or "no names", got=str(name))
         match name.kind:
             case SanKind.DNS:
-                _check_dns(name.value)
+                wild = name.value.startswith("*.") and wildcards(name)
+                _check_dns(name.value[2:] if wild else name.value)
             case SanKind.EMAIL:
                 _check_email(name.value)
             case SanKind.URI:
@@ -93,6 +105,15 @@ def check_sans(sans: Sequence[GeneralName], *, allowed: Collection[str], most: i
             case _:
                 # Allowed by mistake is still not understood.
                 raise PolicyViolation("san", wanted="a kind that is understood", got=str(name))
+
+
+def is_dns_name(text: str) -> bool:
+    """A DNS name in the form that a SAN may have; no wildcard."""
+    try:
+        _check_dns(text)
+    except PolicyViolation:
+        return False
+    return True
 
 
 def _check_dns(name: str) -> None:

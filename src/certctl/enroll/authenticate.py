@@ -14,11 +14,14 @@ from certctl.domain.errors import (
     AuthenticationFailure,
     CertificateRefused,
     CredentialMissing,
+    LockedOut,
     WrongPassword,
 )
+from certctl.domain.lockout import locked_seconds, source_key
 from certctl.domain.ports import ClientTrust
 from certctl.domain.principal import Credential, Principal
-from certctl.domain.profiles import AuthMode, EstProfile, Operation, Route
+from certctl.domain.profiles import AuthMode, EstProfile, OnReenroll, Operation, Route
+from certctl.domain.revocation import RevocationReason
 from certctl.enroll.ports import Ports
 from certctl.enroll.request import EstRequest
 from certctl.wire.basic import BasicCredentials, decode_basic
@@ -31,6 +34,7 @@ def authenticate(request: EstRequest, ports: Ports) -> Principal:
 
     Raises:
         CredentialMissing: a challenge is due.
+        LockedOut: the source tried too many wrong passwords; this one was not looked at.
         WrongPassword: Basic was tried and does not open this profile.
         CertificateRefused: a certificate is needed here and none acceptable was shown.
     """
@@ -45,12 +49,22 @@ def authenticate(request: EstRequest, ports: Ports) -> Principal:
         except CertificateRefused as failure:
             refused = failure
     if profile.basic and request.authorization is not None:
+        _require_open_source(request.source, ports)
         return _by_password(request.authorization, profile, ports)
     if refused is not None:
         raise refused
     if profile.anonymous:
         return ANONYMOUS
     raise CredentialMissing
+
+
+def _require_open_source(source: str, ports: Ports) -> None:
+    """Gate 3, as far as it is on record already; the authority judges for good."""
+    row = ports.records.lockout(source_key(source))
+    if row is not None:
+        seconds = locked_seconds(row, ports.lockout, ports.clock())
+        if seconds:
+            raise LockedOut(retry_after=seconds, failures=row.failures)
 
 
 def _by_password(authorization: str, profile: EstProfile, ports: Ports) -> Principal:
@@ -81,18 +95,26 @@ def judge_certificate(request: EstRequest, ports: Ports) -> Credential:
 
     A certificate on record here is judged by its record first: its status is known at
     once, while a chain alone would still look fine. A certificate issued under another
-    profile is no credential even if the bundles overlap (est §3).
+    profile is no credential even if the bundles overlap (est §3). A registration
+    authority is one by the operator's list, whichever profile it was issued under.
     """
     profile = request.profile
     now_us = ports.clock()
     leaf = request.tls.peer_chain[0]
     trust = ports.trust[profile.path_id]
     state = ports.records.state_of(trust.identify(leaf))
+    authorities = ports.registration_authorities.get(profile.path_id)
+    authority = authorities.recognise(leaf, now_us) if authorities is not None else None
+    if authority is not None:
+        if state is not None:
+            _require_good(state, authority, now_us, renewing=None)
+        return replace(authority, own=state is not None, registration_authority=True)
     if state is None:
         return trust.verify(request.tls.peer_chain, now_us)
 
     shown = trust.describe(leaf)
-    _require_good(state, shown, now_us)
+    renews = request.operation is Operation.SIMPLEREENROLL and state.profile == profile.path_id
+    _require_good(state, shown, now_us, renewing=profile if renews else None)
     own = replace(
         shown,
         own=True,
@@ -119,10 +141,18 @@ def _enrolls_by_bundle(
     return own
 
 
-def _require_good(state: CertificateState, shown: Credential, now_us: int) -> None:
+def _require_good(
+    state: CertificateState, shown: Credential, now_us: int, *, renewing: EstProfile | None
+) -> None:
+    """``renewing`` is the profile whose rules of renewal stretch this, where they do."""
     if state.status is not CertificateStatus.VALID:
-        raise _refused("revoked", shown)
-    if now_us > state.not_after_us:
+        # Superseded by a renewal whose answer was lost: the authority tells whether this
+        # is that very request again, and refuses everything else.
+        lost = renewing is not None and renewing.on_reenroll is OnReenroll.REVOKE_OLD
+        if not (lost and state.revocation_reason == RevocationReason.SUPERSEDED):
+            raise _refused("revoked", shown)
+    grace_us = renewing.reenroll_grace_us if renewing is not None else 0
+    if now_us > state.not_after_us + grace_us:
         raise _refused("expired", shown)
     if now_us < state.not_before_us:
         raise _refused("not_yet_valid", shown)

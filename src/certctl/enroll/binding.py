@@ -1,8 +1,9 @@
-"""Channel binding (est §4; RFC 7030 §3.5, RFC 9266): a CSR made for another TLS
-connection is not taken.
+"""Channel binding (est §4; RFC 7030 §3.5, RFC 9266, RFC 7894): a CSR made for another
+TLS connection is not taken.
 
-A binding is verified whenever one is present. Text that is no binding (people type
-things into challengePassword) is left alone.
+A binding is verified whenever one is present, each carrier alone; a profile may require
+one. Text that is no binding (people type things into challengePassword) is left alone
+and never leaves this module.
 """
 
 from __future__ import annotations
@@ -14,39 +15,77 @@ from enum import StrEnum
 from certctl.domain.connection import TLSInfo
 from certctl.domain.csr import Csr
 from certctl.domain.errors import BindingFailure
+from certctl.domain.profiles import ChallengePassword, EstProfile
+from certctl.wire.attributes import CHALLENGE_PASSWORD
 
 EXPORTER_OCTETS = 32
 TLS_UNIQUE_OCTETS = 12
 
 
 class Binding(StrEnum):
-    """Which channel binding a request was verified with; kept in its record."""
+    """Which channel binding a request was verified with; kept in its record.
+
+    ``OTHER_TEXT`` is none either: a challenge attribute was there and held something else.
+    """
 
     NONE = "none"
+    OTHER_TEXT = "other-text"
     TLS_EXPORTER = "tls-exporter"
+    TLS_UNIQUE = "tls-unique"
+
+    @property
+    def binds(self) -> bool:
+        """The request is tied to its connection, which must end with it (RFC 9266 §4.1)."""
+        return self in (Binding.TLS_EXPORTER, Binding.TLS_UNIQUE)
 
 
-def check_binding(csr: Csr, tls: TLSInfo) -> Binding:
+def check_binding(
+    csr: Csr, tls: TLSInfo, *, profile: EstProfile, vouched_for: bool = False
+) -> Binding:
     """Verify every binding the CSR carries against this connection.
 
+    ``profile`` gives the rules. ``vouched_for`` says that the caller is a registration
+    authority, authorized to enroll for others: the CSR is then of another connection, the
+    device's with that authority, which has verified it (RFC 7030 §3.7), and nothing is
+    looked at here.
+
     Raises:
-        BindingFailure: ``mismatch``, or ``no_exporter`` where this connection has none.
+        BindingFailure: ``mismatch``; ``no_exporter`` where a binding is present or
+            required and this connection has none; where one is required, ``missing`` or
+            ``malformed``.
     """
-    verified = Binding.NONE
-    for _, text in csr.bindings:
-        value = _binding_value(text)
-        if value is None:
+    if vouched_for:
+        return Binding.NONE
+    if profile.binding_required and not tls.bindable:
+        raise BindingFailure("no_exporter")
+    found = Binding.NONE
+    for oid, text in csr.bindings:
+        is_password = oid == CHALLENGE_PASSWORD
+        if is_password and profile.challenge_password is ChallengePassword.IGNORE:
             continue
-        if len(value) == TLS_UNIQUE_OCTETS:
-            # tls-unique is undefined on TLS 1.3 (RFC 8446 C.5): it can only be of
-            # another connection, and the main listener speaks nothing older.
-            raise BindingFailure("mismatch")
-        if tls.exporter is None:
-            raise BindingFailure("no_exporter")
-        if not hmac.compare_digest(value, tls.exporter):
-            raise BindingFailure("mismatch")
-        verified = Binding.TLS_EXPORTER
-    return verified
+        value = _binding_value(text)
+        if value is not None:
+            found = _verified(value, tls)
+        elif profile.binding_required and not is_password:
+            raise BindingFailure("malformed")  # it has no other meaning than a binding
+        elif not found.binds:
+            found = Binding.OTHER_TEXT
+    if profile.binding_required and not found.binds:
+        raise BindingFailure("malformed" if found is Binding.OTHER_TEXT else "missing")
+    return found
+
+
+def _verified(value: bytes, tls: TLSInfo) -> Binding:
+    if not tls.bindable:
+        raise BindingFailure("no_exporter")
+    if len(value) == TLS_UNIQUE_OCTETS:
+        # None on TLS 1.3: there it can only be of another connection (RFC 8446 §C.5).
+        kind, ours = Binding.TLS_UNIQUE, tls.tls_unique
+    else:
+        kind, ours = Binding.TLS_EXPORTER, tls.exporter
+    if ours is None or not hmac.compare_digest(value, ours):
+        raise BindingFailure("mismatch")
+    return kind
 
 
 def _binding_value(text: str) -> bytes | None:

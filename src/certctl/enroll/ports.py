@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from certctl.domain.clock import Clock
+from certctl.domain.lockout import LockoutRule
 from certctl.domain.policy import CertificateProfile
-from certctl.domain.ports import Authority, ClientTrust, Records
+from certctl.domain.ports import (
+    Authority,
+    ClientTrust,
+    DeviceState,
+    Records,
+    RegistrationAuthorities,
+)
 from certctl.enroll.passwords import PasswordDigest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """Adapters and values by EST profile (``path_id``)."""
+    """Adapters and values by EST profile (``path_id``).
+
+    ``device_states`` has only the profiles with a hook.
+    """
 
     authority: Authority
     records: Records
@@ -21,3 +31,6 @@ class Ports:
     passwords: Mapping[str, PasswordDigest]
     certificate_profiles: Mapping[str, CertificateProfile]
     clock: Clock
+    device_states: Mapping[str, DeviceState] = field(default_factory=dict)
+    registration_authorities: Mapping[str, RegistrationAuthorities] = field(default_factory=dict)
+    lockout: LockoutRule = field(default_factory=LockoutRule)

@@ -19,7 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.domain.errors import CrlRefused, IssuerUnavailable, PolicyViolation
 from certctl.domain.order import Order
-from certctl.domain.ports import SignedCertificate
+from certctl.domain.ports import SignedCertificate, Terms
 from certctl.issuers import local_files
 from certctl.issuers.ca_checks import check_ca, name_der, read_chain
 from certctl.issuers.crl_checks import check_crl, may_sign_crls
@@ -191,9 +191,7 @@ class LocalCA:
         """DER certificates from the issuing CA up to its root."""
         return self._chain
 
-    def sign(
-        self, order: Order, ekus: Sequence[str], *, now_us: int, backdate_us: int, lifetime_us: int
-    ) -> SignedCertificate:
+    def sign(self, order: Order, terms: Terms, *, now_us: int) -> SignedCertificate:
         """Build and sign the certificate of an order (policy §3).
 
         notBefore is never before the CA's own, and notAfter never after it.
@@ -205,15 +203,17 @@ class LocalCA:
         """
         if order.subject_der == EMPTY_NAME and not order.san_der:
             raise PolicyViolation("subject", wanted="a subject or a SAN", got="neither")
+        lifetime_us = terms.lifetime_us or self._lifetime_us
         return self._issue(
             subject_der=order.subject_der,
             spki_der=order.spki_der,
             san_der=order.san_der,
             key_agreement=order.key_agreement,
-            ekus=ekus,
+            ekus=terms.ekus,
             now_us=now_us,
-            not_before_us=now_us - backdate_us,
-            not_after_us=now_us + (lifetime_us or self._lifetime_us),
+            not_before_us=now_us - terms.backdate_us,
+            not_after_us=now_us + lifetime_us - lifetime_us * terms.shortened_ppm // 1_000_000,
+            must_staple=terms.must_staple,
         )
 
     def issue_server_certificate(
@@ -302,6 +302,7 @@ class LocalCA:
         not_before_us: int,
         not_after_us: int,
         status_signer: bool = False,
+        must_staple: bool = False,
     ) -> SignedCertificate:
         self._check_validity(now_us)
         not_before = max(not_before_us, self._not_before_us) // SECOND_US
@@ -317,6 +318,7 @@ class LocalCA:
             key_agreement=key_agreement,
             ekus=ekus,
             status_signer=status_signer,
+            must_staple=must_staple,
         )
         return SignedCertificate(
             der=self._template.seal(to_be_signed, self._signer.sign(to_be_signed)),

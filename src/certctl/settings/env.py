@@ -10,6 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from certctl.settings.certificate_profiles import (
+    CertificateProfilesRefused,
+    load_certificate_profiles,
+)
 from certctl.settings.envfile import Written, read_config_file
 from certctl.settings.est import est_settings
 from certctl.settings.files import CheckedFiles
@@ -18,7 +22,7 @@ from certctl.settings.findings import Report, SettingsRefused
 from certctl.settings.given import read_given
 from certctl.settings.issuers import issuer_settings
 from certctl.settings.lint import lint
-from certctl.settings.schema import Settings
+from certctl.settings.schema import ServerSettings, Settings
 from certctl.settings.server import server_settings
 from certctl.settings.surroundings import Surroundings
 from certctl.settings.variable import PREFIX
@@ -59,8 +63,19 @@ def load_settings(
     files = CheckedFiles()
     if check_files:
         files = check_named_files(server, est, issuers, given, now_us=here.now_us)
+        _check_certificate_profiles(server, report)
     if report.faults:
         raise SettingsRefused(report.faults, report.warnings)
     settings = Settings(server=server, est=est, issuers=issuers)
     found = lint(settings, files, now_us=here.now_us)
     return replace(settings, warnings=(*found, *report.warnings))
+
+
+def _check_certificate_profiles(server: ServerSettings, report: Report) -> None:
+    """Read for their faults; the processes that use them read them for themselves."""
+    if server.certificate_profiles_dir is None:
+        return
+    try:
+        load_certificate_profiles(server.certificate_profiles_dir)
+    except CertificateProfilesRefused as refused:
+        report.faults += refused.findings

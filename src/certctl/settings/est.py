@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
-from certctl.domain.profiles import AuthMode, EstProfile
+from certctl.domain.clock import SECOND_US
+from certctl.domain.lockout import LockoutRule
+from certctl.domain.profiles import AuthMode, ChallengePassword, EstProfile
 from certctl.settings.authentication import authentication
 from certctl.settings.catalogue import est as names
 from certctl.settings.catalogue.issuing import ISSUERS
+from certctl.settings.catalogue.server import TRUSTED_PROXIES
 from certctl.settings.findings import shown
 from certctl.settings.given import Given
 from certctl.settings.names import doubled_infixes
@@ -51,6 +56,10 @@ def est_settings(given: Given, issuers: Collection[str]) -> EstSettings:
         root_profile=_root_profile(profiles, given) if enabled else None,
         require_auth=require_auth,
         profiles=profiles,
+        lockout=LockoutRule(
+            failures=given.value(names.EST_LOCKOUT_FAILURES),
+            window_us=given.value(names.EST_LOCKOUT_WINDOW) * SECOND_US,
+        ),
     )
 
 
@@ -99,13 +108,24 @@ def _profile(
             auth_modes=decided.modes,
             mtls_own_only=decided.own_only,
             accept_from_profiles=_accepted(path_id, path_ids, decided.modes, given),
+            binding_required=given.value(names.CHANNEL_BINDING_REQUIRED, path_id),
+            challenge_password=given.value(names.CHALLENGE_PASSWORD, path_id),
+            identity_binding=given.value(names.IDENTITY_BINDING, path_id),
             same_subject=given.value(names.REENROLL_REQUIRE_SAME_SUBJECT, path_id),
             base64_form=given.value(names.BASE64, path_id),
+            csrattrs_template=given.value(names.CSRATTRS_TEMPLATE, path_id),
             include_chain=given.value(names.INCLUDE_CHAIN, path_id),
+            reenroll_key=given.value(names.REENROLL_KEY, path_id),
+            reenroll_grace_us=given.value(names.REENROLL_GRACE, path_id) * SECOND_US,
+            on_reenroll=given.value(names.ON_REENROLL, path_id),
+            limit_24h=given.value(names.RATE_LIMIT_PER_PRINCIPAL_24H, path_id),
             tenant=given.value(names.TENANT, path_id),
         ),
         enrollment_password=decided.password,
         trust_bundle_path=decided.bundle,
+        device_state_hook=_device_state_hook(path_id, given),
+        crl_required=given.value(names.MTLS_CRL_POLICY, path_id) == "hard",
+        ra_certificates_path=given.path(names.RA_CERTIFICATES, path_id),
     )
 
 
@@ -161,12 +181,20 @@ def _check_features(path_id: str, modes: Collection[AuthMode], given: Given) -> 
                 "channel binding without any authentication",
                 "allow mtls or basic, or switch it off",
             )
-        if given.value(names.CHALLENGE_PASSWORD, path_id) == "ignore":
+        if given.value(names.CHALLENGE_PASSWORD, path_id) is ChallengePassword.IGNORE:
             given.refuse(
                 names.CHALLENGE_PASSWORD,
                 path_id,
                 "ignores what CHANNEL_BINDING_REQUIRED needs",
                 "unset one of the two",
+            )
+        if given.value(TRUSTED_PROXIES):
+            given.warn(
+                names.CHANNEL_BINDING_REQUIRED,
+                path_id,
+                f"devices behind the proxies of {TRUSTED_PROXIES.full_name()} cannot enroll: "
+                "a channel binding ends at the proxy (426)",
+                "connect such devices directly, or give them a profile without it",
             )
     upstream = given.is_set(names.FULLCMC_UPSTREAM, path_id)
     if given.value(names.FULLCMC, path_id) == "proxy" and not upstream:
@@ -204,6 +232,26 @@ def _accepted(
             variable, path_id, "has no effect: mtls is not allowed here", "allow mtls or unset it"
         )
     return accepted
+
+
+def _device_state_hook(path_id: str, given: Given) -> str | None:
+    hook = given.value(names.DEVICE_STATE_HOOK, path_id)
+    parts = urlsplit(hook or "")
+    if parts.scheme == "http" and not _is_this_host(parts.hostname or ""):
+        given.warn(
+            names.DEVICE_STATE_HOOK,
+            path_id,
+            "is plain HTTP to another host: whoever is on the way can say yes",
+            "use https",
+        )
+    return hook
+
+
+def _is_this_host(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _root_profile(profiles: tuple[EstProfileSettings, ...], given: Given) -> str | None:

@@ -26,7 +26,13 @@ from cryptography.hazmat.primitives.serialization import (
 from certctl.settings.catalogue import est, issuing, server
 from certctl.settings.findings import shown
 from certctl.settings.given import Given
-from certctl.settings.schema import EstSettings, IssuerSettings, ServerSettings
+from certctl.settings.schema import (
+    EstProfileSettings,
+    EstSettings,
+    IssuerSettings,
+    ServerSettings,
+)
+from certctl.wire.trust_bundle import BundleContents, BundleFault, decode_bundle, is_current
 
 MAX_OCTETS = 8 << 20
 """Thousands of certificates; a wrong path (a device, a disk image) must not fill memory."""
@@ -35,7 +41,8 @@ MIN_RSA_BITS = 2_048
 
 PEM_LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----")
 CERTIFICATE = b"CERTIFICATE"
-CRL = b"X509 CRL"
+REGISTRATION_AUTHORITY = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.28")
+"""id-kp-cmcRA (RFC 6402 §2.10)."""
 
 
 class FileFault(Exception):
@@ -65,8 +72,11 @@ def check_files(
         if entry.trust_bundle_path is not None:
             path_id = entry.profile.path_id
             found = _check_bundle(path_id, entry.trust_bundle_path, given, now_us)
-            if found:
-                bundles[path_id] = found
+            if found is not None:
+                bundles[path_id] = found.certificates
+                _warn_crls(entry, found, given, now_us)
+        if entry.ra_certificates_path is not None:
+            _check_registration(entry.profile.path_id, entry.ra_certificates_path, given)
     cas = {}
     for issuer in issuers:
         certificate = _check_ca(issuer, given)
@@ -75,28 +85,16 @@ def check_files(
     return CheckedFiles(tls=_check_tls(server_settings, given), bundles=bundles, cas=cas)
 
 
-def read_bundle(path: Path, *, now_us: int) -> tuple[x509.Certificate, ...]:
-    """The certificates of a trust bundle (PEM), in order.
+def read_bundle(path: Path, *, now_us: int) -> BundleContents:
+    """What stands in a trust bundle (PEM), in order.
 
     Raises:
-        FileFault: unreadable, empty, unparsable, expired, or it holds something else.
+        FileFault: unreadable, or a fault of its contents (``decode_bundle``).
     """
-    octets = _octets(path)
-    labels = PEM_LABEL.findall(octets)
-    if CRL in labels:
-        # Trust without obeying the CRL that stands beside it would be worse than none.
-        raise FileFault("it holds a CRL, and CRLs are obeyed only from a later version on")
-    for label in labels:
-        if label != CERTIFICATE:
-            raise FileFault(f"it holds something else than certificates: {label.decode()}")
-    certificates = _certificates(octets, len(labels))
-    for certificate in certificates:
-        if _end_us(certificate) <= now_us:
-            raise FileFault(
-                f"a certificate in it has expired on {certificate.not_valid_after_utc:%Y-%m-%d}: "
-                f"{shown(certificate.subject.rfc4514_string())}"
-            )
-    return certificates
+    try:
+        return decode_bundle(_octets(path), now_us=now_us)
+    except BundleFault as fault:
+        raise FileFault(fault.problem) from fault
 
 
 def read_certificates(path: Path) -> tuple[x509.Certificate, ...]:
@@ -109,9 +107,7 @@ def read_certificates(path: Path) -> tuple[x509.Certificate, ...]:
     return _certificates(octets, PEM_LABEL.findall(octets).count(CERTIFICATE))
 
 
-def _check_bundle(
-    path_id: str, path: Path, given: Given, now_us: int
-) -> tuple[x509.Certificate, ...]:
+def _check_bundle(path_id: str, path: Path, given: Given, now_us: int) -> BundleContents | None:
     variable = est.MTLS_CLIENT_CA_TRUST_BUNDLE_PATH
     try:
         return read_bundle(path, now_us=now_us)
@@ -122,9 +118,53 @@ def _check_bundle(
             f"the bundle cannot be used: {err}",
             "mend the file or name another",
             came=shown(str(path)),
-            allowed="a PEM file of one or more unexpired CA certificates and nothing else",
+            allowed="a PEM file of one or more unexpired CA certificates, and their CRLs",
         )
-        return ()
+        return None
+
+
+def _warn_crls(entry: EstProfileSettings, found: BundleContents, given: Given, now_us: int) -> None:
+    """With MTLS_CRL_POLICY=hard a CA without a current CRL opens nothing."""
+    if not entry.crl_required:
+        return
+    current = {crl.issuer for crl in found.crls if is_current(crl, now_us)}
+    for subject in dict.fromkeys(each.subject for each in found.certificates):
+        if subject not in current:
+            given.warn(
+                est.MTLS_CRL_POLICY,
+                entry.profile.path_id,
+                f"no current CRL of {shown(subject.rfc4514_string())} is in the bundle, so "
+                "whoever shows a certificate of that CA is refused",
+                "add its CRL to the bundle, or set the policy to soft",
+            )
+
+
+def _check_registration(path_id: str, path: Path, given: Given) -> None:
+    try:
+        _require_registration_usage(path)
+    except FileFault as err:
+        given.refuse(
+            est.RA_CERTIFICATES,
+            path_id,
+            f"the registration authorities cannot be used: {err}",
+            "mend the file or name another",
+            came=shown(str(path)),
+            allowed="PEM certificates with the extended key usage 1.3.6.1.5.5.7.3.28",
+        )
+
+
+def _require_registration_usage(path: Path) -> None:
+    for position, certificate in enumerate(read_certificates(path), 1):
+        if not _is_registration_authority(certificate):
+            raise FileFault(f"certificate {position} lacks the usage id-kp-cmcRA")
+
+
+def _is_registration_authority(certificate: x509.Certificate) -> bool:
+    try:
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        return False
+    return REGISTRATION_AUTHORITY in usages.value
 
 
 def _check_tls(settings: ServerSettings, given: Given) -> x509.Certificate | None:
@@ -248,10 +288,6 @@ def _certificates(octets: bytes, expected: int) -> tuple[x509.Certificate, ...]:
     if len(certificates) != expected:
         raise FileFault("a certificate in it does not parse")
     return certificates
-
-
-def _end_us(certificate: x509.Certificate) -> int:
-    return int(certificate.not_valid_after_utc.timestamp()) * 1_000_000
 
 
 def _octets(path: Path) -> bytes:

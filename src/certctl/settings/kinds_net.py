@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from certctl.domain.proxies import Network, TrustedProxies
 from certctl.settings.kinds import LABEL, OFF, integer, printable
 from certctl.settings.secret import Secret
 from certctl.settings.variable import Kind
@@ -83,16 +84,39 @@ def _split(text: str, schemes: Collection[str]) -> SplitResult:
     return parts
 
 
-def _proxy(text: str) -> str:
-    if FINGERPRINT.fullmatch(text):
-        return text.lower()
+def _proxies(text: str) -> TrustedProxies:
+    networks: list[Network] = []
+    fingerprints: set[bytes] = set()
+    faults: dict[str, None] = {}
+    entries = [entry for entry in map(str.strip, text.split(",")) if entry]
+    if not entries:
+        raise ValueError("a list without items")
+    for entry in entries:
+        try:
+            if FINGERPRINT.fullmatch(entry):
+                fingerprints.add(bytes.fromhex(entry.partition(":")[2]))
+            else:
+                networks.append(_network(entry))
+        except ValueError as err:
+            faults[str(err)] = None
+    if faults:
+        raise ValueError("; ".join(faults))
+    return TrustedProxies(networks=tuple(networks), fingerprints=frozenset(fingerprints))
+
+
+def _network(text: str) -> Network:
     try:
-        return str(ipaddress.ip_network(text))
+        network = ipaddress.ip_network(text)
     except ValueError:
         raise ValueError(
             "an entry is neither a network such as 192.0.2.0/24 (no bits beyond the "
             "prefix set) nor cert: and 64 hex digits"
         ) from None
+    if network.prefixlen == 0:
+        raise ValueError("an entry covers every address, so anybody could speak for anybody")
+    if network.version == 6 and network.network_address.ipv4_mapped is not None:
+        raise ValueError("an entry is IPv4 written as IPv6: write it as IPv4")
+    return network
 
 
 def _origin(text: str) -> str:
@@ -143,7 +167,10 @@ def _audit_copy(text: str) -> str | None:
 
 HOST = Kind(allowed="an IP address or a host name", read=host)
 WEB_ADDRESS = Kind(allowed="https://host or https://host:port", read=_public_url)
-PROXY = Kind(allowed="CIDR networks, or cert: and the SHA-256 of a certificate", read=_proxy)
+PROXIES = Kind(
+    allowed="a list, split on commas: CIDR networks, or cert: and the SHA-256 of a certificate",
+    read=_proxies,
+)
 ORIGIN = Kind(allowed="https://host[:port]", read=_origin)
 API_KEYS = Kind(allowed="name:key or name:key:admin, split on commas", read=_api_keys)
 SECRETS = Kind(allowed="keys, split on commas", read=_secrets)

@@ -30,14 +30,8 @@ class Later:
     works: Callable[[Any], bool] | None = None
 
 
-def _default_profile(value: str) -> bool:
-    return value == "default"
-
-
 LATER: Final = (
-    Later(variable=server.TLS12_PORT),
     Later(variable=server.PKI_HTTP_PORT),
-    Later(variable=server.TRUSTED_PROXIES),
     Later(variable=server.METRICS_PORT),
     Later(variable=server.AUTH_TYPE, remedy="unset it, or set it to api-key"),
     Later(variable=server.API_KEYS_NAMED),
@@ -46,35 +40,16 @@ LATER: Final = (
     Later(variable=server.RATE_LIMIT_ENABLED),
     Later(variable=server.RATE_LIMIT_RPS),
     Later(variable=server.RATE_LIMIT_BURST),
-    Later(variable=server.CERTIFICATE_PROFILES_DIR),
     Later(variable=server.CONFIG_ENCRYPTION_KEY),
     Later(
         variable=server.DATABASE_URL,
         remedy="unset it, or give a sqlite:/// URL",
         works=lambda value: value.startswith("sqlite:///"),
     ),
-    Later(variable=est.EST_LOCKOUT_FAILURES),
-    Later(variable=est.EST_LOCKOUT_WINDOW),
-    Later(
-        variable=est.EST_PROFILE_ID,
-        remedy="unset it, or set it to default",
-        works=_default_profile,
-    ),
-    Later(variable=est.PROFILE_ID, remedy="unset it, or set it to default", works=_default_profile),
-    Later(variable=est.CHANNEL_BINDING_REQUIRED),
-    Later(variable=est.RATE_LIMIT_PER_PRINCIPAL_24H),
-    Later(variable=est.MTLS_CRL_POLICY, remedy="unset it, or set it to soft"),
-    Later(variable=est.RA_CERTIFICATES),
     Later(variable=est.SERVERKEYGEN_ENABLED),
     Later(variable=est.SERVERKEYGEN_FORM),
     Later(variable=est.FULLCMC),
     Later(variable=est.FULLCMC_UPSTREAM),
-    Later(variable=est.IDENTITY_BINDING),
-    Later(variable=est.REENROLL_KEY),
-    Later(variable=est.REENROLL_GRACE),
-    Later(variable=est.ON_REENROLL),
-    Later(variable=est.CHALLENGE_PASSWORD),
-    Later(variable=est.DEVICE_STATE_HOOK),
     Later(
         variable=issuing.TYPE,
         remedy="set it to local",

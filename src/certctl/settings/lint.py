@@ -32,6 +32,7 @@ def lint(settings: Settings, files: CheckedFiles, *, now_us: int) -> tuple[Findi
     findings: list[Finding] = []
     for entry in settings.est.profiles:
         findings += _profile(entry)
+        findings += _binding(entry, settings)
     findings += _shared_passwords(settings)
     findings += _bundles(files, now_us)
     findings += _cas(settings, files, now_us)
@@ -72,6 +73,21 @@ def _profile(entry: EstProfileSettings) -> Iterator[Finding]:
             "only own certificates open it, so no device can enroll for the first time",
             "allow basic too, or name a bootstrap profile in ACCEPT_FROM_PROFILES",
         )
+
+
+def _binding(entry: EstProfileSettings, settings: Settings) -> Iterator[Finding]:
+    profile = entry.profile
+    if not profile.binding_required:
+        return
+    old = settings.server.tls12_port is not None
+    yield _warning(
+        est.CHANNEL_BINDING_REQUIRED,
+        profile.path_id,
+        "curl, openssl and strongSwan bind no CSR to its connection and cannot enroll here"
+        + ("" if old else "; libest and Bouncy Castle can, but only over TLS 1.2"),
+        "make sure that the devices can"
+        + ("" if old else f", and set {server.TLS12_PORT.full_name()} for those of TLS 1.2"),
+    )
 
 
 def _shared_passwords(settings: Settings) -> Iterator[Finding]:

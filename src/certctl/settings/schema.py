@@ -6,12 +6,14 @@ right, paths are absolute. Nothing in here reads the environment.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from certctl.domain.lockout import LockoutRule
 from certctl.domain.profiles import EstProfile
+from certctl.domain.proxies import TrustedProxies
 from certctl.settings.findings import Finding
 from certctl.settings.secret import Secret, SecretSource
 
@@ -45,12 +47,15 @@ class ServerSettings:
 
     Attributes:
         host: address or name to bind; IPv6 without brackets.
+        tls12_port: of the listener for old devices; None when there is none.
         tls_cert_path: PEM chain, leaf first; None when the local CA issues it. Set
             together with ``tls_key_path``.
         public_url: ``https://host[:port]`` without a final slash.
+        trusted_proxies: who may speak for clients; empty means nobody.
         max_connections: over all workers.
         data_dir: absolute; may not exist yet, then it is made with mode 0700.
         database_url: ``sqlite:///`` and an absolute path.
+        certificate_profiles_dir: of TOML files; None where there are none.
         max_body: octets, API bodies.
         est_max_body: octets, EST bodies after transfer decoding.
         shutdown_grace_s: seconds for requests in flight.
@@ -58,9 +63,11 @@ class ServerSettings:
 
     host: str
     port: int
+    tls12_port: int | None
     tls_cert_path: Path | None
     tls_key_path: Path | None
     public_url: str | None
+    trusted_proxies: TrustedProxies
     max_connections: int
     max_connections_per_source: int
     data_dir: Path
@@ -71,6 +78,7 @@ class ServerSettings:
     shutdown_grace_s: float
     log_level: LogLevel
     log_format: LogFormat
+    certificate_profiles_dir: Path | None = None
 
     @property
     def public_host(self) -> str | None:
@@ -84,22 +92,32 @@ class EstProfileSettings:
 
     ``enrollment_password`` is set when Basic is open. ``trust_bundle_path`` is the PEM
     file of the profile's anchors; None without mTLS and with ``MTLS_OWN_ONLY``. Whether
-    mTLS opens the profile is for ``profile.mtls`` to say.
+    mTLS opens the profile is for ``profile.mtls`` to say. ``device_state_hook`` is a URL
+    that may hold a secret. ``crl_required`` is
+    MTLS_CRL_POLICY=hard; ``ra_certificates_path`` is a PEM file, None without
+    registration authorities.
     """
 
     profile: EstProfile
     enrollment_password: Secret | None = None
     trust_bundle_path: Path | None = None
+    device_state_hook: str | None = field(default=None, repr=False)
+    crl_required: bool = False
+    ra_certificates_path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstSettings:
-    """The EST profiles. ``root_profile`` is the path ID that is served at the root too."""
+    """The EST profiles. ``root_profile`` is the path ID that is served at the root too.
+
+    ``lockout`` is when a source of wrong passwords has to wait.
+    """
 
     enabled: bool
     root_profile: str | None
     require_auth: bool
     profiles: tuple[EstProfileSettings, ...]
+    lockout: LockoutRule = field(default_factory=LockoutRule)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

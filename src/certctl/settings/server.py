@@ -30,9 +30,11 @@ def server_settings(
     return ServerSettings(
         host=given.value(names.SERVER_HOST),
         port=given.value(names.SERVER_PORT),
+        tls12_port=_tls12_port(given),
         tls_cert_path=certificate,
         tls_key_path=key,
         public_url=given.value(names.PUBLIC_URL),
+        trusted_proxies=given.value(names.TRUSTED_PROXIES),
         max_connections=given.value(names.MAX_CONNECTIONS),
         max_connections_per_source=given.value(names.MAX_CONNECTIONS_PER_SOURCE),
         data_dir=data_dir,
@@ -43,6 +45,7 @@ def server_settings(
         shutdown_grace_s=float(given.value(names.SHUTDOWN_GRACE)),
         log_level=given.value(names.LOG_LEVEL),
         log_format=given.value(names.LOG_FORMAT) or default_format,
+        certificate_profiles_dir=given.path(names.CERTIFICATE_PROFILES_DIR),
     )
 
 
@@ -61,6 +64,19 @@ def check_pair(
                 f"is set, but {given.name(other, owner)} is not",
                 "set both or none of the two",
             )
+
+
+def _tls12_port(given: Given) -> int | None:
+    port = given.value(names.TLS12_PORT)
+    if given.sound("", names.SERVER_PORT) and port == given.value(names.SERVER_PORT):
+        given.refuse(
+            names.TLS12_PORT,
+            "",
+            f"is {names.SERVER_PORT.full_name()} as well",
+            "give the listener for old devices a port of its own",
+            came=str(port),
+        )
+    return port
 
 
 def _data_dir(given: Given, environ: Mapping[str, str]) -> Path:

@@ -6,6 +6,7 @@ that numbers are compared and not texts; names and details become JSON text.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
@@ -19,6 +20,8 @@ from certctl.domain.certificates import (
     CertificateState,
     CertificateStatus,
 )
+from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.wire.identity import comparable_names
 
 # RFC 5280 §4.1.2.2: a serial number has at most 20 octets.
 SERIAL_OCTETS = 20
@@ -41,9 +44,21 @@ def serial_text(octets: bytes) -> str:
     return octets.hex().lstrip("0") or "0"
 
 
-def subject_key(subject_der: bytes) -> bytes:
-    """A short key of a subject; equal keys are compared in full before they count."""
-    return sha256(subject_der).digest()[:16]
+def subject_key(subject_der: bytes, san_der: bytes) -> bytes:
+    """A short key of a certificate's names, equal for names that are the same to a
+    renewal; equal keys are compared in full before they count.
+    """
+    return sha256(comparable_names(subject_der, san_der)).digest()[:16]
+
+
+def packed_times(times: Sequence[int]) -> bytes:
+    """Times in microseconds as eight octets each, big endian."""
+    return struct.pack(f">{len(times)}Q", *times)
+
+
+def unpacked_times(octets: bytes) -> tuple[int, ...]:
+    """The times of ``packed_times``."""
+    return struct.unpack(f">{len(octets) // 8}Q", octets)
 
 
 def certificate_row(record: CertificateRecord) -> tuple[Any, ...]:
@@ -57,7 +72,7 @@ def certificate_row(record: CertificateRecord) -> tuple[Any, ...]:
         serial_octets(record.serial),
         record.issuer_id,
         record.profile,
-        subject_key(record.subject_der),
+        subject_key(record.subject_der, record.san_der),
         record.subject_der,
         record.san_der,
         record.certificate_profile,
@@ -117,7 +132,7 @@ def certificate_record(row: Sequence[Any]) -> CertificateRecord:
 
 
 def certificate_state(row: Sequence[Any]) -> CertificateState:
-    """From id, fingerprint, serial, profile, status, not_before, not_after, subject, SAN."""
+    """From the columns of ``queries.certificates``' states, in their order."""
     return CertificateState(
         id=row[0],
         fingerprint=row[1],
@@ -128,6 +143,7 @@ def certificate_state(row: Sequence[Any]) -> CertificateState:
         not_after_us=row[6],
         subject_der=row[7],
         san_der=row[8],
+        revocation_reason=row[9],
     )
 
 
@@ -143,6 +159,7 @@ def state_of(record: CertificateRecord) -> CertificateState:
         not_after_us=record.not_after_us,
         subject_der=record.subject_der,
         san_der=record.san_der,
+        revocation_reason=record.revocation_reason,
     )
 
 
@@ -201,6 +218,37 @@ def recorded_event(row: Sequence[Any]) -> RecordedEvent:
             details=msgspec.json.decode(row[18]),
             tenant=row[19],
         ),
+    )
+
+
+def checkpoint_row(checkpoint: Checkpoint) -> tuple[Any, ...]:
+    heads = [(head.node, head.seq, head.digest.hex()) for head in checkpoint.heads]
+    return (
+        checkpoint.number,
+        checkpoint.made_us,
+        checkpoint.previous,
+        _json(heads),
+        checkpoint.key_id,
+        checkpoint.signature,
+    )
+
+
+def checkpoint(row: Sequence[Any]) -> Checkpoint:
+    """From a row of all columns of ``checkpoints``.
+
+    Raises:
+        ValueError: ``heads`` is not what was written: somebody has changed it.
+    """
+    return Checkpoint(
+        number=row[0],
+        made_us=row[1],
+        previous=row[2],
+        heads=tuple(
+            ChainHead(node=node, seq=seq, digest=bytes.fromhex(digest))
+            for node, seq, digest in msgspec.json.decode(row[3], type=list[tuple[str, int, str]])
+        ),
+        key_id=row[4],
+        signature=row[5],
     )
 
 

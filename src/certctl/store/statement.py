@@ -9,12 +9,15 @@ order that its command hands them over is refused when it is compiled.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from typing import TypeVar
 
 from sqlalchemy import ClauseElement
 from sqlalchemy.engine import Dialect
 
 # Not above 500: older SQLite takes 999 parameters, and a long IN is a slow parse.
 LARGEST_CHUNK = 256
+
+K = TypeVar("K")
 
 
 def positional(clause: ClauseElement, dialect: Dialect, parameters: Sequence[str]) -> str:
@@ -32,7 +35,7 @@ def positional(clause: ClauseElement, dialect: Dialect, parameters: Sequence[str
     return str(compiled)
 
 
-def chunks(keys: Collection[bytes]) -> Iterator[Sequence[bytes]]:
+def chunks(keys: Collection[K]) -> Iterator[Sequence[K]]:
     """Cut keys into pieces of 1, 2, 4 … ``LARGEST_CHUNK``, the last filled up with itself.
 
     Few sizes mean few statement texts, each compiled once. A repeated key in an IN list

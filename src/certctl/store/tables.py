@@ -52,7 +52,8 @@ certificates: Final = Table(
     Column("serial", LargeBinary, nullable=False),
     Column("issuer_id", Text, nullable=False),
     Column("profile", Text, nullable=False),
-    # First 16 octets of SHA-256 over subject_der: a short key to find it by.
+    # First 16 octets of SHA-256 over subject and SANs in their comparable form
+    # (wire.identity): what a renewal without client certificate is found by.
     Column("subject_key", LargeBinary, nullable=False),
     Column("subject_der", LargeBinary, nullable=False),
     Column("san_der", LargeBinary, nullable=False),
@@ -81,6 +82,8 @@ certificates: Final = Table(
     sqlite_strict=True,
 )
 Index(None, certificates.c.subject_key, certificates.c.id)
+# One key under two identities is found by it, and a key's certificates by people.
+Index(None, certificates.c.spki_sha256)
 
 # One chain per node; a row is never changed (triggers, see the migration).
 audit_events: Final = Table(
@@ -156,6 +159,131 @@ meta: Final = Table(
     Column("name", Text, nullable=False),
     Column("value", Text, nullable=False),
     PrimaryKeyConstraint("name"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# Sources with failed passwords (est §3); a success removes the row.
+lockouts: Final = Table(
+    "lockouts",
+    metadata,
+    Column("source", Text, nullable=False),
+    Column("failures", Integer64, nullable=False),
+    Column("window_began_us", Integer64, nullable=False),
+    PrimaryKeyConstraint("source"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+Index(None, lockouts.c.window_began_us)
+
+# The sliding window of policy §5: one row per principal, ``hits`` its times, eight octets
+# each (big endian microseconds), oldest first. One row, so that two nodes meet on its lock.
+limits: Final = Table(
+    "limits",
+    metadata,
+    Column("key", LargeBinary, nullable=False),
+    Column("hits", LargeBinary, nullable=False),
+    Column("newest_us", Integer64, nullable=False),
+    PrimaryKeyConstraint("key"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+Index(None, limits.c.newest_us)
+
+# Requests that wait for an operator, or waited (policy §5). ``key`` is the repetition key.
+requests: Final = Table(
+    "requests",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_us", Integer64, nullable=False),
+    Column("expires_us", Integer64, nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("certificate_profile", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("auth_mode", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("sans", Text, nullable=False),
+    Column("source_address", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("approvals_needed", Integer64, nullable=False),
+    Column("csr_der", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("certificate_id", Text),
+    Column("tenant", Text),
+    UniqueConstraint("key"),
+    CheckConstraint("status IN ('waiting', 'approved', 'denied', 'issued')", name="status"),
+    sqlite_strict=True,
+)
+Index(None, requests.c.status, requests.c.id)
+Index(None, requests.c.expires_us)
+
+# Who decided what about a waiting request: nobody twice.
+decisions: Final = Table(
+    "decisions",
+    metadata,
+    Column("request_id", Text, ForeignKey("requests.id", ondelete="CASCADE"), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("approved", Integer64, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("decided_us", Integer64, nullable=False),
+    PrimaryKeyConstraint("request_id", "actor"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# Keys that are known to be in wrong hands; no certificate for them, ever (policy §2).
+compromised_keys: Final = Table(
+    "compromised_keys",
+    metadata,
+    Column("spki_sha256", LargeBinary, nullable=False),
+    Column("noted_us", Integer64, nullable=False),
+    PrimaryKeyConstraint("spki_sha256"),
+    CheckConstraint("length(spki_sha256) = 32", name="spki_sha256"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# Certificate profiles made through the API (policy §1); ``document`` is JSON.
+certificate_profiles: Final = Table(
+    "certificate_profiles",
+    metadata,
+    Column("id", Text, nullable=False),
+    Column("version", Integer64, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("changed_us", Integer64, nullable=False),
+    PrimaryKeyConstraint("id"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# Signed seals over all audit chains (records §5); never changed (triggers).
+checkpoints: Final = Table(
+    "checkpoints",
+    metadata,
+    Column("number", Integer64, nullable=False),
+    Column("made_us", Integer64, nullable=False),
+    Column("previous", LargeBinary, nullable=False),
+    Column("heads", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("number"),
+    sqlite_strict=True,
+)
+
+# Who runs which job, and since when it last ran (records §8).
+leases: Final = Table(
+    "leases",
+    metadata,
+    Column("job", Text, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("fence", Integer64, nullable=False),
+    Column("until_us", Integer64, nullable=False),
+    Column("last_run_us", Integer64, nullable=False),
+    Column("outcome", Text, nullable=False),
+    PrimaryKeyConstraint("job"),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )

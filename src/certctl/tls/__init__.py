@@ -5,7 +5,7 @@ authenticates nobody: what it knows of the peer goes up as ``TLSInfo`` and is ju
 there.
 """
 
-from certctl.tls.context import BadServerPair, build_server_context
+from certctl.tls.context import BadServerPair, Oldest, build_server_context
 from certctl.tls.http import HttpProtocol
 from certctl.tls.limits import ConnectionLimits
 from certctl.tls.listener import (
@@ -15,6 +15,7 @@ from certctl.tls.listener import (
     ListenerEvent,
     bind_listener,
 )
+from certctl.tls.places import Places
 
 __all__ = [
     "BadServerPair",
@@ -24,6 +25,8 @@ __all__ = [
     "Listener",
     "ListenerCounters",
     "ListenerEvent",
+    "Oldest",
+    "Places",
     "bind_listener",
     "build_server_context",
 ]

@@ -18,7 +18,7 @@ import socket
 import struct
 from collections import deque
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 
 from OpenSSL import SSL
 
@@ -40,8 +40,8 @@ from certctl.tls.limits import (
     WRITE_HIGH_WATER,
     WRITE_LOW_WATER,
     WRITES_PER_WAKE,
-    ConnectionLimits,
 )
+from certctl.tls.owner import ConnectionOwner
 from certctl.tls.transport import TLSTransport
 
 # l_onoff, l_linger: close at once and drop what the peer never took.
@@ -55,22 +55,6 @@ class State(StrEnum):
     CLOSING = "closing"
     DRAINING = "draining"
     CLOSED = "closed"
-
-
-class ConnectionOwner(Protocol):
-    """What a connection tells the listener that accepted it."""
-
-    limits: ConnectionLimits
-
-    def new_protocol(self) -> asyncio.Protocol: ...
-    def handshake_done(self) -> None: ...
-    def handshake_failed(self, connection: TLSConnection, reason: str) -> None: ...
-    def write_timed_out(self, connection: TLSConnection) -> None: ...
-    def connection_quiet(self, connection: TLSConnection) -> None:
-        """Everything was said; only the peer's end of the connection is awaited."""
-
-    def connection_closed(self, connection: TLSConnection) -> None:
-        """The socket is closed. Called exactly once."""
 
 
 class TLSConnection:
@@ -291,6 +275,8 @@ class TLSConnection:
                 # The alert is on its way; a reset by unread input must not overtake it.
                 self._end_our_side(None)
             return
+        if engine.peer_waits():
+            self._cork(0)
         self._deadline.stop()
         self._state = State.OPEN
         self._owner.handshake_done()

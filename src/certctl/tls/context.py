@@ -1,15 +1,16 @@
 """The server's TLS context: what is negotiated and what never is (est.md §10).
 
-TLS 1.3 only, hybrid key exchange first, no tickets, no resumption, no early data. A
-client certificate is asked for and *any* is accepted: the peer proves that it holds
-the key, and whether anybody trusts the certificate is decided per profile, later, with
-an answer the client can read. This module must never put a CA into the context: OpenSSL
-would complete our own chain from it at each handshake and would hint at trust that
-nobody decided here.
+TLS 1.3, and TLS 1.2 only where it is asked for; hybrid key exchange first, no tickets, no
+resumption, no renegotiation, no early data. A client certificate is asked for and *any* is
+accepted: the peer proves that it holds the key, and whether anybody trusts the certificate
+is decided per profile, later, with an answer the client can read. This module must never
+put a CA into the context: OpenSSL would complete our own chain from it at each handshake
+and would hint at trust that nobody decided here.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final
 
 from cryptography import x509
@@ -24,7 +25,21 @@ GROUPS: Final = b"X25519MLKEM768:X25519:P-256:P-384"
 # AES-128-GCM first: SHA-384 has no hardware help on common CPUs (notes: 285 against 316 µs).
 CIPHERSUITES: Final = b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
+TLS12_CIPHERS: Final = (
+    b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+    b"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    b"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+)
+"""AEAD with ephemeral keys only; what else TLS 1.2 knows has been broken in some way."""
+
 _SESSION_ID_CONTEXT: Final = b"certctl"
+
+
+class Oldest(StrEnum):
+    """The oldest protocol a listener speaks."""
+
+    TLS12 = "TLSv1.2"
+    TLS13 = "TLSv1.3"
 
 
 class BadServerPair(ValueError):
@@ -40,13 +55,16 @@ class BadServerPair(ValueError):
         self.note = note
 
 
-def build_server_context(certificate_chain_pem: bytes, key_pem: bytes) -> SSL.Context:
+def build_server_context(
+    certificate_chain_pem: bytes, key_pem: bytes, *, oldest: Oldest = Oldest.TLS13
+) -> SSL.Context:
     """Make a context for new connections; nothing in use is touched.
 
     Args:
         certificate_chain_pem: the server's certificate first, then the chain to send,
             in the order given.
         key_pem: its unencrypted private key, EC or RSA.
+        oldest: the oldest protocol to speak; newer ones are spoken too.
 
     Raises:
         BadServerPair: unreadable, of an unsupported kind, or not a pair.
@@ -56,7 +74,12 @@ def build_server_context(certificate_chain_pem: bytes, key_pem: bytes) -> SSL.Co
     if key.public_key() != chain[0].public_key():
         raise BadServerPair("key_mismatch", chain[0].subject.rfc4514_string())
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
-    context.set_min_proto_version(SSL.TLS1_3_VERSION)
+    match oldest:
+        case Oldest.TLS13:
+            context.set_min_proto_version(SSL.TLS1_3_VERSION)
+        case Oldest.TLS12:
+            context.set_min_proto_version(SSL.TLS1_2_VERSION)
+            context.set_cipher_list(TLS12_CIPHERS)
     try:
         context.use_certificate(chain[0])
         context.use_privatekey(key)

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
+from cryptography.hazmat.bindings.openssl.binding import Binding
 from OpenSSL import SSL, crypto
 
 from certctl.domain.connection import TLSInfo
@@ -31,6 +32,10 @@ EngineFailure = SSL.Error
 
 _EXPORTER_LABEL: Final = b"EXPORTER-Channel-Binding"
 _EXPORTER_OCTETS: Final = 32
+
+# pyOpenSSL has no public call for it. Where this private one is gone, TLS 1.2 has no
+# channel binding: that refuses requests, and lets none pass.
+_EXTENDED_MASTER_SECRET: Final = getattr(Binding().lib, "SSL_get_extms_support", None)
 
 
 class TLSEngine:
@@ -57,9 +62,20 @@ class TLSEngine:
         """Send close_notify; may raise WantWrite and be called again."""
         self._connection.shutdown()
 
+    def peer_waits(self) -> bool:
+        """After the handshake: the peer says nothing before it has read our last flight."""
+        return self._connection.get_protocol_version() != SSL.TLS1_3_VERSION
+
     def info(self) -> TLSInfo:
-        """What the application learns about this connection (RFC 9266 §4.2 exporter)."""
+        """What the application learns about this connection.
+
+        Without extended master secret a man in the middle can give two TLS 1.2
+        connections the same master secret and so the same binding (RFC 7627 §1); such
+        a connection has none.
+        """
         connection = self._connection
+        old = connection.get_protocol_version() != SSL.TLS1_3_VERSION
+        bindable = not old or _has_extended_master_secret(connection)
         leaf = connection.get_peer_certificate()
         chain: tuple[bytes, ...] = ()
         if leaf is not None:
@@ -71,9 +87,21 @@ class TLSEngine:
             )
         return TLSInfo(
             version=connection.get_protocol_version_name(),
-            exporter=connection.export_keying_material(_EXPORTER_LABEL, _EXPORTER_OCTETS, b""),
+            # On TLS 1.2 an empty context is another value than none (RFC 5705 §4).
+            exporter=connection.export_keying_material(_EXPORTER_LABEL, _EXPORTER_OCTETS, b"")
+            if bindable
+            else None,
+            # The client's is the first Finished: nothing is resumed or renegotiated here.
+            tls_unique=connection.get_peer_finished() if old and bindable else None,
             peer_chain=chain,
         )
+
+
+def _has_extended_master_secret(connection: SSL.Connection) -> bool:
+    handle = getattr(connection, "_ssl", None)
+    if _EXTENDED_MASTER_SECRET is None or handle is None:
+        return False
+    return bool(_EXTENDED_MASTER_SECRET(handle) == 1)
 
 
 def failure_reason(err: EngineFailure) -> str:

@@ -389,6 +389,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         """Read no further; answer when the requests before this one are answered."""
+        if self.deferred is not None:
+            return  # the end of input, or a time limit, while the first refusal waits
         self.last = True
         self.deadline.stop()
         self.flow.pause_reading()

@@ -25,6 +25,7 @@ from uvicorn.server import ServerState
 from certctl.tls.connection import TLSConnection
 from certctl.tls.http import HttpProtocol, http_config
 from certctl.tls.limits import STOP_LINGER_S, ConnectionLimits
+from certctl.tls.places import NoPlace, Places
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -131,6 +132,10 @@ class Listener:
         context: from ``build_server_context``.
         limits: caps and times; caps count for this process.
         loop: the running loop (uvloop or asyncio).
+        places: shared with the process's other listeners, whose connections count
+            towards the same caps; without it this listener has its own.
+        carries_many: addresses (as text) of proxies, which many clients share: no cap per
+            source for them, only the one in all.
         on_event: hears of what went wrong; must be quick and must not raise.
     """
 
@@ -142,18 +147,21 @@ class Listener:
         context: SSL.Context,
         limits: ConnectionLimits,
         loop: asyncio.AbstractEventLoop,
+        places: Places | None = None,
+        carries_many: Callable[[str], bool] | None = None,
         on_event: Callable[[ListenerEvent], None] | None = None,
     ) -> None:
         self.limits = limits
         self._sock = sock
         self._context = context
         self._loop = loop
+        self._carries_many = carries_many
         self._on_event = on_event
         self._config = http_config(app)
         self._state = ServerState()
         self._connections: set[TLSConnection] = set()
         self._quiet: set[TLSConnection] = set()
-        self._sources: dict[str, int] = {}
+        self._places = places or Places(limits)
         self._accepting = False
         self._closing = False
         self._pause: asyncio.TimerHandle | None = None
@@ -248,11 +256,7 @@ class Listener:
     def connection_closed(self, connection: TLSConnection) -> None:
         self._connections.discard(connection)
         self._quiet.discard(connection)
-        left = self._sources[connection.source] - 1
-        if left:
-            self._sources[connection.source] = left
-        else:
-            del self._sources[connection.source]
+        self._places.leave(connection.source)
         if self._closing:
             self._ended.set()
 
@@ -273,16 +277,17 @@ class Listener:
 
     def _admit(self, sock: socket.socket, address: str, port: int) -> None:
         source = source_key(address)
-        count = self._sources.get(source, 0)
-        if len(self._connections) >= self.limits.max_connections:
+        try:
+            shared = self._carries_many is not None and self._carries_many(address)
+            self._places.require(source, carries_many=shared)
+        except NoPlace as full:
             sock.close()
-            self._refused_total += 1
-            self._report(EventKind.REFUSED_TOTAL, address)
-            return
-        if count >= self.limits.max_connections_per_source:
-            sock.close()
-            self._refused_source += 1
-            self._report(EventKind.REFUSED_SOURCE, address)
+            if full.source:
+                self._refused_source += 1
+                self._report(EventKind.REFUSED_SOURCE, address)
+            else:
+                self._refused_total += 1
+                self._report(EventKind.REFUSED_TOTAL, address)
             return
         sock.setblocking(False)
         # Answers are written whole: waiting for an ACK would only add 40 ms.
@@ -295,7 +300,7 @@ class Listener:
             loop=self._loop,
             owner=self,
         )
-        self._sources[source] = count + 1
+        self._places.take(source)
         self._connections.add(connection)
 
     def _pause_accepting(self, err: OSError) -> None:

@@ -1,31 +1,24 @@
 """A profile's trust bundle: the file of CA certificates that its clients chain to.
 
-Read once at start and at each reload. All or nothing: one certificate that does not
-parse or has expired refuses the file, because an operator who believes in an anchor that
-is silently missing locks devices out, or trusts the wrong ones.
+Read once at start and at each reload, all or nothing (``wire.trust_bundle``). Anchors
+pass the strict reading of client certificates besides: two parsers must agree on them.
 """
 
 from __future__ import annotations
 
+import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL import crypto
 
 from certctl.domain.clock import SECOND_US
 from certctl.domain.errors import CertificateRefused
 from certctl.trust.name_text import name_text
 from certctl.trust.presented import read_presented
-
-MAX_BUNDLE = 4 * 1024 * 1024
-"""Octets. All public roots of the web together have a quarter of a MiB."""
-
-_BEGIN = b"-----BEGIN "
-_DASHES = b"-----"
-_CERTIFICATE = b"CERTIFICATE"
-_CRL = b"X509 CRL"
+from certctl.wire.trust_bundle import MAX_BUNDLE, BundleFault, decode_bundle
 
 
 class BundleRefused(Exception):
@@ -56,10 +49,11 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """The anchors of one file in its order, each once."""
+    """The anchors of one file in its order, each once; ``crls`` are its CRLs (DER)."""
 
     path: Path
     anchors: tuple[Anchor, ...]
+    crls: tuple[bytes, ...] = ()
 
     @property
     def ders(self) -> tuple[bytes, ...]:
@@ -75,85 +69,67 @@ def load_bundle(path: Path, *, now_us: int) -> Bundle:
     """Read a PEM bundle.
 
     Raises:
-        BundleRefused: unreadable, no certificate in it, something else than certificates
-            in it, one that does not parse, or one that has expired.
+        BundleRefused: unreadable, or a fault of its contents (``decode_bundle``).
     """
-    data = _read(path)
-    _refuse_other_contents(path, data)
     try:
-        certificates = x509.load_pem_x509_certificates(data)
-    except ValueError as err:
-        raise BundleRefused(
-            path,
-            "holds no certificate, or one that cannot be read",
-            "put one or more PEM certificates into it",
-        ) from err
-    if len(certificates) != data.count(_BEGIN):
-        raise BundleRefused(
-            path, "holds a certificate that is cut off", "replace it by a whole one"
-        )
+        contents = decode_bundle(read_bundle_file(path), now_us=now_us)
+    except BundleFault as fault:
+        raise BundleRefused(path, fault.problem, fault.remedy) from fault
     # dict.fromkeys keeps the order and drops what stands there twice.
-    ders = dict.fromkeys(certificate.public_bytes(Encoding.DER) for certificate in certificates)
+    ders = dict.fromkeys(each.public_bytes(Encoding.DER) for each in contents.certificates)
     return Bundle(
         path=path,
-        anchors=tuple(_anchor(path, position, der, now_us) for position, der in enumerate(ders, 1)),
+        anchors=tuple(_anchor(path, position, der) for position, der in enumerate(ders, 1)),
+        crls=tuple(each.public_bytes(Encoding.DER) for each in contents.crls),
     )
 
 
-def _read(path: Path) -> bytes:
+def read_bundle_file(path: Path) -> bytes:
+    """The octets of a bundle, read once through one descriptor; nothing is parsed.
+
+    Raises:
+        BundleRefused: unreadable, no regular file, too large, or written to meanwhile.
+    """
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise BundleRefused(path, "is not a regular file", "mend the path")
-        if status.st_size > MAX_BUNDLE:
-            raise BundleRefused(path, "is larger than 4 MiB", "put only the anchors into it")
-        return path.read_bytes()
+        # Not blocking: a named pipe would otherwise hold up whoever asks.
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            before = os.fstat(file.fileno())
+            if not stat.S_ISREG(before.st_mode):
+                raise BundleRefused(path, "is not a regular file", "mend the path")
+            data = file.read(MAX_BUNDLE + 1)
+            after = os.fstat(file.fileno())
+    except IsADirectoryError as err:
+        raise BundleRefused(path, "is not a regular file", "mend the path") from err
     except OSError as err:
         raise BundleRefused(
             path, f"cannot be read ({err.strerror})", "mend the path or its permissions"
         ) from err
+    if len(data) > MAX_BUNDLE:
+        raise BundleRefused(path, "is larger than 8 MiB", "put only the anchors into it")
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise BundleRefused(
+            path, "is being written", "write a new file beside it and rename it over this one"
+        )
+    return data
 
 
-def _refuse_other_contents(path: Path, data: bytes) -> None:
-    """Each PEM block is a certificate, or the file is not what its owner thinks it is."""
-    for rest in data.split(_BEGIN)[1:]:
-        label = rest.partition(_DASHES)[0]
-        if label == _CERTIFICATE:
-            continue
-        if label == _CRL:
-            raise BundleRefused(
-                path,
-                "holds a CRL, and CRLs in bundles are not obeyed yet",
-                "remove it: a list that is there but not looked at would only seem to protect",
-            )
-        if label.endswith(b"PRIVATE KEY"):
-            raise BundleRefused(
-                path, "holds a private key", "remove it: a bundle is for public certificates"
-            )
-        name = label[:32].decode("ascii", "replace")
-        raise BundleRefused(path, f"holds a PEM block {name!r}", "put only certificates into it")
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-def _anchor(path: Path, position: int, der: bytes, now_us: int) -> Anchor:
+def _anchor(path: Path, position: int, der: bytes) -> Anchor:
     try:
         presented = read_presented(der)
-    except CertificateRefused as err:
+        # OpenSSL is the stricter one about extensions; found here, the operator hears of it.
+        crypto.load_certificate(crypto.FILETYPE_ASN1, der)
+    except (CertificateRefused, crypto.Error) as err:
         raise BundleRefused(
             path, f"certificate {position} cannot be read", "replace or remove it"
         ) from err
-    subject = name_text(presented.subject_der)
     parsed = presented.parsed
-    not_after_us = int(parsed.not_valid_after_utc.timestamp()) * SECOND_US
-    if not_after_us < now_us:
-        raise BundleRefused(
-            path,
-            f"certificate {position} ({subject}) has expired "
-            f"(on {parsed.not_valid_after_utc:%Y-%m-%d %H:%M}Z)",
-            "replace or remove it, and check the clock of this machine",
-        )
     return Anchor(
         der=der,
-        subject=subject,
+        subject=name_text(presented.subject_der),
         not_before_us=int(parsed.not_valid_before_utc.timestamp()) * SECOND_US,
-        not_after_us=not_after_us,
+        not_after_us=int(parsed.not_valid_after_utc.timestamp()) * SECOND_US,
     )

@@ -48,6 +48,7 @@ _SUBJECT_ALT_NAME = bytes.fromhex("551d11")
 
 _CLIENT_AUTHENTICATION = "1.3.6.1.5.5.7.3.2"
 _ANY_USAGE = "2.5.29.37.0"
+_REGISTRATION_AUTHORITY = "1.3.6.1.5.5.7.3.28"  # id-kp-cmcRA, RFC 6402 §2.10
 
 _DIGITAL_SIGNATURE = 0x80  # bit 0
 _KEY_CERT_SIGN = 0x04  # bit 5
@@ -110,13 +111,26 @@ class Presented:
         Raises:
             CertificateRefused: wrong_usage.
         """
-        if self.is_ca:
-            raise self.refused("wrong_usage")
-        if self.key_usage is not None and not self.key_usage & _DIGITAL_SIGNATURE:
-            raise self.refused("wrong_usage")
+        self._check_signs_for_itself()
         if self.ekus is not None and not (
             _CLIENT_AUTHENTICATION in self.ekus or _ANY_USAGE in self.ekus
         ):
+            raise self.refused("wrong_usage")
+
+    def check_registration_usage(self) -> None:
+        """Does it say that it is a registration authority's? Nothing else stands for that.
+
+        Raises:
+            CertificateRefused: wrong_usage.
+        """
+        self._check_signs_for_itself()
+        if self.ekus is None or _REGISTRATION_AUTHORITY not in self.ekus:
+            raise self.refused("wrong_usage")
+
+    def _check_signs_for_itself(self) -> None:
+        if self.is_ca:
+            raise self.refused("wrong_usage")
+        if self.key_usage is not None and not self.key_usage & _DIGITAL_SIGNATURE:
             raise self.refused("wrong_usage")
 
 
@@ -133,7 +147,8 @@ def read_presented(der: bytes) -> Presented:
         raise CertificateRefused("untrusted")
     try:
         return _walk(der)
-    except (DerError, ValueError) as err:
+    # InvalidVersion is no ValueError.
+    except (DerError, ValueError, x509.InvalidVersion) as err:
         raise CertificateRefused("untrusted") from err
 
 
@@ -150,6 +165,12 @@ def _walk(der: bytes) -> Presented:
     extensions = _extensions(der, fields[6:])
     usage = extensions.get(_KEY_USAGE)
     ekus = extensions.get(_EXTENDED_KEY_USAGE)
+    # The library refuses octets after the end; of a serial that is not positive it would
+    # only warn, on the console.
+    parsed = x509.load_der_x509_certificate(der)
+    if parsed.not_valid_before_utc > parsed.not_valid_after_utc:
+        # Reading them is the point: the year 0 passes as DER, and ends here as ValueError.
+        raise DerError("never valid")
     return Presented(
         der=der,
         serial=serial,
@@ -159,9 +180,7 @@ def _walk(der: bytes) -> Presented:
         key_usage=None if usage is None else _usage_bits(usage),
         ekus=None if ekus is None else _usages(ekus),
         san_der=extensions.get(_SUBJECT_ALT_NAME, b""),
-        # The library refuses octets after the end; of a serial that is not positive it would
-        # only warn, on the console.
-        parsed=x509.load_der_x509_certificate(der),
+        parsed=parsed,
     )
 
 

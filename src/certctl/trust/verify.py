@@ -24,10 +24,15 @@ from certctl.domain.certificates import CertificateKey
 from certctl.domain.clock import SECOND_US
 from certctl.domain.errors import CertificateRefused
 from certctl.domain.principal import Credential
+from certctl.trust.crl import RevocationLists
 from certctl.trust.presented import Presented, read_presented
 
 MAX_PRESENTED = 20
-"""Certificates a client may show; more are refused before any of them is looked at."""
+"""Certificates a client may show; with more of them only the leaf is read, for its name."""
+
+MAX_CHAIN = 100 * 1024
+"""Octets of them together: as many as OpenSSL reads in a handshake. OpenSSL takes 10 ms to
+load 32 KiB of the worst names."""
 
 MAX_INTERMEDIATES = 8
 """Certificates between the leaf and the anchor (est §3)."""
@@ -54,34 +59,56 @@ class ProfileTrust:
     Made anew when the bundle changes, never altered.
     """
 
-    __slots__ = ("_current", "_groups")
+    __slots__ = ("_current", "_groups", "_lists")
 
-    def __init__(self, anchors: Sequence[bytes]) -> None:
+    def __init__(
+        self,
+        anchors: Sequence[bytes],
+        *,
+        crls: Sequence[bytes] = (),
+        require_crl: bool = False,
+    ) -> None:
         """Prepare the anchors.
 
         Args:
             anchors: certificates (DER) as in the bundle; none at all is a profile that
                 accepts only own certificates, and ``verify`` refuses everything.
+            crls: full CRLs (DER) as in the bundle; obeyed where their CA signed them.
+            require_crl: MTLS_CRL_POLICY=hard: refuse where a current one is missing.
 
         Raises:
             CertificateRefused: one of them is no certificate.
         """
         self._groups = _grouped(anchors)
         self._current = _Stores(-1, ())
+        self._lists = RevocationLists(crls, anchors, required=require_crl)
 
     def verify(self, chain: Sequence[bytes], now_us: int) -> Credential:
         """Judge a chain as presented: DER, leaf first, the rest in any order.
 
         Raises:
-            CertificateRefused: untrusted, expired, not_yet_valid, wrong_usage.
+            CertificateRefused: untrusted, expired, not_yet_valid, revoked, no_crl,
+                wrong_usage.
         """
-        if not chain or len(chain) > MAX_PRESENTED:
-            raise CertificateRefused("untrusted")
-        leaf = read_presented(chain[0])
-        path = self._path(leaf, _openssl(leaf, chain), now_us)
-        _check_path(leaf, path)
+        leaf = self.verify_path(chain, now_us)
         leaf.check_client_usage()
         return leaf.credential()
+
+    def verify_path(self, chain: Sequence[bytes], now_us: int) -> Presented:
+        """The path and what revokes it; what the leaf may be used for is not judged.
+
+        Raises:
+            CertificateRefused: as ``verify``, without wrong_usage.
+        """
+        if not chain or sum(map(len, chain)) > MAX_CHAIN:
+            raise CertificateRefused("untrusted")
+        leaf = read_presented(chain[0])
+        if len(chain) > MAX_PRESENTED:
+            raise leaf.refused("untrusted")
+        path = self._path(leaf, _openssl(leaf, chain), now_us)
+        _check_path(leaf, path)
+        self._lists.check(leaf, path, now_us)
+        return leaf
 
     def identify(self, leaf: bytes) -> CertificateKey:
         """What a certificate is looked up by; nothing about it is judged.
@@ -112,8 +139,9 @@ class ProfileTrust:
                 verified = crypto.X509StoreContext(store, chain[0], chain[1:]).get_verified_chain()
             except crypto.X509StoreContextError as err:
                 ended = ended or err.errors[0] in {_EXPIRED, _NOT_YET_VALID}
-                _drain_errors()
                 continue
+            finally:
+                _drain_errors()
             return tuple(
                 crypto.dump_certificate(crypto.FILETYPE_ASN1, part) for part in verified[1:]
             )
@@ -144,7 +172,10 @@ def _grouped(anchors: Sequence[bytes]) -> tuple[tuple[crypto.X509, ...], ...]:
     groups: list[dict[bytes, crypto.X509]] = []
     for der in dict.fromkeys(anchors):
         anchor = read_presented(der)
-        loaded = crypto.load_certificate(crypto.FILETYPE_ASN1, der)
+        try:
+            loaded = crypto.load_certificate(crypto.FILETYPE_ASN1, der)
+        except crypto.Error as err:
+            raise anchor.refused("untrusted") from err
         for group in groups:
             if anchor.subject_der not in group:
                 group[anchor.subject_der] = loaded
@@ -241,8 +272,9 @@ def _is_strong_key(certificate: x509.Certificate) -> bool:
 def _drain_errors() -> None:
     """Empty OpenSSL's error queue of this thread.
 
-    A failed verification leaves entries there, and the next TLS read or write in this
-    thread, of some other client, would take them for its own and end that connection.
+    A verification leaves entries there, also one that succeeds over a certificate with a
+    malformed extension. The next TLS read or write in this thread, of some other client,
+    would take them for its own and end that connection.
     Any failing call of this library empties the queue; the cheapest is parsing nothing.
     """
     with suppress(crypto.Error):

@@ -32,6 +32,8 @@ async def send_answer(answer: Answer, send: Send) -> None:
     if answer.status != 204:  # RFC 9110 §8.6: no Content-Length in a 204
         headers.append((b"Content-Length", b"%d" % len(answer.body)))
     if answer.close:
-        headers.append((b"Connection", b"close"))
+        # RFC 9110 §7.8: Upgrade is named in Connection as well.
+        upgrades = any(name == b"Upgrade" for name, _ in answer.headers)
+        headers.append((b"Connection", b"Upgrade, close" if upgrades else b"close"))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})

@@ -9,30 +9,34 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from certctl.domain.audit import AuditAction, AuditEvent, Outcome
-from certctl.domain.connection import TLSInfo
 from certctl.domain.errors import (
+    BindingFailure,
     BodyTooLarge,
     CertificateRefused,
     CredentialMissing,
     Failure,
     InternalError,
+    Pending,
+    WrongPassword,
 )
 from certctl.domain.ids import RandomBytes, request_id
+from certctl.domain.ports import WrongAttempt
 from certctl.domain.profiles import Base64Form, EstProfile, Operation, Route
 from certctl.enroll.authenticate import judge_certificate
-from certctl.enroll.binding import Binding
 from certctl.enroll.pipeline import enroll
 from certctl.enroll.ports import Ports
 from certctl.enroll.refusals import RefusalFolder
 from certctl.enroll.request import EstRequest
 from certctl.obs.log import Log
 from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
+from certctl.web.csrattrs import CsrAttrsBodies
 from certctl.web.problems import answer_of, not_found, problem_of, wrong_method
 from certctl.web.routes import Endpoint
+from certctl.web.through_proxy import Caller, ProxyGate
 from certctl.wire.body import encode_base64, is_single_line
 from certctl.wire.pkcs7 import certs_only
 
@@ -56,15 +60,13 @@ _FAILED: Mapping[Operation, AuditAction] = {
 class Published:
     """What a profile answers to everybody, computed once.
 
-    ``cacerts`` and ``csrattrs`` are given in DER and kept as base64 in both foldings, by
-    ``wrapped``; ``chain`` stays DER.
+    ``cacerts`` is given in DER and kept as base64 in both foldings, by ``wrapped``;
+    ``chain`` stays DER.
     """
 
     cacerts: bytes
-    csrattrs: bytes
     chain: tuple[bytes, ...]
     cacerts_answers: Mapping[bool, tuple[bytes, bytes]] = field(init=False)
-    csrattrs_bodies: Mapping[bool, bytes] = field(init=False)
 
     def __post_init__(self) -> None:
         answers = {}
@@ -72,9 +74,7 @@ class Published:
             body = encode_base64(self.cacerts, wrapped=wrapped)
             tag = b'"' + hashlib.sha256(body).hexdigest()[:32].encode() + b'"'
             answers[wrapped] = (body, tag)
-        bodies = {w: encode_base64(self.csrattrs, wrapped=w) for w in (True, False)}
         object.__setattr__(self, "cacerts_answers", answers)
-        object.__setattr__(self, "csrattrs_bodies", bodies)
 
 
 class _ClientGone(Exception):
@@ -90,6 +90,7 @@ class EstApp:
         published: Mapping[str, Published],
         ports: Ports,
         *,
+        proxies: ProxyGate,
         folder: RefusalFolder,
         max_body: int,
         random: RandomBytes,
@@ -98,6 +99,8 @@ class EstApp:
         self._routes = routes
         self._published = published
         self._ports = ports
+        self._proxies = proxies
+        self._csrattrs = CsrAttrsBodies(ports)
         self._folder = folder
         self._max_body = max_body
         self._random = random
@@ -117,8 +120,9 @@ class EstApp:
         if scope["method"] not in endpoint.methods:
             problem = wrong_method(", ".join(endpoint.methods))
             return answer_of(problem, request_id=number, wants_json=wants_json)
-        request: EstRequest | None = None
+        caller = self._proxies.caller(scope)
         try:
+            caller.require_readable()
             body = await self._read_body(headers, receive)
             authorization = _authorization(scope["headers"])
             request = EstRequest(
@@ -126,8 +130,8 @@ class EstApp:
                 profile=endpoint.profile,
                 route=endpoint.route,
                 operation=endpoint.operation,
-                tls=scope["extensions"]["certctl.tls"],
-                source=scope["client"][0],
+                tls=caller.tls,
+                source=caller.source,
                 authorization=authorization,
                 body=body,
             )
@@ -140,8 +144,10 @@ class EstApp:
         except Exception as fault:  # noqa: BLE001 - the edge: unknown faults become 500 and a log
             self._log.error("request_failed", exc_info=fault, request_id=number)
             refused = InternalError()
-        self._refuse(refused, endpoint, number, scope)
+        refused = await self._refuse(refused, endpoint, number, caller)
         problem = problem_of(refused, endpoint.profile)
+        if refused.ends_connection:
+            problem = replace(problem, close=True)
         if isinstance(refused, CredentialMissing) and _bare(headers):
             # Bouncy Castle closes a challenge unread and fails if there is a body to read.
             return Answer(status=problem.status, headers=problem.headers)
@@ -179,10 +185,10 @@ class EstApp:
                 return self._cacerts(request.profile, published, headers)
             case Operation.CSRATTRS:
                 self._require_reader(request)
-                if not published.csrattrs:
-                    return Answer(status=204)
                 wrapped = _get_wrapped(request.profile, headers)
-                body = published.csrattrs_bodies[wrapped]
+                body = self._csrattrs.body(request.profile, wrapped=wrapped)
+                if not body:
+                    return Answer(status=204)
                 return Answer(status=200, headers=CSRATTRS_HEADERS, body=body)
             case Operation.SIMPLEENROLL | Operation.SIMPLEREENROLL:
                 enrolled = await enroll(request, self._ports)
@@ -195,7 +201,7 @@ class EstApp:
                     headers=ENROLL_HEADERS,
                     body=encode_base64(certs_only(certificates), wrapped=wrapped),
                     # RFC 9266 §4.1: a binding authenticates once per connection.
-                    close=enrolled.binding is not Binding.NONE,
+                    close=enrolled.binding.binds,
                 )
 
     def _require_reader(self, request: EstRequest) -> None:
@@ -214,16 +220,50 @@ class EstApp:
             return Answer(status=304, headers=validators)
         return Answer(status=200, headers=(*CACERTS_HEADERS, *validators), body=body)
 
-    def _refuse(self, failure: Failure, endpoint: Endpoint, number: str, scope: Scope) -> None:
-        """The one place where a refusal becomes an event, a counter and a log line."""
-        if isinstance(failure, CredentialMissing):
-            return
-        tls: TLSInfo = scope["extensions"]["certctl.tls"]
-        source = scope["client"][0]
+    async def _refuse(
+        self, failure: Failure, endpoint: Endpoint, number: str, caller: Caller
+    ) -> Failure:
+        """The one place where a refusal becomes an event, a counter and a log line.
+
+        Gives the refusal to be answered. A wrong password waits for the authority to count
+        it, and may turn out to be one too many (est §3).
+        """
+        if isinstance(failure, CredentialMissing | Pending):
+            # The first half of a challenge; and what waits was recorded when it began to.
+            return failure
+        event = self._event_of(failure, endpoint, number, caller)
+        counted = False
+        if isinstance(failure, WrongPassword):
+            try:
+                attempt = WrongAttempt(event=event, counter=failure.counter)
+                await self._ports.authority.judge_attempt(event.source_address, attempt)
+                counted = True
+            except Failure as instead:
+                failure = instead
+                event = self._event_of(failure, endpoint, number, caller)
+        if counted or self._folder.add(event, failure.counter):
+            # A CSR of another connection is a man in the middle, or a client's bad fault.
+            alarming = isinstance(failure, BindingFailure) and failure.reason == "mismatch"
+            write = self._log.error if alarming else self._log.info
+            write(
+                "enroll_refused",
+                profile=event.profile,
+                action=event.action.value,
+                reason=failure.reason,
+                source=event.source_address,
+                request_id=number,
+            )
+        return failure
+
+    def _event_of(
+        self, failure: Failure, endpoint: Endpoint, number: str, caller: Caller
+    ) -> AuditEvent:
+        source = caller.source
+        via = caller.tls.via
         profile = endpoint.profile
         user = getattr(failure, "user", "")
         action = failure.action or _FAILED.get(endpoint.operation, AuditAction.SIMPLE_ENROLL_FAILED)
-        event = AuditEvent(
+        return AuditEvent(
             time_us=self._ports.clock(),
             actor=f"est-client:{user or getattr(failure, 'subject', '') or source}",
             actor_type="est-client",
@@ -236,19 +276,10 @@ class EstApp:
             request_id=number,
             client_certificate_subject=getattr(failure, "subject", ""),
             client_certificate_serial=getattr(failure, "serial", ""),
-            tls_version=tls.version,
-            details=failure.details(),
+            tls_version=caller.tls.version,
+            details={**failure.details(), "via": via} if via else failure.details(),
             tenant=profile.tenant,
         )
-        if self._folder.add(event, failure.counter):
-            self._log.info(
-                "enroll_refused",
-                profile=profile.path_id,
-                action=action.value,
-                reason=failure.reason,
-                source=source,
-                request_id=number,
-            )
 
 
 def _authorization(headers: Iterable[tuple[bytes, bytes]]) -> str | None:

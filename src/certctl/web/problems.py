@@ -15,9 +15,15 @@ from certctl.domain.errors import (
     BodyTooLarge,
     CertificateRefused,
     CredentialMissing,
+    Denied,
+    DeviceStateFailed,
     Failure,
+    LockedOut,
     NotAllowed,
+    Pending,
     PolicyViolation,
+    ProxyHeaderRefused,
+    RateLimited,
     RequestMalformed,
     SignatureWrong,
     Unavailable,
@@ -55,6 +61,14 @@ def problem_of(failure: Failure, profile: EstProfile | None) -> Problem:
             )
         case CertificateRefused():
             return _certificate_refused(failure, profile)
+        case LockedOut():
+            return Problem(
+                status=429,
+                what="Too many wrong passwords came from this address.",
+                rule="CERTCTL_EST_LOCKOUT_FAILURES wrong passwords in a row lock a source out.",
+                mend=f"Mend the password, then try again in {failure.retry_after} seconds.",
+                headers=(_retry_after(failure.retry_after),),
+            )
         case BindingFailure():
             return _BINDING[failure.reason]
         case BodyTooLarge():
@@ -80,6 +94,13 @@ def problem_of(failure: Failure, profile: EstProfile | None) -> Problem:
                 mend="Send it as base64, PEM or DER; try: openssl req -in device.csr -outform DER"
                 " | base64.",
             )
+        case ProxyHeaderRefused():
+            return Problem(
+                status=400,
+                what=f"The proxy's {failure.header} header cannot be used: {failure.fault}.",
+                rule="A trusted proxy names its client once and readably (RFC 9440, RFC 7239).",
+                mend="Have the operator mend the proxy: docs/how-to/behind-a-proxy.md.",
+            )
         case PolicyViolation():
             return Problem(
                 status=403 if failure.dimension == "name" else 400,
@@ -87,15 +108,15 @@ def problem_of(failure: Failure, profile: EstProfile | None) -> Problem:
                 rule=f"The certificate profile wants: {shown(failure.wanted)}.",
                 mend="Change the CSR, or ask the operator to change the certificate profile.",
             )
-        case NotAllowed():
-            return _not_allowed(failure)
+        case NotAllowed() | RateLimited() | Pending():
+            return _not_granted(failure)
         case Unavailable():
             return Problem(
                 status=503,
                 what="The request cannot be completed now; nothing was issued for it.",
                 rule="No certificate leaves before it is on record.",
                 mend=f"Send the same request again in {failure.retry_after} seconds.",
-                headers=((b"Retry-After", b"%d" % failure.retry_after),),
+                headers=(_retry_after(failure.retry_after),),
             )
         case _:
             return Problem(
@@ -157,6 +178,10 @@ def shown(text: str) -> str:
     return printable + ("…" if len(text) > MAX_VALUE else "")
 
 
+def _retry_after(seconds: int) -> tuple[bytes, bytes]:
+    return b"Retry-After", b"%d" % seconds
+
+
 def _note(note: str) -> str:
     return f": {shown(note)}" if note else ""
 
@@ -193,6 +218,43 @@ def _certificate_refused(failure: CertificateRefused, profile: EstProfile | None
     )
 
 
+def _not_granted(failure: NotAllowed | RateLimited | Pending) -> Problem:
+    """What only the authority, an operator or the device-state hook can say."""
+    match failure:
+        case Denied():
+            return Problem(
+                status=403,
+                what=f"This request was denied{_note(failure.note)}.",
+                rule="The certificate profile has an operator decide on each request.",
+                mend="Ask the operator; a changed request is a new one and waits again.",
+            )
+        case DeviceStateFailed():
+            return Problem(
+                status=403,
+                what=f"The state of this device does not allow a certificate{_note(failure.note)}.",
+                rule="DEVICE_STATE_HOOK of the profile is asked before a certificate is issued.",
+                mend="Bring the device into the state the operator asks for, then try again.",
+            )
+        case RateLimited():
+            return Problem(
+                status=429,
+                what=f"This device has had {failure.limit} certificates within 24 hours.",
+                rule="RATE_LIMIT_PER_PRINCIPAL_24H of the profile limits each name and address.",
+                mend=f"Try again in {failure.retry_after} seconds, or ask the operator.",
+                headers=(_retry_after(failure.retry_after),),
+            )
+        case Pending():
+            return Problem(
+                status=202,
+                what=f"The request waits for approval as {shown(failure.request)}.",
+                rule="The certificate profile has an operator decide on each request.",
+                mend=f"Send the same request again in {failure.retry_after} seconds.",
+                headers=(_retry_after(failure.retry_after),),
+            )
+        case _:
+            return _not_allowed(failure)
+
+
 def _not_allowed(failure: NotAllowed) -> Problem:
     what, mend = _RENEWAL[failure.reason]
     compared = (
@@ -201,7 +263,7 @@ def _not_allowed(failure: NotAllowed) -> Problem:
     return Problem(
         status=403,
         what=what + compared,
-        rule="A renewal keeps subject and subjectAltName of what it renews (RFC 7030 §4.2.2).",
+        rule=_RULES.get(failure.reason, _RENEWAL_RULE),
         mend=mend,
     )
 
@@ -212,6 +274,7 @@ _CERTIFICATE = {
     "expired": "The client certificate has expired.",
     "not_yet_valid": "The client certificate is not valid yet.",
     "revoked": "The client certificate has been revoked.",
+    "no_crl": "It cannot be told now whether the client certificate has been revoked.",
     "wrong_usage": "The client certificate is not meant for client authentication.",
     "other_profile": "The client certificate was not issued for this profile.",
 }
@@ -226,7 +289,21 @@ _MALFORMED = {
     "extension": "A requested extension is malformed",
 }
 
+_RENEWAL_RULE = "A renewal keeps subject and subjectAltName of what it renews (RFC 7030 §4.2.2)."
+_KEY_RULE = "REENROLL_KEY of the profile says whether a renewal changes the key."
+
+_IDENTITY_RULE = "IDENTITY_BINDING of the profile ties the CSR to the client certificate shown."
+_RULES = {
+    "key_not_new": _KEY_RULE,
+    "key_changed": _KEY_RULE,
+    "identity_mismatch": _IDENTITY_RULE,
+}
+
 _RENEWAL = {
+    "identity_mismatch": (
+        "The CSR is not for the device that the client certificate names.",
+        "Ask with the certificate of this very device, or copy its name into the CSR.",
+    ),
     "subject_changed": (
         "The CSR's subject is not that of the certificate shown.",
         "Copy the subject of the present certificate into the CSR, or enroll anew.",
@@ -235,6 +312,14 @@ _RENEWAL = {
         "The CSR's subjectAltName is not that of the certificate shown.",
         "Copy the subjectAltName of the present certificate into the CSR, or enroll anew.",
     ),
+    "key_not_new": (
+        "The CSR's key is that of the certificate it renews.",
+        "Make a new key for this renewal.",
+    ),
+    "key_changed": (
+        "The CSR's key is not that of the certificate it renews.",
+        "Renew with the present key, or enroll anew.",
+    ),
     "nothing_to_renew": (
         "There is no valid certificate with this subject and subjectAltName to renew.",
         "Use simpleenroll for a first certificate.",
@@ -242,6 +327,22 @@ _RENEWAL = {
 }
 
 _BINDING = {
+    "missing": Problem(
+        status=400,
+        what="The CSR carries no channel binding.",
+        rule="This profile requires one (CHANNEL_BINDING_REQUIRED, RFC 7030 §3.5).",
+        mend="After the handshake, put base64 of the connection's tls-exporter (RFC 9266), or of"
+        " tls-unique on TLS 1.2, into challengePassword.",
+        close=True,
+    ),
+    "malformed": Problem(
+        status=400,
+        what="What the CSR carries for a channel binding is none.",
+        rule="A binding is base64 of 32 octets (tls-exporter) or of 12 (tls-unique, TLS 1.2).",
+        mend="After the handshake, put base64 of the connection's tls-exporter (RFC 9266), or of"
+        " tls-unique on TLS 1.2, into challengePassword.",
+        close=True,
+    ),
     "mismatch": Problem(
         status=409,
         what="The CSR is bound to another TLS connection.",
@@ -251,9 +352,16 @@ _BINDING = {
     ),
     "no_exporter": Problem(
         status=426,
-        what="The CSR carries a channel binding, and this connection has none to compare.",
-        rule="Channel binding needs a direct TLS 1.3 connection (RFC 9266).",
-        mend="Connect directly to this server, over TLS 1.3.",
-        headers=((b"Upgrade", b"TLS/1.3"), (b"Connection", b"Upgrade, close")),
+        what="This connection has nothing that a CSR could be bound to.",
+        rule="Channel binding needs TLS 1.3, or TLS 1.2 with extended master secret, from end to"
+        " end (RFC 9266, RFC 7627).",
+        mend="Please connect directly to this server, over TLS 1.3.",
+        headers=((b"Upgrade", b"TLS/1.3"),),
+        close=True,
     ),
 }
+
+# For the page of refusals and its test.
+CERTIFICATE_REASONS = tuple(_CERTIFICATE)
+MALFORMED_REASONS = tuple(_MALFORMED)
+RENEWAL_REASONS = tuple(_RENEWAL)

@@ -46,6 +46,9 @@ SECRETS = frozenset(
 MAX_ATTRIBUTES = 64
 """No request needs more; bounds the work on a hostile one."""
 
+MAX_VALUES = 64
+"""Of one attribute, for the same reason."""
+
 _EXTENSION_LISTS = frozenset({EXTENSION_REQUEST, MICROSOFT_EXTENSIONS})
 _SINGLE = SECRETS | _EXTENSION_LISTS
 _TEXT_BINDINGS = frozenset({CHALLENGE_PASSWORD, EST_IDENTITY_LINKING})
@@ -76,6 +79,8 @@ def decode_attributes(der: bytes, offset: int, end: int) -> tuple[Attribute, ...
             _, _, value_end = read(der, value, values_end)
             values.append(der[value:value_end])
             value = value_end
+            if len(values) > MAX_VALUES:
+                raise RequestMalformed("attribute", f"more than {MAX_VALUES} values in {dotted}")
         if not values:
             raise RequestMalformed("attribute", f"{dotted} has no value")
         if dotted in _SINGLE:

@@ -65,6 +65,8 @@ _AND_KEY_ENCIPHERMENT = extension("2.5.29.15", bytes.fromhex("030205a0"), critic
 _AND_KEY_AGREEMENT = extension("2.5.29.15", bytes.fromhex("03020388"), critical=True)
 
 _OCSP_NO_CHECK = extension("1.3.6.1.5.5.7.48.1.5", b"\x05\x00")
+# RFC 7633 §4.1: a SEQUENCE of TLS extension numbers; 5 is status_request (RFC 6066 §8).
+_MUST_STAPLE = extension("1.3.6.1.5.5.7.1.24", bytes.fromhex("3003020105"))
 
 # SubjectKeyIdentifier always holds 20 octets, so all but those is fixed.
 _SKI_HEAD = bytes.fromhex("301d0603551d0e04160414")
@@ -116,6 +118,7 @@ class CertificateTemplate:
         key_agreement: bool,
         ekus: Sequence[str],
         status_signer: bool = False,
+        must_staple: bool = False,
     ) -> bytes:
         """TBSCertificate (DER) of an end entity, RFC 5280 §4.1.
 
@@ -130,6 +133,7 @@ class CertificateTemplate:
             ekus: dotted OIDs; none leaves the extension out.
             status_signer: of an OCSP responder: its key only signs, and nobody asks for
                 the status of who answers for the status (RFC 6960 §4.2.2.2.1).
+            must_staple: with the TLS feature ``status_request`` (RFC 7633 §4).
 
         Raises:
             DerError: ``spki_der`` is not a SubjectPublicKeyInfo, or an EKU is no OID.
@@ -154,6 +158,7 @@ class CertificateTemplate:
             + _digest_key_bits(key_bits)
             + self.authority_key_id
             + (_OCSP_NO_CHECK if status_signer else self.pointers)
+            + (_MUST_STAPLE if must_staple else b"")
         )
         return encode(
             SEQUENCE,

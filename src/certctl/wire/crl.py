@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
+from typing import Final, TypeAlias
 
 from certctl.domain.clock import SECOND_US
-from certctl.domain.revocation import CrlEntry, RevocationReason
+from certctl.domain.revocation import RevocationReason
 from certctl.wire.certificate import extension
 from certctl.wire.der import (
     BIT_STRING,
@@ -45,6 +46,17 @@ _DAY = 86_400
 _DAY_OF_2050 = 2_524_608_000 // _DAY
 _COMMON_LENGTH = 2 + _SERIAL_OCTETS + 15  # INTEGER and UTCTime
 _CHUNK = 2_000
+
+REMOVE_FROM_CRL: Final = "removeFromCRL"
+"""The one reason that no certificate is revoked for: a delta CRL releases a hold with it."""
+
+CrlEntry: TypeAlias = tuple[bytes, int, str]
+"""Serial number (octets, big-endian), time of revocation in microseconds, and a
+``RevocationReason`` or ``REMOVE_FROM_CRL``. A bare tuple: there may be millions.
+"""
+
+CODES: Final = {reason.value: reason.code for reason in RevocationReason} | {REMOVE_FROM_CRL: 8}
+"""CRLReason (RFC 5280 §5.3.1) by its name."""
 
 MAX_NUMBER = (1 << 159) - 1
 """RFC 5280 §5.2.3 allows a CRL number twenty octets."""
@@ -170,11 +182,11 @@ def _encode_entries(entries: Iterable[CrlEntry], *, delta: bool) -> bytearray:
     return written
 
 
-def _shapes(*, delta: bool) -> dict[RevocationReason, tuple[bytes, bytes]]:
+def _shapes(*, delta: bool) -> dict[str, tuple[bytes, bytes]]:
     """What stands around serial and time of nearly all entries, by reason."""
-    tails = {reason: _reason_extension(reason) for reason in RevocationReason}
+    tails = {reason: _reason_extension(code) for reason, code in CODES.items()}
     if not delta:
-        del tails[RevocationReason.REMOVE_FROM_CRL]
+        del tails[REMOVE_FROM_CRL]
     return {
         reason: (bytes((SEQUENCE, _COMMON_LENGTH + len(tail), INTEGER, _SERIAL_OCTETS)), tail)
         for reason, tail in tails.items()
@@ -190,11 +202,11 @@ def _encode_rare(serial: bytes, revoked_us: int, tail: bytes) -> bytes:
     return encode(SEQUENCE, encode(INTEGER, number), encode_time(revoked_us // SECOND_US), tail)
 
 
-def _reason_extension(reason: RevocationReason) -> bytes:
-    # RFC 5280 §5.3.1: unspecified is said by saying nothing.
-    if reason is RevocationReason.UNSPECIFIED:
+def _reason_extension(code: int) -> bytes:
+    # RFC 5280 §5.3.1: unspecified, 0, is said by saying nothing.
+    if code == 0:
         return b""
-    return encode(SEQUENCE, extension(REASON_CODE, bytes((_ENUMERATED, 1, reason.code))))
+    return encode(SEQUENCE, extension(REASON_CODE, bytes((_ENUMERATED, 1, code))))
 
 
 @lru_cache(maxsize=1)

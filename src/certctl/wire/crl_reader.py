@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 
 from certctl.domain.clock import SECOND_US
-from certctl.domain.revocation import RevocationReason
 from certctl.wire.crl import (
     AUTHORITY_KEY_IDENTIFIER,
+    CODES,
     CRL_NUMBER,
     DELTA_CRL_INDICATOR,
     EXTENSIONS,
@@ -21,6 +21,7 @@ from certctl.wire.crl import (
     ISSUING_DISTRIBUTION_POINT,
     KEY_IDENTIFIER,
     MAX_NUMBER,
+    REMOVE_FROM_CRL,
 )
 from certctl.wire.der import (
     INTEGER,
@@ -43,12 +44,8 @@ _FRESHEST = (SEQUENCE, SEQUENCE, *_POINT_NAME)
 
 # SEQUENCE { SEQUENCE { OID reasonCode, OCTET STRING { ENUMERATED } } }; the value follows.
 _REASON_HEAD = bytes.fromhex("300c 300a 0603551d15 0403 0a01")
-_REASONS = frozenset(
-    bytes((reason.code,))
-    for reason in RevocationReason
-    if reason not in (RevocationReason.UNSPECIFIED, RevocationReason.REMOVE_FROM_CRL)
-)
-_REASONS_OF_DELTA = _REASONS | {bytes((RevocationReason.REMOVE_FROM_CRL.code,))}
+_REASONS_OF_DELTA = frozenset(bytes((code,)) for code in CODES.values() if code)
+_REASONS = _REASONS_OF_DELTA - {bytes((CODES[REMOVE_FROM_CRL],))}
 
 
 def _common_entries(reasons: frozenset[bytes]) -> re.Pattern[bytes]:

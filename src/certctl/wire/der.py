@@ -21,6 +21,9 @@ OBJECT_IDENTIFIER = 0x06
 # A certificate request is bounded by EST_MAX_BODY; four octets of length are enough.
 MAX_LENGTH_OCTETS = 4
 
+MAX_CHILDREN = 256
+"""No list that we take apart needs more; bounds the work on a hostile one."""
+
 
 class DerError(ValueError):
     """Not DER, or a length that does not fit its enclosing value."""
@@ -69,10 +72,18 @@ def expect(data: bytes, offset: int, end: int, tag: int) -> tuple[int, int]:
     return start, stop
 
 
-def children(data: bytes, start: int, end: int) -> list[tuple[int, int, int, int]]:
-    """All values in ``data[start:end]``: (tag, offset, start of content, end)."""
-    found = []
+def children(
+    data: bytes, start: int, end: int, *, most: int = MAX_CHILDREN
+) -> list[tuple[int, int, int, int]]:
+    """All values in ``data[start:end]``: (tag, offset, start of content, end).
+
+    Raises:
+        DerError: not DER, or more than ``most`` values.
+    """
+    found: list[tuple[int, int, int, int]] = []
     while start < end:
+        if len(found) == most:
+            raise DerError(f"more than {most} values")
         tag, content, stop = read(data, start, end)
         found.append((tag, start, content, stop))
         start = stop
@@ -137,7 +148,15 @@ def encode_oid(dotted: str) -> bytes:
         arcs = [int(arc) for arc in dotted.split(".")]
     except ValueError as err:
         raise DerError(f"not an object identifier: {dotted!r}") from err
-    if len(arcs) < 2 or arcs[0] > 2 or min(arcs) < 0 or (arcs[0] < 2 and arcs[1] > 39):
+    # int() also reads "01", "+1", " 1" and "1_0"; one OID has one text.
+    canonical = ".".join(map(str, arcs)) == dotted
+    if (
+        not canonical
+        or len(arcs) < 2
+        or arcs[0] > 2
+        or min(arcs) < 0
+        or (arcs[0] < 2 and arcs[1] > 39)
+    ):
         raise DerError(f"not an object identifier: {dotted!r}")
     octets = bytearray()
     for arc in (arcs[0] * 40 + arcs[1], *arcs[2:]):

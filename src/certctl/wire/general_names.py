@@ -7,11 +7,11 @@ policy refuses them by kind.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from certctl.domain.errors import RequestMalformed
 from certctl.domain.san import GeneralName, SanKind
-from certctl.wire.der import OBJECT_IDENTIFIER, SEQUENCE, DerError, decode_oid, expect, read
+from certctl.wire.der import OBJECT_IDENTIFIER, SEQUENCE, DerError, decode_oid, encode, expect, read
 
 MAX_NAMES = 1_000
 """Bounds the work on a hostile list; profiles allow far fewer."""
@@ -43,6 +43,26 @@ def decode_general_names(der: bytes) -> tuple[GeneralName, ...]:
         return _read(der)
     except DerError as err:
         raise RequestMalformed("extension", f"subjectAltName: {err}") from err
+
+
+def append_general_name(der: bytes, name: GeneralName) -> bytes:
+    """GeneralNames (DER) with one more ``dns``, ``ip`` or ``email`` name at its end.
+
+    Raises:
+        ValueError: another kind, which nobody adds.
+    """
+    match name.kind:
+        case SanKind.IP:
+            added = encode(_IP_ADDRESS, ip_address(name.value).packed)
+        case SanKind.DNS | SanKind.EMAIL:
+            tag = next(tag for tag, kind in _TEXT.items() if kind is name.kind)
+            added = encode(tag, name.value.encode("ascii"))
+        case _:
+            raise ValueError(f"{name.kind.value} names are not added")
+    if not der:
+        return encode(SEQUENCE, added)
+    start, end = expect(der, 0, len(der), SEQUENCE)
+    return encode(SEQUENCE, der[start:end], added)
 
 
 def _read(der: bytes) -> tuple[GeneralName, ...]:

@@ -11,8 +11,9 @@ from certctl.domain.errors import RequestMalformed
 from certctl.domain.names import DistinguishedName, NameAttribute, RelativeName
 from certctl.wire.der import OBJECT_IDENTIFIER, SEQUENCE, SET, DerError, decode_oid, expect, read
 
-MAX_RDNS = MAX_RDN_ATTRIBUTES = 256
-"""Far above what policy allows; keeps the cost of a hostile name below a millisecond."""
+MAX_ATTRIBUTES = 256
+"""Of one name, in all its RDNs. Far above what policy allows; keeps the cost of a hostile
+name at two milliseconds."""
 
 # The codecs of X.680 string types. NumericString and VisibleString are ASCII;
 # TeletexString has been Latin-1 in practice.
@@ -61,9 +62,11 @@ def _read_rdns(der: bytes) -> tuple[RelativeName, ...]:
     if end != len(der):
         raise DerError("octets after the name")
     rdns: list[RelativeName] = []
+    room = MAX_ATTRIBUTES
     while offset < end:
-        if len(rdns) == MAX_RDNS:
-            raise DerError("too many RDNs")
+        if room < 1:
+            raise DerError("too many attributes")
+        room -= 1
         short, rdn_end = _read_short_rdn(der, offset, end)
         if short is not None:
             rdns.append((short,))
@@ -76,7 +79,9 @@ def _read_rdns(der: bytes) -> tuple[RelativeName, ...]:
         if member_end == rdn_end:
             rdns.append((attribute,))
         else:
-            rdns.append((attribute, *_read_more(der, member, member_end, rdn_end)))
+            more = _read_more(der, member, member_end, rdn_end, most=room)
+            rdns.append((attribute, *more))
+            room -= len(more)
         offset = rdn_end
     return tuple(rdns)
 
@@ -104,15 +109,17 @@ def _read_short_rdn(der: bytes, offset: int, end: int) -> tuple[NameAttribute | 
     return NameAttribute(oid=decode_oid(der[offset + 6 : oid_end]), tag=tag, text=text), stop
 
 
-def _read_more(der: bytes, previous: int, member: int, rdn_end: int) -> list[NameAttribute]:
+def _read_more(
+    der: bytes, previous: int, member: int, rdn_end: int, *, most: int
+) -> list[NameAttribute]:
     """The further members of a multi-valued RDN, which DER keeps in ascending order."""
     found: list[NameAttribute] = []
     while member < rdn_end:
         attribute, member_end = _read_attribute(der, member, rdn_end)
         if der[previous:member] >= der[member:member_end]:
             raise DerError("RDN not in DER order")
-        if len(found) == MAX_RDN_ATTRIBUTES:
-            raise DerError("too many attributes in one RDN")
+        if len(found) == most:
+            raise DerError("too many attributes")
         found.append(attribute)
         previous, member = member, member_end
     return found

@@ -18,6 +18,7 @@ from certctl.wire.attributes import (
     decode_attributes,
     requested_extensions,
 )
+from certctl.wire.change_subject import changed_names
 from certctl.wire.der import (
     BIT_STRING,
     INTEGER,
@@ -194,4 +195,5 @@ def _with_extensions(
         key_usage=key_usage,
         wants_ca=wants_ca,
         bindings=bindings_of(attributes),
+        changed_names=changed_names(attributes),
     )

@@ -9,22 +9,36 @@ from functools import partial
 from pathlib import Path
 
 from certctl.authority.audit import Chain
+from certctl.authority.carry_out import Powers
 from certctl.authority.issue import IssuingRules
 from certctl.authority.server import AuthorityServer
 from certctl.authority.service import AuthorityService
 from certctl.domain.clock import Clock
 from certctl.domain.errors import IssuerUnavailable, StoreUnavailable
 from certctl.domain.ids import NewId, sortable_id
-from certctl.domain.policy import DEFAULT_PROFILE
+from certctl.domain.policy import LintMode
 from certctl.issuers.ca_checks import CARefused
+from certctl.issuers.lint import lint_certificate, lints
 from certctl.issuers.local import LocalCA
 from certctl.issuers.signers.file import KeyFileRefused
 from certctl.obs.log import Log
+from certctl.settings.certificate_profiles import CertificateProfilesRefused
 from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
 from certctl.store import SqlStore, StoreError, open_writable
 from certctl.store.files import database_path
+from certctl.trust.accepted import AcceptedBundles
+from certctl.trust.bundle import BundleRefused
 from certctl.wiring import server_certificate
+from certctl.wiring.audit_key import open_audit_key
+from certctl.wiring.authority_reload import AuthorityReload
+from certctl.wiring.certificate_profiles import (
+    CertificateProfileMissing,
+    named_by,
+    open_certificate_profiles,
+    require_named,
+    usable,
+)
 from certctl.wiring.issuers import (
     RecordsLost,
     ca_certificate_file,
@@ -32,6 +46,7 @@ from certctl.wiring.issuers import (
     refuse_lost_records,
 )
 from certctl.wiring.process import keep_out_of_dumps, name_process
+from certctl.wiring.reload import trust_directory
 from certctl.wiring.supervisor import Status, refuse_start
 
 SERVER_CERTIFICATE_EVERY_US = 3_600 * 1_000_000
@@ -49,12 +64,35 @@ def run(
     try:
         refuse_lost_records(settings, database_path(settings.server.database_url))
         store = open_writable(settings.server.database_url, node=f"node-{secrets.token_hex(4)}")
+        with store.transaction() as transaction:
+            certificate_profiles = open_certificate_profiles(settings, transaction, log)
+        require_named(settings, certificate_profiles)
+        if any(each.lint is not LintMode.OFF for each in certificate_profiles.values()):
+            lints()
         issuers = open_issuers(settings, store, now_us=clock())
+        audit_key = open_audit_key(settings.server.data_dir)
         new_id = partial(_new_id, clock)
         keeper = _ServerCertificate(settings, store, issuers, new_id=new_id)
         if keeper.renew_if_due(clock()):
             log.info("server_certificate_issued")
-    except (RecordsLost, StoreError, CARefused, KeyFileRefused, SecretUnreadable) as refused:
+        bundles = AcceptedBundles(
+            trust_directory(settings.server),
+            {each.profile.path_id: each.trust_bundle_path for each in settings.est.profiles},
+            log=log,
+            on_published=status.reload,
+        )
+        unfinished = bundles.open(clock())
+    except (
+        RecordsLost,
+        StoreError,
+        CARefused,
+        KeyFileRefused,
+        SecretUnreadable,
+        OSError,
+        BundleRefused,
+        CertificateProfilesRefused,
+        CertificateProfileMissing,
+    ) as refused:
         return refuse_start(refused)
 
     def on_fault(fault: BaseException) -> None:
@@ -62,12 +100,21 @@ def run(
 
     service = AuthorityService(
         store,
-        IssuingRules(issuers, {DEFAULT_PROFILE.id: DEFAULT_PROFILE}),
+        IssuingRules(issuers, certificate_profiles, lint=lint_certificate),
         node=store.node,
         clock=clock,
         new_id=new_id,
         on_fault=on_fault,
+        powers=Powers(
+            audit_signer=audit_key,
+            bundles=bundles,
+            named_by=lambda: named_by(settings, certificate_profiles),
+            profiles_changed=lambda rows: certificate_profiles.replace(stored=usable(rows, log)),
+        ),
+        lockout=settings.est.lockout,
     )
+
+    reload = AuthorityReload(settings, service, certificate_profiles, log=log, clock=clock)
 
     def on_tick() -> None:
         try:
@@ -84,6 +131,8 @@ def run(
     server = AuthorityServer(service, listener, on_tick=on_tick, on_fault=on_fault)
     signal.set_wakeup_fd(server.wake_fd, warn_on_full_buffer=False)
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
+    signal.signal(signal.SIGHUP, lambda *_: server.call_soon(reload.everything))
+    reload.trust(unfinished)
     status.ready()
     server.serve()
     store.close()

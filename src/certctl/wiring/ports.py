@@ -9,8 +9,10 @@ class PortInUse(Exception):
     """The address cannot be bound; the text says which and what to do."""
 
 
-def reserve_port(host: str, port: int) -> tuple[int, socket.socket]:
+def reserve_port(host: str, port: int, *, setting: str) -> tuple[int, socket.socket]:
     """Make sure nobody else listens, and keep the port for the workers.
+
+    ``setting`` says in the refusal how to choose another port.
 
     Binding first *without* SO_REUSEPORT finds any other listener, also one of ours that
     would share the port silently. The socket given back is bound but does not listen,
@@ -33,6 +35,6 @@ def reserve_port(host: str, port: int) -> tuple[int, socket.socket]:
     except OSError as err:
         raise PortInUse(
             f"{host} port {port}: {err.strerror}. Stop what listens there, or choose another"
-            " address with CERTCTL_SERVER_HOST and CERTCTL_SERVER_PORT (--host, --port)."
+            f" address with CERTCTL_SERVER_HOST and {setting}."
         ) from err
     return port, reservation

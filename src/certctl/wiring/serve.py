@@ -17,12 +17,13 @@ from pathlib import Path
 from certctl.domain.clock import Clock
 from certctl.obs.log import Level, Log, make_log
 from certctl.settings.schema import LogFormat, Settings
-from certctl.wiring import authority_process, sockets, worker_process
+from certctl.trust.accepted import forget_accepted
+from certctl.wiring import authority_process, jobs_process, sockets, worker_process
 from certctl.wiring.clock import system_clock
 from certctl.wiring.ports import PortInUse, reserve_port
+from certctl.wiring.reload import trust_directory
 from certctl.wiring.supervisor import ChildSpec, Status, Supervisor, refuse_start
 
-RUN_DIRECTORY = "run"
 # The children of a killed supervisor are killed with it, but one may be in the middle of
 # an fsync and hold the lock until the disk is done.
 LOCK_SECONDS = 1.0
@@ -59,12 +60,22 @@ def serve(
         log.warning("setting", variable=finding.variable, problem=finding.problem)
     try:
         data = prepare_data_directory(settings.server.data_dir, log)
-        run = data / RUN_DIRECTORY
+        run = data / sockets.RUN_DIRECTORY
         lock = _lock(run)
         _remove(ready_file)
-        port, reservation = reserve_port(settings.server.host, settings.server.port)
+        server = settings.server
+        port, reservation = reserve_port(
+            server.host, server.port, setting="CERTCTL_SERVER_PORT (--host, --port)"
+        )
+        reservations = [reservation]
+        if server.tls12_port is not None:
+            _, reservation = reserve_port(
+                server.host, server.tls12_port, setting="CERTCTL_TLS12_PORT"
+            )
+            reservations.append(reservation)
     except (StartRefused, PortInUse) as refused:
         return refuse_start(refused)
+    forget_accepted(trust_directory(settings.server))
     listener = sockets.listen(run)
     served = Served(
         url=f"https://{_url_host(settings.server.host)}:{port}",
@@ -78,7 +89,8 @@ def serve(
     finally:
         _remove(ready_file)
         listener.close()
-        reservation.close()
+        for reservation in reservations:
+            reservation.close()
         os.close(lock)
 
 
@@ -104,7 +116,15 @@ def _children(
 
         return run_worker
 
-    specs = [ChildSpec(name="authority", stage=0, run=authority)]
+    def jobs(status: Status) -> int:
+        listener.close()
+        log = process_log(settings, "jobs", system_clock)
+        return jobs_process.run(settings, run, status, log=log, clock=system_clock)
+
+    specs = [
+        ChildSpec(name="authority", stage=0, run=authority),
+        ChildSpec(name="jobs", stage=1, run=jobs),
+    ]
     specs += [
         ChildSpec(name=f"worker-{number}", stage=1, run=worker(number))
         for number in range(1, settings.server.workers + 1)

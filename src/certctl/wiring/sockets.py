@@ -10,6 +10,9 @@ import os
 import socket
 from pathlib import Path
 
+RUN_DIRECTORY = "run"
+"""Below the data directory: socket and lock."""
+
 SOCKET_NAME = "authority.sock"
 BACKLOG = 128
 

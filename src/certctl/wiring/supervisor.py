@@ -3,7 +3,7 @@
 It touches no request and holds no key. Children are forked from here, while this
 process has no threads and no event loop, so a restart costs milliseconds and memory
 is shared. Each child tells its state over a pipe, one word a line: ``ready`` once it
-serves, ``reload`` when the workers should read their files again.
+serves, ``reload`` when the others should read their files again.
 
 A child whose start is refused exits with ``EXIT_REFUSED`` after saying why; before the
 tree was ready once that ends everything, later it is restarted with growing delay.
@@ -51,7 +51,7 @@ class Status:
         os.write(self._fd, b"ready\n")
 
     def reload(self) -> None:
-        """Ask that every worker reads certificate and key again."""
+        """Ask that every other child reads its files again."""
         os.write(self._fd, b"reload\n")
 
 
@@ -123,7 +123,7 @@ class Supervisor:
         if signal.SIGCHLD in pending:
             self._reap()
         if signal.SIGHUP in pending:
-            self._reload_workers()
+            self._reload_all()
         if pending & {signal.SIGTERM, signal.SIGINT}:
             self._log.info("stopping")
             self._exit_code = 0
@@ -206,7 +206,7 @@ class Supervisor:
             if word == b"ready":
                 self._became_ready(child)
             elif word == b"reload":
-                self._reload_workers()
+                self._reload_all(but=child)
 
     def _became_ready(self, child: _Child) -> None:
         child.ready = True
@@ -215,8 +215,11 @@ class Supervisor:
             os.kill(child.pid, signal.SIGHUP)
         child.missed_reload = False
 
-    def _reload_workers(self) -> None:
+    def _reload_all(self, *, but: _Child | None = None) -> None:
+        """Send SIGHUP to every child, ``but`` the one that asked for it."""
         for child in self._children:
+            if child is but:
+                continue
             if child.pid and child.ready:
                 os.kill(child.pid, signal.SIGHUP)
             else:

@@ -9,44 +9,60 @@ import gc
 import os
 import secrets
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import uvloop
 from OpenSSL import SSL
 
 from certctl.authority.client import AuthorityClient
 from certctl.domain.clock import Clock
-from certctl.domain.policy import DEFAULT_PROFILE
 from certctl.enroll.passwords import PasswordDigest
 from certctl.enroll.ports import Ports
 from certctl.enroll.refusals import RefusalFolder
+from certctl.obs.bounded_log import BoundedLog
 from certctl.obs.log import Log
+from certctl.settings.certificate_profiles import CertificateProfilesRefused
 from certctl.settings.schema import Settings
 from certctl.store import StoreError, open_records
 from certctl.store.reader import SqlRecords
-from certctl.tls.context import BadServerPair, build_server_context
+from certctl.tls.context import BadServerPair, Oldest, build_server_context
 from certctl.tls.limits import ConnectionLimits
 from certctl.tls.listener import Listener, bind_listener
-from certctl.trust.bundle import BundleRefused, load_bundle
-from certctl.trust.verify import ProfileTrust
+from certctl.tls.places import Places
+from certctl.trust.bundle import BundleRefused
+from certctl.trust.registration import RegistrationAuthorities
 from certctl.web.app import App
 from certctl.web.est import EstApp, Published
+from certctl.web.old_devices import OldDevicesApp
 from certctl.web.routes import build_routes
-from certctl.wire.csrattrs import csrattrs_of
+from certctl.web.through_proxy import ProxyGate
 from certctl.wire.pkcs7 import certs_only
 from certctl.wiring import sockets
+from certctl.wiring.certificate_profiles import (
+    StoreWatch,
+    open_certificate_profiles,
+    reload_certificate_profiles,
+)
 from certctl.wiring.edge_log import EdgeLog
 from certctl.wiring.issuers import ca_certificate_file, read_chain
 from certctl.wiring.process import name_process, raise_file_limit
+from certctl.wiring.reload import ProfileTrusts, Reloads
 from certctl.wiring.server_certificate import CERTIFICATE_FILE, KEY_FILE
 from certctl.wiring.supervisor import Status, refuse_start
+
+if TYPE_CHECKING:
+    from certctl.hooks.device_state import DeviceStateHook
 
 # Objects of the start live for ever: the collector need not walk them again, and the
 # request path makes few cycles, so it may look less often.
 GC_THRESHOLDS = (50_000, 20, 20)
+
+# A changed certificate profile takes effect within a second (policy §1).
+PROFILES_EVERY_S = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +82,13 @@ def run(settings: Settings, place: Place, status: Status, *, log: Log, clock: Cl
     try:
         records = open_records(settings.server.database_url)
         return uvloop.run(_Worker(settings, place, records, log=log, clock=clock).serve(status))
-    except (StoreError, BundleRefused, BadServerPair, OSError) as refused:
+    except (
+        StoreError,
+        BundleRefused,
+        BadServerPair,
+        CertificateProfilesRefused,
+        OSError,
+    ) as refused:
         return refuse_start(refused)
 
 
@@ -79,79 +101,136 @@ class _Worker:
         self._records = records
         self._log = log
         self._clock = clock
+        self._certificate_profiles = open_certificate_profiles(settings, records, log)
+        self._watch = StoreWatch(self._certificate_profiles, records, log)
+        self._reloads = Reloads(log)
         self._stopped = asyncio.Event()
+        self._hooks: dict[str, DeviceStateHook] = {}
 
     async def serve(self, status: Status) -> int:
         loop = asyncio.get_running_loop()
-        server = self._settings.server
         authority = AuthorityClient(partial(sockets.connect, self._place.run_directory))
         authority.start()
         folder = RefusalFolder(authority.record_refusal)
-        listener = Listener(
-            bind_listener(server.host, self._place.port),
-            # uvicorn's own ASGI types are closed unions; ours are the open ones of the standard.
-            app=cast("Any", self._app(authority, folder)),
-            context=self._tls_context(),
-            limits=ConnectionLimits(
-                max_connections=max(1, server.max_connections // server.workers),
-                max_connections_per_source=max(
-                    1, server.max_connections_per_source // server.workers
-                ),
-                # EST refuses earlier by itself (EST_MAX_BODY), with an audit event.
-                max_body=max(server.max_body, server.est_max_body + 1),
-            ),
-            loop=loop,
-            on_event=EdgeLog(self._log, self._clock).note,
-        )
+        self._hooks = _device_state_hooks(self._settings)
+        listeners = self._listeners(self._app(authority, folder), loop)
         loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload, listener)
+        self._watch_profiles(loop)
+        self._reloads.add("tls", partial(self._reload_tls, listeners))
+        loop.add_signal_handler(signal.SIGHUP, self._reloads.run)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
-        listener.start()
+        for listener in listeners.values():
+            listener.start()
         status.ready()
         if self._place.number == 1:
             self._announce()
         await self._stopped.wait()
-        await listener.close(server.shutdown_grace_s)
+        grace_s = self._settings.server.shutdown_grace_s
+        await asyncio.gather(*(each.close(grace_s) for each in listeners.values()))
         folder.flush()
         await asyncio.sleep(0)
+        for hook in self._hooks.values():
+            await hook.close()
         authority.close()
         self._records.close()
         return 0
+
+    def _watch_profiles(self, loop: asyncio.AbstractEventLoop) -> None:
+        """One tiny query a second, whatever the load; none with a request."""
+        if self._stopped.is_set():
+            return
+        self._watch.look()
+        loop.call_later(PROFILES_EVERY_S, self._watch_profiles, loop)
+
+    def _listeners(self, app: App, loop: asyncio.AbstractEventLoop) -> dict[Oldest, Listener]:
+        """One per oldest protocol spoken; all together have the connections of one."""
+        server = self._settings.server
+        limits = ConnectionLimits(
+            max_connections=max(1, server.max_connections // server.workers),
+            max_connections_per_source=max(1, server.max_connections_per_source // server.workers),
+            # EST refuses earlier by itself (EST_MAX_BODY), with an audit event.
+            max_body=max(server.max_body, server.est_max_body + 1),
+        )
+        places = Places(limits)
+        on_event = EdgeLog(self._log, self._clock).note
+        faces: list[tuple[Oldest, int, App | OldDevicesApp]] = [
+            (Oldest.TLS13, self._place.port, app)
+        ]
+        if server.tls12_port is not None:
+            faces.append((Oldest.TLS12, server.tls12_port, OldDevicesApp(app)))
+        return {
+            oldest: Listener(
+                bind_listener(server.host, port),
+                # uvicorn's own ASGI types are closed unions; ours are the open ones of the
+                # standard.
+                app=cast("Any", face),
+                context=self._tls_context(oldest),
+                limits=limits,
+                loop=loop,
+                places=places,
+                carries_many=server.trusted_proxies.by_address,
+                on_event=on_event,
+            )
+            for oldest, port, face in faces
+        }
 
     def _app(self, authority: AuthorityClient, folder: RefusalFolder) -> App:
         settings = self._settings
         profiles = [each.profile for each in settings.est.profiles]
         key = secrets.token_bytes(32)
-        now_us = self._clock()
-        trust = {}
+        trust = ProfileTrusts(settings, self._log)
+        self._reloads.add("trust", trust.load)
+        # The authority has told what changed; its own rules decide in the end.
+        self._reloads.add(
+            "certificate_profiles",
+            lambda: reload_certificate_profiles(settings, self._certificate_profiles),
+        )
         passwords = {}
         for each in settings.est.profiles:
-            path = each.trust_bundle_path
-            anchors = load_bundle(path, now_us=now_us).ders if path is not None else ()
-            trust[each.profile.path_id] = ProfileTrust(anchors)
             if each.enrollment_password is not None:
                 password = each.enrollment_password.reveal()
                 passwords[each.profile.path_id] = PasswordDigest.of(password, key)
         ports = Ports(
             authority=authority,
             records=self._records,
-            trust=trust,
+            trust=trust.by_profile,
             passwords=passwords,
-            certificate_profiles={DEFAULT_PROFILE.id: DEFAULT_PROFILE},
+            certificate_profiles=self._certificate_profiles,
             clock=self._clock,
+            device_states=self._hooks,
+            registration_authorities=self._registration_authorities(),
+            lockout=settings.est.lockout,
         )
         est = EstApp(
             build_routes(profiles, settings.est.root_profile),
             self._published(),
             ports,
+            proxies=ProxyGate(
+                settings.server.trusted_proxies,
+                BoundedLog(self._log, self._clock, event="proxy_headers_ignored"),
+            ),
             folder=folder,
             max_body=settings.server.est_max_body,
             random=os.urandom,
             log=self._log,
         )
         return App(est, lambda: {"authority": authority.connected})
+
+    def _registration_authorities(self) -> dict[str, RegistrationAuthorities]:
+        settings = self._settings
+        files = {
+            issuer.id: ca_certificate_file(issuer, settings.server.data_dir)
+            for issuer in settings.issuers
+        }
+        return {
+            each.profile.path_id: RegistrationAuthorities(
+                read_chain(each.ra_certificates_path), read_chain(files[each.profile.issuer_id])[0]
+            )
+            for each in settings.est.profiles
+            if each.ra_certificates_path is not None
+        }
 
     def _published(self) -> dict[str, Published]:
         settings = self._settings
@@ -164,28 +243,30 @@ class _Worker:
             chain = read_chain(files[each.profile.issuer_id])
             published[each.profile.path_id] = Published(
                 cacerts=certs_only(chain),
-                csrattrs=csrattrs_of(DEFAULT_PROFILE),
                 chain=chain,
             )
         return published
 
-    def _tls_context(self) -> SSL.Context:
+    def _tls_context(self, oldest: Oldest) -> SSL.Context:
         server = self._settings.server
         chain = server.tls_cert_path or server.data_dir / CERTIFICATE_FILE
         key = server.tls_key_path or server.data_dir / KEY_FILE
-        return build_server_context(chain.read_bytes(), key.read_bytes())
+        return build_server_context(chain.read_bytes(), key.read_bytes(), oldest=oldest)
 
-    def _reload(self, listener: Listener) -> None:
-        """SIGHUP: read certificate and key again; a bad pair keeps the old one."""
-        try:
-            listener.swap_context(self._tls_context())
-        except (BadServerPair, OSError) as refused:
-            self._log.error("tls_reload_refused", problem=str(refused))
-        else:
-            self._log.info("tls_reloaded")
+    def _reload_tls(self, listeners: Mapping[Oldest, Listener]) -> None:
+        """Certificate and key of every listener: all of them change, or none."""
+        fresh = {oldest: self._tls_context(oldest) for oldest in listeners}
+        for oldest, context in fresh.items():
+            listeners[oldest].swap_context(context)
+        self._log.info("tls_reloaded")
 
     def _announce(self) -> None:
         est = self._settings.est
+        tls12_port = self._settings.server.tls12_port
+        if tls12_port is not None:
+            self._log.info(
+                "TLS 1.2 listener enabled", port=tls12_port, paths="EST, PKI and /health only"
+            )
         if not est.enabled:
             self._log.info("EST server disabled", remedy="set CERTCTL_EST_ENABLED=true")
             return
@@ -203,3 +284,17 @@ class _Worker:
                 auth_modes=sorted(mode.value for mode in profile.auth_modes) or ["anonymous"],
                 issuer=profile.issuer_id,
             )
+
+
+def _device_state_hooks(settings: Settings) -> dict[str, DeviceStateHook]:
+    """By path ID. The HTTP client is not even loaded where no profile has a hook."""
+    urls = {
+        each.profile.path_id: each.device_state_hook
+        for each in settings.est.profiles
+        if each.device_state_hook is not None
+    }
+    if not urls:
+        return {}
+    from certctl.hooks.device_state import DeviceStateHook  # noqa: PLC0415
+
+    return {path_id: DeviceStateHook(url) for path_id, url in urls.items()}

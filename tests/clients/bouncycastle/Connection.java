@@ -15,6 +15,7 @@ import org.bouncycastle.est.jcajce.JcaJceUtils;
 import org.bouncycastle.est.jcajce.JsseDefaultHostnameAuthorizer;
 import org.bouncycastle.est.jcajce.JsseESTServiceBuilder;
 import org.bouncycastle.est.jcajce.JsseHostnameAuthorizer;
+import org.bouncycastle.jsse.provider.BouncyCastleJsseProvider;
 
 /** How Bouncy Castle's EST client reaches the server: whom it trusts, who it is. */
 final class Connection {
@@ -22,7 +23,7 @@ final class Connection {
 
     private final JsseESTServiceBuilder builder;
 
-    Connection(String server, String label, X509Certificate[] trusted) {
+    Connection(String server, String label, X509Certificate[] trusted, String version) {
         Set<TrustAnchor> anchors = new HashSet<>();
         for (X509Certificate certificate : trusted) {
             anchors.add(new TrustAnchor(certificate, null));
@@ -31,9 +32,16 @@ final class Connection {
                 new JsseESTServiceBuilder(
                         server, JcaJceUtils.getCertPathTrustManager(anchors, null));
         builder.withLabel(label);
-        builder.withTLSVersion("TLSv1.3");
+        builder.withTLSVersion(version);
         builder.withTimeout(TIMEOUT_MILLISECONDS);
         builder.withHostNameAuthorizer(new TellingAuthorizer());
+    }
+
+    /** Speaks Bouncy Castle's own TLS and puts its tls-unique into each CSR. */
+    Connection bound() {
+        builder.withProvider(new BouncyCastleJsseProvider());
+        builder.withChannelBindingProvider(new BoundConnection());
+        return this;
     }
 
     /** Shows this certificate in the TLS handshake. */

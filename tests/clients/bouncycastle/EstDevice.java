@@ -1,5 +1,6 @@
 package bouncycastle;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyPair;
@@ -20,9 +21,10 @@ import org.bouncycastle.est.ESTService;
 import org.bouncycastle.est.EnrollmentResponse;
 import org.bouncycastle.est.HttpAuth;
 import org.bouncycastle.jce.provider.BouncyCastleProvider;
+import org.bouncycastle.operator.ContentSigner;
 import org.bouncycastle.operator.OperatorCreationException;
 import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
-import org.bouncycastle.pkcs.PKCS10CertificationRequest;
+import org.bouncycastle.pkcs.PKCS10CertificationRequestBuilder;
 import org.bouncycastle.pkcs.jcajce.JcaPKCS10CertificationRequestBuilder;
 
 /**
@@ -32,7 +34,8 @@ import org.bouncycastle.pkcs.jcajce.JcaPKCS10CertificationRequestBuilder;
  * {@code renew}. Always: {@code server=HOST:PORT label=PATH_ID ca=FILE out=FILE}. For enroll: {@code
  * subject=DN user=NAME password=TEXT key=NEW_KEY_FILE}. For renew: {@code key=NEW_KEY_FILE
  * oldkey=FILE oldcert=FILE}, and {@code subject=DN} to ask for another name than the old
- * certificate's. Exits with 0, or with 3 when the server refused (its status is printed).
+ * certificate's. Further {@code tls=TLSv1.2}, and {@code bound=yes} to bind the CSR to its
+ * connection (only Bouncy Castle's own TLS can, and only TLS 1.2). Exits with 0, or with 3 when the server refused (its status is printed).
  */
 public final class EstDevice {
     private static final int EXIT_REFUSED = 3;
@@ -84,8 +87,8 @@ public final class EstDevice {
         ESTAuth password =
                 new HttpAuth(REALM, option("user"), option("password").toCharArray());
         KeyPair fresh = newKey();
-        PKCS10CertificationRequest request = request(new X500Name(option("subject")), fresh);
-        keep(connection().service().simpleEnroll(false, request, password));
+        X500Name subject = new X500Name(option("subject"));
+        keep(certified(connection(), false, subject, fresh, password));
     }
 
     private void renew() throws Exception {
@@ -94,12 +97,10 @@ public final class EstDevice {
                 options.containsKey("subject")
                         ? new X500Name(option("subject"))
                         : chain[0].getSubject();
-        PKCS10CertificationRequest request = request(subject, newKey());
-        ESTService service =
+        Connection connection =
                 connection()
-                        .identifiedBy(PemFiles.readKey(path("oldkey")), certificates(chain))
-                        .service();
-        keep(service.simpleEnroll(true, request, null));
+                        .identifiedBy(PemFiles.readKey(path("oldkey")), certificates(chain));
+        keep(certified(connection, true, subject, newKey(), null));
     }
 
     private void keep(EnrollmentResponse response) throws Exception {
@@ -108,7 +109,8 @@ public final class EstDevice {
 
     private Connection connection() throws Exception {
         X509CertificateHolder[] anchors = PemFiles.readCertificates(path("ca"));
-        return new Connection(option("server"), option("label"), certificates(anchors));
+        String version = options.getOrDefault("tls", "TLSv1.3");
+        return new Connection(option("server"), option("label"), certificates(anchors), version);
     }
 
     private KeyPair newKey() throws Exception {
@@ -119,10 +121,18 @@ public final class EstDevice {
         return pair;
     }
 
-    private static PKCS10CertificationRequest request(X500Name subject, KeyPair pair)
-            throws OperatorCreationException {
-        return new JcaPKCS10CertificationRequestBuilder(subject, pair.getPublic())
-                .build(new JcaContentSignerBuilder("SHA256withECDSA").build(pair.getPrivate()));
+    private EnrollmentResponse certified(
+            Connection connection, boolean renewal, X500Name subject, KeyPair pair, ESTAuth auth)
+            throws IOException, OperatorCreationException {
+        PKCS10CertificationRequestBuilder builder =
+                new JcaPKCS10CertificationRequestBuilder(subject, pair.getPublic());
+        ContentSigner signer =
+                new JcaContentSignerBuilder("SHA256withECDSA").build(pair.getPrivate());
+        if (options.containsKey("bound")) {
+            ESTService service = connection.bound().service();
+            return service.simpleEnrollPoP(renewal, builder, signer, auth);
+        }
+        return connection.service().simpleEnroll(renewal, builder.build(signer), auth);
     }
 
     private static X509Certificate[] certificates(X509CertificateHolder[] holders)

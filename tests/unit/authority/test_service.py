@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -22,7 +21,7 @@ from certctl.domain.errors import (
 )
 from certctl.domain.order import Issued, Order
 from certctl.domain.policy import DEFAULT_PROFILE, CertificateProfile
-from certctl.domain.ports import SignedCertificate
+from certctl.domain.ports import SignedCertificate, Terms
 from certctl.domain.profiles import Operation
 from tests.unit.authority.conftest import Workshop
 
@@ -223,13 +222,9 @@ class OneKeyTwice:
     def ca_chain(self) -> tuple[bytes, ...]:
         return self._ca.ca_chain()
 
-    def sign(
-        self, order: Order, ekus: Sequence[str], *, now_us: int, backdate_us: int, lifetime_us: int
-    ) -> SignedCertificate:
+    def sign(self, order: Order, terms: Terms, *, now_us: int) -> SignedCertificate:
         if self.last is None:
-            self.last = self._ca.sign(
-                order, ekus, now_us=now_us, backdate_us=backdate_us, lifetime_us=lifetime_us
-            )
+            self.last = self._ca.sign(order, terms, now_us=now_us)
         return self.last
 
 

@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+from certctl.domain.constraints import NameConstraints, Subtree
 from certctl.domain.csr import Csr, KeyUsage, RequestedExtension
 from certctl.domain.errors import PolicyViolation
 from certctl.domain.keys import AllowedKey, KeyAlgorithm
 from certctl.domain.names import UTF8_STRING, DistinguishedName, NameAttribute
+from certctl.domain.patterns import SanPattern, SubjectPattern
 from certctl.domain.policy import (
     CLIENT_AUTH,
     DEFAULT_PROFILE,
     CertificateProfile,
+    LintMode,
     check_contents,
     check_request,
 )
@@ -154,6 +157,21 @@ def test_the_digest_changes_with_every_field_and_with_nothing_else():
         "allowed_key_algorithms": (AllowedKey(algorithm=KeyAlgorithm.RSA, min_size=2048),),
         "allowed_ekus": (SERVER_AUTH,),
         "allowed_san_types": (SanKind.DNS,),
+        "name": "Sensors",
+        "description": "of the north",
+        "required_san_patterns": (SanPattern(kind=SanKind.DNS, expression="a"),),
+        "required_subject_patterns": (SubjectPattern(oid="2.5.4.3", expression="a"),),
+        "ttl_jitter_percent": 1,
+        "must_staple": True,
+        "required_csr_attributes": ("2.5.4.5",),
+        "name_constraints": NameConstraints(excluded=(Subtree(kind=SanKind.DNS, base="a"),)),
+        "permitted_subject_bases": (subject("a"),),
+        "requires_approval": True,
+        "approvals_needed": 2,
+        "allow_key_reuse": True,
+        "cn_as_san": True,
+        "allow_subject_change": True,
+        "lint": LintMode.WARN,
         "max_sans": 19,
         "max_ttl_seconds": 1,
         "backdate_seconds": 301,

@@ -17,7 +17,7 @@ from certctl.domain.revocation import RevocationReason
 from certctl.issuers.crl_checks import MAX_AGE_US, MAX_AHEAD_US, MAX_VALIDITY_US
 from certctl.issuers.local import LocalCA
 from certctl.issuers.signers.file import FileSigner, KeyType
-from certctl.wire.crl import CrlFields, CrlIssuer, encode_tbs
+from certctl.wire.crl import REMOVE_FROM_CRL, CrlFields, CrlIssuer, encode_tbs
 from tests.unit.issuers.orders import order, spki_of
 from tests.unit.issuers.pkilint import findings
 from tests.unit.issuers.test_local_sign import (
@@ -167,7 +167,7 @@ def test_openssl_refuses_a_certificate_once_it_stands_on_the_crl(tmp_path, kind)
 
 def test_openssl_follows_partitions_and_pkilint_accepts_them(tmp_path):
     entries = [(SERIAL, NOW_US, RevocationReason.CERTIFICATE_HOLD)]
-    delta = [(SERIAL, NOW_US, RevocationReason.REMOVE_FROM_CRL)]
+    delta = [(SERIAL, NOW_US, REMOVE_FROM_CRL)]
     for der in (
         signed(entries=entries, distribution_point=URL, freshest_url=URL),
         signed(entries=delta, distribution_point=URL, base_number=3),

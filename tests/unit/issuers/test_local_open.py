@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certctl.domain.clock import DAY_US
+from certctl.domain.ports import Terms
 from certctl.issuers.ca_checks import CARefused
 from certctl.issuers.local import LocalCA
 from certctl.issuers.signers.file import KeyFileRefused, KeyType, load_key
@@ -179,7 +180,7 @@ def test_processes_that_start_at_once_share_one_ca(tmp_path):
     wanted = order(spki_der=spki_of(ec_key()))
     root = x509.load_der_x509_certificate(cas[0].ca_chain()[0])
     for ca in cas:
-        signed = ca.sign(wanted, (CLIENT_AUTH,), now_us=NOW_US, backdate_us=0, lifetime_us=0)
+        signed = ca.sign(wanted, Terms(ekus=(CLIENT_AUTH,), backdate_us=0), now_us=NOW_US)
         x509.load_der_x509_certificate(signed.der).verify_directly_issued_by(root)
 
 

@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.domain.errors import IssuerUnavailable, PolicyViolation
+from certctl.domain.ports import Terms
 from certctl.issuers.local import LocalCA
 from certctl.issuers.local_files import make_certificate
 from certctl.issuers.signers.file import FileSigner, KeyType, make_key
@@ -62,7 +63,8 @@ def local_ca(key, now_us=NOW_US, **settings: Any):
 
 
 def sign(ca, wanted, *, ekus=(CLIENT_AUTH,), now_us=NOW_US, backdate_us=0, lifetime_us=0):
-    return ca.sign(wanted, ekus, now_us=now_us, backdate_us=backdate_us, lifetime_us=lifetime_us)
+    terms = Terms(ekus=ekus, backdate_us=backdate_us, lifetime_us=lifetime_us)
+    return ca.sign(wanted, terms, now_us=now_us)
 
 
 def read(signed):

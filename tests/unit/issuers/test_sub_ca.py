@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certctl.domain.clock import DAY_US, SECOND_US
+from certctl.domain.ports import Terms
 from certctl.issuers.ca_checks import MAX_CHAIN, CARefused
 from certctl.issuers.local import LocalCA
 from certctl.issuers.signers.file import KeyFileRefused, write_key
@@ -175,10 +176,8 @@ def test_a_sub_ca_gives_its_chain_and_signs(tmp_path, key):
     assert ca.ca_chain() == (sub.der, ROOT.der)
     signed = ca.sign(
         order(spki_der=spki_of(ec_key())),
-        (CLIENT_AUTH,),
+        Terms(ekus=(CLIENT_AUTH,), backdate_us=0),
         now_us=NOW_US,
-        backdate_us=0,
-        lifetime_us=0,
     )
     assert signed.not_after_us == NOW_US + 20 * DAY_US
     (tmp_path / "root.pem").write_bytes(ROOT.pem)

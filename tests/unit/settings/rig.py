@@ -40,7 +40,13 @@ class Files:
         return str(path)
 
     def certificate_pem(
-        self, *, days: float = 1000, cn: str = "ca", dns: str = "", key: Key | None = None
+        self,
+        *,
+        days: float = 1000,
+        cn: str = "ca",
+        dns: str = "",
+        usage: str = "",
+        key: Key | None = None,
     ) -> bytes:
         key = key or self.key
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, cn)])
@@ -57,16 +63,19 @@ class Files:
             builder = builder.add_extension(
                 x509.SubjectAlternativeName([x509.DNSName(each) for each in dns.split(",")]), False
             )
+        if usage:
+            purpose = x509.ExtendedKeyUsage([x509.ObjectIdentifier(usage)])
+            builder = builder.add_extension(purpose, critical=False)
         algorithm = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
         return builder.sign(key, algorithm).public_bytes(Encoding.PEM)
 
-    def crl_pem(self) -> bytes:
+    def crl_pem(self, key: ec.EllipticCurvePrivateKey | None = None) -> bytes:
         return (
             x509.CertificateRevocationListBuilder()
             .issuer_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ca")]))
             .last_update(NOW)
             .next_update(NOW + dt.timedelta(days=1))
-            .sign(self.key, hashes.SHA256())
+            .sign(key or self.key, hashes.SHA256())
             .public_bytes(Encoding.PEM)
         )
 

@@ -24,13 +24,13 @@ def with_bundle(path: str) -> dict[str, str]:
         ([], "it is empty"),
         ([b"\n  \n"], "it is empty"),
         ([b"this is no PEM\n"], "no certificate is in it"),
-        ([BAD_PEM], "a certificate in it does not parse"),
-        (["good", BAD_PEM], "a certificate in it does not parse"),
-        (["good", b"-----BEGIN CERTIFICATE-----\nMIIB"], "a certificate in it does not parse"),
-        (["expired"], "a certificate in it has expired on 2025-05-31"),
-        (["good", "expired"], "a certificate in it has expired on 2025-05-31"),
-        (["good", "crl"], "it holds a CRL, and CRLs are obeyed only from a later version on"),
-        (["good", "key"], "it holds something else than certificates: PRIVATE KEY"),
+        ([BAD_PEM], "certificate 1 in it does not parse"),
+        (["good", BAD_PEM], "certificate 2 in it does not parse"),
+        (["good", b"-----BEGIN CERTIFICATE-----\nMIIB"], "something in it is cut off"),
+        (["expired"], "certificate 1 in it has expired on 2025-05-31"),
+        (["good", "expired"], "certificate 2 in it has expired on 2025-05-31"),
+        (["good", "other crl"], "the CRL of CN=ca in it is not signed by that CA"),
+        (["good", "key"], "it holds a private key"),
     ],
 )
 def test_a_bad_bundle_is_refused_with_its_path_id(
@@ -39,7 +39,7 @@ def test_a_bad_bundle_is_refused_with_its_path_id(
     made = {
         "good": files.certificate_pem(),
         "expired": files.certificate_pem(days=-1),
-        "crl": files.crl_pem(),
+        "other crl": files.crl_pem(ec.generate_private_key(ec.SECP256R1())),
         "key": files.key_pem(),
     }
     octets = b"".join(made[part] if isinstance(part, str) else part for part in parts)
@@ -72,7 +72,7 @@ def test_a_good_bundle_is_accepted_and_its_path_absolute(load: Load, files: File
     assert entry.profile.mtls
     assert entry.profile.basic
     expired_later = read_bundle(files.directory / "bundle.pem", now_us=NOW_US)
-    assert len(expired_later) == 2
+    assert len(expired_later.certificates) == 2
 
 
 def tls(certificate: str, key: str) -> dict[str, str]:
@@ -161,3 +161,46 @@ def test_a_ca_key_is_not_read_here(load: Load, files: Files) -> None:
     (issuer,) = load(ca(certificate, files.write("ca.key", b"not even a key"))).issuers
     assert issuer.ca_cert_path == files.directory / "ca.pem"
     assert issuer.ca_key_path == files.directory / "ca.key"
+
+
+def test_with_a_hard_policy_a_ca_without_current_crl_is_warned_about(
+    load: Load, files: Files
+) -> None:
+    hard = {"EST_PROFILE_CORP_MTLS_CRL_POLICY": "hard"}
+    bare = with_bundle(files.write("bare.pem", files.certificate_pem()))
+    (warning,) = [each for each in load(bare | hard).warnings if "CRL" in each.variable]
+    assert 'no current CRL of "CN=ca"' in warning.problem
+    both = files.write("both.pem", files.certificate_pem() + files.crl_pem())
+    settings = load(with_bundle(both) | hard)
+    assert not [each for each in settings.warnings if "CRL" in each.variable]
+    assert settings.est.profiles[0].crl_required
+    assert not load(bare).est.profiles[0].crl_required
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("nothing", "it is empty"),
+        ("device", "certificate 1 lacks the usage id-kp-cmcRA"),
+        ("any", "certificate 1 lacks the usage id-kp-cmcRA"),
+    ],
+)
+def test_a_list_of_registration_authorities_holds_nothing_else(
+    refuse: Refuse, files: Files, content: str, problem: str
+) -> None:
+    made = {
+        "nothing": b"",
+        "device": files.certificate_pem(),
+        "any": files.certificate_pem(usage="2.5.29.37.0"),
+    }
+    path = files.write("ra.pem", made[content])
+    (fault,) = refuse(profile(MTLS_OWN_ONLY="true", RA_CERTIFICATES=path))
+    assert f"the registration authorities cannot be used: {problem}" in fault.problem
+
+
+def test_a_list_of_registration_authorities_is_kept_as_an_absolute_path(
+    load: Load, files: Files
+) -> None:
+    files.write("ra.pem", files.certificate_pem(usage="1.3.6.1.5.5.7.3.28"))
+    (entry,) = load(profile(MTLS_OWN_ONLY="true", RA_CERTIFICATES="ra.pem")).est.profiles
+    assert entry.ra_certificates_path == files.directory / "ra.pem"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from certctl.settings import Settings, Severity
+from certctl.settings import Settings, SettingsRefused, Severity
 from tests.unit.settings.rig import Files, Load, profile
 
 BUNDLE = "MTLS_CLIENT_CA_TRUST_BUNDLE_PATH"
 MODES = "CERTCTL_EST_PROFILE_CORP_ALLOWED_AUTH_MODES"
 ANYBODY = "ANONYMOUS: whoever reaches this server gets a certificate"
 NO_FIRST_TIME = "only own certificates open it, so no device can enroll for the first time"
+NO_BINDING = "curl, openssl and strongSwan bind no CSR to its connection and cannot enroll here"
 SEEN_BY_ALL = "the environment is seen by all processes, those facing the network too"
 
 
@@ -40,6 +41,14 @@ def test_good_settings_leave_nothing_to_say(load: Load) -> None:
         (
             {"EST_ENABLED": "true"},
             f"the single profile at the root is {ANYBODY}",
+        ),
+        (
+            profile(CHANNEL_BINDING_REQUIRED="true"),
+            f'profile "corp": {NO_BINDING}; libest and Bouncy Castle can, but only over TLS 1.2',
+        ),
+        (
+            profile(CHANNEL_BINDING_REQUIRED="true") | {"TLS12_PORT": "9443"},
+            f'profile "corp": {NO_BINDING}',
         ),
         (
             profile(ENROLLMENT_PASSWORD="elevenchars"),
@@ -184,3 +193,14 @@ def test_a_key_type_beside_a_given_ca_is_told(load: Load, files: Files) -> None:
     assert told(settings) == [
         'issuer "iss-local": has no effect: the CA\'s key is given, none is made'
     ]
+
+
+@pytest.mark.parametrize(("proxies", "times"), [("", 0), ("192.0.2.7,cert:" + "ab" * 32, 1)])
+def test_channel_binding_behind_a_proxy_is_told(load: Load, proxies: str, times: int) -> None:
+    given = profile(CHANNEL_BINDING_REQUIRED="true") | {"TRUSTED_PROXIES": proxies}
+    try:
+        warnings = load(given).warnings
+    except SettingsRefused as refused:
+        warnings = refused.warnings
+    problem = 'profile "corp": devices behind the proxies of CERTCTL_TRUSTED_PROXIES cannot enroll'
+    assert sum(each.problem.startswith(problem) for each in warnings) == times

@@ -73,12 +73,6 @@ MODES = f"{PREFIX}ALLOWED_AUTH_MODES"
             id="unknown-issuer-of-the-single-profile",
         ),
         pytest.param(
-            profile(PROFILE_ID="cp-corp-laptops"),
-            f"{PREFIX}PROFILE_ID",
-            "not available in this version",
-            id="unknown-certificate-profile",
-        ),
-        pytest.param(
             profile(MTLS_ENABLED="true"),
             f"{PREFIX}MTLS_CLIENT_CA_TRUST_BUNDLE_PATH",
             'profile "corp": mTLS without bundle',
@@ -253,6 +247,18 @@ MODES = f"{PREFIX}ALLOWED_AUTH_MODES"
             id="issuer-infix",
         ),
         pytest.param({"ISSUERS": "a_b"}, "ISSUERS", 'bad issuer id "a_b"', id="issuer-id"),
+        pytest.param(
+            {"TLS12_PORT": "8443"},
+            "TLS12_PORT",
+            "is CERTCTL_SERVER_PORT as well",
+            id="one-port-for-both-listeners",
+        ),
+        pytest.param(
+            {"TLS12_PORT": "65536"},
+            "TLS12_PORT",
+            "out of range",
+            id="port-that-is-none",
+        ),
     ],
 )
 def test_refused_at_start(
@@ -266,7 +272,7 @@ def test_refused_at_start(
 def test_all_faults_come_at_once(refuse: Refuse) -> None:
     faults = refuse(
         profile(ISSUER_ID="", MTLS_ENABLED="ture", BASE64="round")
-        | {"SERVER_PORT": "x", "LOG_LEVEL": "y", "TLS12_PORT": "1", "SERVER_PROT": "1"}
+        | {"SERVER_PORT": "x", "LOG_LEVEL": "y", "PKI_HTTP_PORT": "1", "SERVER_PROT": "1"}
         | {"EST_PROFILES": "corp,est"},
         file="CERTCTL_EST_REQUIRE_AUTH=perhaps\nnonsense\n",
     )
@@ -277,7 +283,7 @@ def test_all_faults_come_at_once(refuse: Refuse) -> None:
         f"{PREFIX}BASE64",
         "SERVER_PORT",
         "LOG_LEVEL",
-        "TLS12_PORT",
+        "PKI_HTTP_PORT",
         "SERVER_PROT",
         "EST_PROFILES",
         f"{PREFIX}ISSUER_ID",

@@ -50,7 +50,7 @@ PASSPHRASE = "ISSUER_ISS_LOCAL_CA_KEY_PASSPHRASE"
         {"VAULT_TOKEN": PLANTED},
         {"STEPCA_PROVISIONER_PASSWORD": PLANTED},
         {"PUBLIC_URL": f"https://user:{PLANTED}@est.example"},
-        profile(DEVICE_STATE_HOOK=f"https://hook.example/?token={PLANTED}"),
+        profile(DEVICE_STATE_HOOK=f"ftp://hook.example/?token={PLANTED}"),
         profile(FULLCMC_UPSTREAM=f"https://user:{PLANTED}@upstream.example"),
     ],
 )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from operator import attrgetter
 
 import pytest
 
-from certctl.domain.profiles import Base64Form
+from certctl.domain.profiles import Base64Form, ChallengePassword
+from certctl.domain.proxies import TrustedProxies
 from certctl.settings import LogLevel
 from tests.unit.settings.rig import Load, Refuse, profile
+
+EVERYBODY = "an entry covers every address, so anybody could speak for anybody"
 
 
 @pytest.mark.parametrize(
@@ -75,6 +79,15 @@ from tests.unit.settings.rig import Load, Refuse, profile
         ("TRUSTED_PROXIES", "proxy", "an entry is neither a network"),
         ("TRUSTED_PROXIES", "10.0.0.1/8", "an entry is neither a network"),
         ("TRUSTED_PROXIES", "cert:abcd", "an entry is neither a network"),
+        ("TRUSTED_PROXIES", " , ", "a list without items"),
+        ("TRUSTED_PROXIES", "10.0.0.1,0.0.0.0/0", "an entry covers every address"),
+        ("TRUSTED_PROXIES", "::/0", "an entry covers every address"),
+        ("TRUSTED_PROXIES", "::ffff:10.0.0.0/104", "an entry is IPv4 written as IPv6"),
+        (
+            "TRUSTED_PROXIES",
+            "::/0,10.0.0.1,0.0.0.0/0,::ffff:10.0.0.1",
+            f"{EVERYBODY}; an entry is IPv4 written as IPv6",
+        ),
         ("API_KEYS_NAMED", "ops", "an entry is not name:key or name:key:admin"),
         ("API_KEYS_NAMED", "ops:", "an entry is not name:key or name:key:admin"),
         ("API_KEYS_NAMED", "ops:k:root", "an entry ends in something other than :admin"),
@@ -98,6 +111,8 @@ def test_what_does_not_parse_is_refused(refuse: Refuse, name: str, text: str, pr
     [
         *(("EST_ENABLED", text, "est.enabled", True) for text in ("true", "1", "YES", "On")),
         *(("EST_ENABLED", text, "est.enabled", False) for text in ("False", "0", "no", "OFF", "")),
+        ("TLS12_PORT", "9443", "server.tls12_port", 9443),
+        ("TLS12_PORT", "off", "server.tls12_port", None),
         ("SERVER_PORT", " 9443 ", "server.port", 9443),
         ("SERVER_HOST", "[::1]", "server.host", "::1"),
         ("SERVER_HOST", "::", "server.host", "::"),
@@ -113,6 +128,16 @@ def test_what_does_not_parse_is_refused(refuse: Refuse, name: str, text: str, pr
         ("LOG_LEVEL", "WARN", "server.log_level", LogLevel.WARNING),
         ("PUBLIC_URL", "https://est.example.com:8443/", "server.public_host", "est.example.com"),
         ("PUBLIC_URL", "https://[2001:db8::1]/", "server.public_url", "https://[2001:db8::1]"),
+        ("TRUSTED_PROXIES", "", "server.trusted_proxies", TrustedProxies()),
+        (
+            "TRUSTED_PROXIES",
+            "192.0.2.7, 2001:db8::/64, cert:" + "Ab" * 32,
+            "server.trusted_proxies",
+            TrustedProxies(
+                networks=(ip_network("192.0.2.7/32"), ip_network("2001:db8::/64")),
+                fingerprints=frozenset({b"\xab" * 32}),
+            ),
+        ),
         ("ISSUER_ISS_LOCAL_VALIDITY", "1d12h", "issuers", 36 * 3600),
         ("ISSUER_ISS_LOCAL_VALIDITY", "7d", "issuers", 7 * 86400),
     ],
@@ -128,3 +153,15 @@ def test_what_parses_becomes_what_it_says(
 def test_every_base64_form_can_be_chosen(load: Load, form: Base64Form) -> None:
     settings = load(profile(BASE64=form.value.upper()))
     assert settings.est.profiles[0].profile.base64_form is form
+
+
+@pytest.mark.parametrize("use", ChallengePassword)
+def test_every_use_of_challenge_passwords_can_be_chosen(load: Load, use: ChallengePassword) -> None:
+    settings = load(profile(CHALLENGE_PASSWORD=use.value))
+    assert settings.est.profiles[0].profile.challenge_password is use
+
+
+@pytest.mark.parametrize(("text", "required"), [("true", True), ("no", False)])
+def test_a_binding_can_be_required(load: Load, text: str, *, required: bool) -> None:
+    settings = load(profile(CHANNEL_BINDING_REQUIRED=text))
+    assert settings.est.profiles[0].profile.binding_required is required

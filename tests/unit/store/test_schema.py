@@ -11,11 +11,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from certctl.store import open_writable
+from certctl.store import open_records, open_writable
 from certctl.store.engine import REVISIONS
 from certctl.store.migrations import scripts
 from certctl.store.tables import metadata
-from tests.contract.samples import certificate, event
+from tests.contract.samples import NOW, certificate, event
 
 
 @pytest.fixture
@@ -103,3 +103,24 @@ def test_look_ups_walk_an_index(database: sqlite3.Connection, statement: str, in
     assert len(plan) == 1, plan
     assert plan[0].startswith("SEARCH")
     assert index in plan[0]
+
+
+GATES = ("lockouts", "limits", "decisions", "requests", "compromised_keys", "certificate_profiles")
+JOBS = ("checkpoints", "leases")
+
+
+def test_certificates_of_the_first_schema_are_found_by_name(database: sqlite3.Connection, url: str):
+    """Made before names had one comparable form: the first key was of the exact octets."""
+    database.execute("UPDATE certificates SET subject_key = x'00112233445566778899aabbccddeeff'")
+    for table in (*GATES, *JOBS):
+        database.execute(f"DROP TABLE {table}")
+    database.execute("DROP INDEX ix_certificates_spki_sha256")
+    database.execute("UPDATE alembic_version SET version_num = '0001'")
+    database.commit()
+    open_writable(url, node="one").close()
+    records = open_records(url)
+    record = certificate(1)
+    found = records.newest_valid("demo", record.subject_der, record.san_der, NOW)
+    records.close()
+    assert found is not None
+    assert found.id == record.id

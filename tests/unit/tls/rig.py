@@ -28,6 +28,7 @@ from certctl.tls import (
     Listener,
     ListenerCounters,
     ListenerEvent,
+    Oldest,
     bind_listener,
     build_server_context,
 )
@@ -140,6 +141,8 @@ class App:
         fact = {
             "version": info.version,
             "exporter": info.exporter.hex() if info.exporter else None,
+            "tls_unique": info.tls_unique.hex() if info.tls_unique else None,
+            "bindable": info.bindable,
             "chain": [der.hex() for der in info.peer_chain],
             "same": info is scope["extensions"]["certctl.tls"],
             "id": id(info),
@@ -351,9 +354,14 @@ class Server:
         self.port = self.listener.address[1]
         self.listener.start()
 
+    def speak_old_versions(self) -> None:
+        """From now on as the listener for old devices: TLS 1.2 as well."""
+        context = self.context(self.pki.server, oldest=Oldest.TLS12)
+        self.do(lambda: self.listener.swap_context(context))
+
     @staticmethod
-    def context(pair: Pair) -> SSL.Context:
-        return build_server_context(pair.chain_pem, pair.key_pem)
+    def context(pair: Pair, *, oldest: Oldest = Oldest.TLS13) -> SSL.Context:
+        return build_server_context(pair.chain_pem, pair.key_pem, oldest=oldest)
 
 
 # Clients.
@@ -388,9 +396,11 @@ def client_context() -> ssl.SSLContext:
 
 
 @contextlib.contextmanager
-def openssl(server: Server, pair: Pair | None = None) -> Iterator[SSL.Connection]:
+def openssl(
+    server: Server, pair: Pair | None = None, *, context: SSL.Context | None = None
+) -> Iterator[SSL.Connection]:
     """pyOpenSSL client: has the exporter, client chains, and one-sided close_notify."""
-    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context = context or SSL.Context(SSL.TLS_CLIENT_METHOD)
     if pair is not None:
         context.use_certificate(pair.chain[0])
         context.use_privatekey(pair.key)

@@ -10,7 +10,7 @@ import weakref
 
 import pytest
 
-from certctl.tls import EventKind, bind_listener
+from certctl.tls import EventKind, Listener, Places, bind_listener
 from certctl.tls.listener import KERNEL_UNSENT, source_key
 from tests.unit.tls.conftest import Serve
 from tests.unit.tls.rig import WAIT_S, Reader, Server, ask, openssl, plain, request, secured, tls
@@ -60,6 +60,39 @@ def test_cap_in_all(serve: Serve) -> None:
     with tls(server), plain(server) as second:
         assert second.recv(1) == b""
     assert server.counters.refused_total == 1
+
+
+@pytest.mark.parametrize("cap", ["max_connections", "max_connections_per_source"])
+def test_two_listeners_share_their_places(serve: Serve, cap: str) -> None:
+    server = serve(**{cap: 1})
+    limits = server.listener.limits
+    places = Places(limits)
+
+    async def listen() -> Listener:
+        listener = Listener(
+            bind_listener("127.0.0.1", 0),
+            app=server.app,
+            context=server.context(server.pki.server),
+            limits=limits,
+            loop=server.loop,
+            places=places,
+        )
+        listener.start()
+        return listener
+
+    one, other = server.call(listen), server.call(listen)
+    try:
+        with socket.create_connection(one.address):
+            server.until(lambda: one.counters.open)
+            with socket.create_connection(other.address, timeout=WAIT_S) as refused:
+                assert refused.recv(1) == b""
+        server.until(lambda: not one.counters.open)
+        with socket.create_connection(other.address):
+            server.until(lambda: other.counters.open)
+    finally:
+        server.call(lambda: one.close(0.2))
+        server.call(lambda: other.close(0.2))
+    assert other.counters.refused_total + other.counters.refused_source == 1
 
 
 def test_running_out_of_descriptors_is_survived(server: Server) -> None:

@@ -100,6 +100,31 @@ def make_ca(common_name: str, **settings: Any) -> Held:
     return make(common_name, **settings)
 
 
+def make_crl(
+    issuer: Held,
+    *revoked: Held,
+    extensions: Sequence[tuple[x509.ExtensionType, bool]] = (),
+    last_update: datetime = NOW - timedelta(days=20),
+    next_update: datetime = NOW + timedelta(days=2),
+    reason: x509.ReasonFlags = x509.ReasonFlags.key_compromise,
+) -> bytes:
+    """A CRL (PEM) that lists these certificates."""
+    builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.certificate.subject)
+    builder = builder.last_update(last_update)
+    builder = builder.next_update(next_update)
+    for each in revoked:
+        entry = (
+            x509.RevokedCertificateBuilder()
+            .serial_number(each.certificate.serial_number)
+            .revocation_date(last_update)
+            .add_extension(x509.CRLReason(reason), critical=False)
+        )
+        builder = builder.add_revoked_certificate(entry.build())
+    for value, critical in extensions:
+        builder = builder.add_extension(value, critical=critical)
+    return builder.sign(issuer.key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
 def sealed(tbs: bytes, signer: Held) -> bytes:
     """A certificate around any TBSCertificate; ``signer`` holds a key on P-256."""
     signature = signer.key.sign(tbs, ec.ECDSA(hashes.SHA256()))

@@ -75,6 +75,11 @@ def test_long_names_are_cut():
     assert text.endswith("x…")
 
 
+def test_a_name_that_would_be_cut_off_anyway_is_not_read():
+    name = der((CN, 0x0C, b"\x00" * 9000))
+    assert name_text(name) == f"#{name.hex()[:1022]}…"
+
+
 def test_it_agrees_with_the_library_on_ordinary_names():
     name = x509.Name(
         [

@@ -258,6 +258,16 @@ def test_twenty_intermediates_are_refused_unread(root, trust):
     assert caught.value.subject == ""
 
 
+def test_a_chain_larger_than_a_handshake_may_carry_is_refused_unread(root, trust):
+    filler = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), bytes(25 * 1024))
+    heavy = make_ca("heavy", issuer=root, extensions=[(filler, False)]).der
+    leaf = make("device", issuer=root).der
+    assert trust.verify([leaf, *[heavy] * 3], NOW_US)
+    with pytest.raises(CertificateRefused) as caught:
+        trust.verify([leaf, *[heavy] * 4], NOW_US)
+    assert caught.value.subject == ""
+
+
 def test_two_cas_that_signed_each_other_are_a_loop_and_untrusted(trust):
     key_a, key_b = ec_key(), ec_key()
     a, b = make_ca("a", key=key_a), make_ca("b", key=key_b)
@@ -407,3 +417,11 @@ def test_describe_judges_neither_issuer_nor_time(trust):
 def test_an_anchor_that_is_no_certificate_is_refused():
     with pytest.raises(CertificateRefused):
         ProfileTrust([b"no certificate"])
+
+
+def test_a_path_that_holds_leaves_no_openssl_error_behind_either():
+    # CRL distribution points cut short: OpenSSL notes that, and accepts what is an anchor.
+    cut = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.31"), b"\x30\x03\x02\x01")
+    odd = make("device", extensions=[(cut, False)])
+    ProfileTrust([odd.der]).verify([odd.der], NOW_US)
+    assert lib.ERR_peek_error() == 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from functools import cache
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -83,20 +85,45 @@ def info(
     return encode(SEQUENCE, version, subject, spki, encode(0xA0, *attributes))
 
 
-def sealed(signed: bytes, *, algorithm: bytes = ECDSA_SHA256) -> bytes:
-    """A request around its info, signed by ``KEY`` with SHA-256."""
-    signature = KEY.sign(signed, ec.ECDSA(hashes.SHA256()))
+def key_of(subject: bytes) -> ec.EllipticCurvePrivateKey:
+    """The key that forged requests of this subject hold: one key, one identity."""
+    return KEY if subject == DEVICE else _key_of(subject)
+
+
+@cache
+def _key_of(subject: bytes) -> ec.EllipticCurvePrivateKey:
+    secret = int.from_bytes(hashlib.sha256(SPKI + subject).digest()[:31], "big") + 1
+    return ec.derive_private_key(secret, ec.SECP256R1())
+
+
+def sealed(
+    signed: bytes,
+    *,
+    algorithm: bytes = ECDSA_SHA256,
+    key: ec.EllipticCurvePrivateKey = KEY,
+) -> bytes:
+    """A request around its info, signed with SHA-256."""
+    signature = key.sign(signed, ec.ECDSA(hashes.SHA256()))
     return encode(SEQUENCE, signed, algorithm, encode(BIT_STRING, b"\x00", signature))
 
 
 def request(
     *attributes: bytes,
     subject: bytes = DEVICE,
-    spki: bytes = SPKI,
+    spki: bytes | None = None,
     version: bytes = b"\x02\x01\x00",
 ) -> bytes:
-    """A signed PKCS#10 request, its attributes in DER order."""
-    return sealed(info(sorted(attributes), subject=subject, spki=spki, version=version))
+    """A signed PKCS#10 request, its attributes in DER order.
+
+    It holds ``key_of(subject)`` and is signed with that; with ``spki`` by ``KEY``.
+    """
+    key = key_of(subject) if spki is None else KEY
+    held = spki if spki is not None else spki_of(key)
+    return sealed(info(sorted(attributes), subject=subject, spki=held, version=version), key=key)
+
+
+def spki_of(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def nested(depth: int, innermost: bytes = b"") -> bytes:

@@ -56,6 +56,13 @@ def test_a_value_may_not_pass_its_enclosing_value():
         children(data, start, end)
 
 
+def test_more_members_than_anybody_needs_are_refused():
+    members = encode(OCTET_STRING) * 257
+    assert len(children(members, 0, len(members) - 2)) == 256
+    with pytest.raises(DerError, match="more than 256"):
+        children(members, 0, len(members))
+
+
 def test_another_tag_is_refused():
     for data in (encode(OCTET_STRING, b"a"), encode(OCTET_STRING, bytes(300))):
         with pytest.raises(DerError, match="0x04 where 0x30"):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from certctl.domain.errors import RequestMalformed
 from certctl.domain.names import NameAttribute
 from certctl.wire.der import SEQUENCE, SET, encode, encode_oid
-from certctl.wire.names import MAX_RDNS, decode_name
+from certctl.wire.names import MAX_ATTRIBUTES, decode_name
 from tests.unit.wire import forge
 
 CN = forge.CN
@@ -94,8 +94,10 @@ def test_the_empty_name_is_a_name():
         one(0x1E, b"\x00"),
         one(0x1E, b"\xd8\x00"),
         one(0x1C, b"\x00\x11\x00\x00"),
-        forge.name(*[(CN, "a")] * (MAX_RDNS + 1)),
-        rdn(*(forge.attribute_value(CN, f"{n:04}") for n in range(MAX_RDNS + 2))),
+        forge.name(*[(CN, "a")] * (MAX_ATTRIBUTES + 1)),
+        rdn(*(forge.attribute_value(CN, f"{n:04}") for n in range(MAX_ATTRIBUTES + 1))),
+        # No RDN is too long and there are not too many of them, but together they are.
+        encode(SEQUENCE, encode(SET, *(forge.attribute_value(CN, c) for c in "abc")) * 86),
     ],
 )
 def test_what_is_no_name_is_malformed(der):

@@ -134,6 +134,9 @@ def test_what_is_no_request_is_refused(der, reason):
         pytest.param(
             [forge.attribute("1.2.3.4", TEXT)] * (MAX_ATTRIBUTES + 1), "attribute", id="a crowd"
         ),
+        pytest.param(
+            [forge.attribute("1.2.3.4", *[TEXT] * 65)], "attribute", id="a crowd of values"
+        ),
         pytest.param([forge.extensions()], "extension", id="empty Extensions"),
         pytest.param([forge.extensions(SAN, SAN)], "extension", id="doubled extension"),
         pytest.param(
@@ -222,6 +225,8 @@ def test_bounds_are_met_exactly():
     assert len(decode_pkcs10(forge.request(forge.extensions(*many))).extensions) == 64
     crowd = [forge.attribute("1.2.3.4", TEXT)] * MAX_ATTRIBUTES
     assert len(decode_pkcs10(forge.request(*crowd)).attributes) == 64
+    values = forge.attribute("1.2.3.4", *[TEXT] * 64)
+    assert len(decode_pkcs10(forge.request(values)).attributes[0].values) == 64
 
 
 def test_depth_inside_an_attribute_nobody_asks_about_is_left_alone():

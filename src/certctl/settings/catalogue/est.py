@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from certctl.domain.profiles import AuthMode, Base64Form
+from certctl.domain.limit import MAX_LIMIT
+from certctl.domain.profiles import (
+    AuthMode,
+    Base64Form,
+    ChallengePassword,
+    IdentityBinding,
+    OnReenroll,
+    ReenrollKey,
+)
 from certctl.settings.kinds import (
     BOOLEAN,
     LABELS,
@@ -136,11 +144,11 @@ CHANNEL_BINDING_REQUIRED: Final = Variable(
 )
 RATE_LIMIT_PER_PRINCIPAL_24H: Final = Variable(
     name="RATE_LIMIT_PER_PRINCIPAL_24H",
-    kind=integer(0, 1_000_000),
+    kind=integer(0, MAX_LIMIT),
     default=0,
     default_text="0 = off",
     scope=Scope.PROFILE,
-    meaning="Certificates per (CN, source) in any 24 hours.",
+    meaning="Certificates per (CN, source) in any 24 hours; IPv6 sources count per /64.",
 )
 MTLS_CRL_POLICY: Final = Variable(
     name="MTLS_CRL_POLICY",
@@ -186,8 +194,8 @@ FULLCMC_UPSTREAM: Final[Variable[str | None]] = Variable(
 )
 IDENTITY_BINDING: Final = Variable(
     name="IDENTITY_BINDING",
-    kind=choice("none", "cn", "serial_number", "subject"),
-    default="none",
+    kind=choice(*IdentityBinding),
+    default=IdentityBinding.NONE,
     scope=Scope.PROFILE,
     meaning="What the CSR must share with the client certificate.",
 )
@@ -200,8 +208,8 @@ REENROLL_REQUIRE_SAME_SUBJECT: Final = Variable(
 )
 REENROLL_KEY: Final = Variable(
     name="REENROLL_KEY",
-    kind=choice("any", "new", "same"),
-    default="any",
+    kind=choice(*ReenrollKey),
+    default=ReenrollKey.ANY,
     scope=Scope.PROFILE,
     meaning="Whether a renewal must change or keep the key.",
 )
@@ -215,15 +223,15 @@ REENROLL_GRACE: Final = Variable(
 )
 ON_REENROLL: Final = Variable(
     name="ON_REENROLL",
-    kind=choice("keep", "revoke_old"),
-    default="keep",
+    kind=choice(*OnReenroll),
+    default=OnReenroll.KEEP,
     scope=Scope.PROFILE,
     meaning="What becomes of the renewed certificate.",
 )
 CHALLENGE_PASSWORD: Final = Variable(
     name="CHALLENGE_PASSWORD",
-    kind=choice("binding", "ignore"),
-    default="binding",
+    kind=choice(*ChallengePassword),
+    default=ChallengePassword.BINDING,
     scope=Scope.PROFILE,
     meaning="Whether that attribute may carry a channel binding.",
 )
@@ -233,6 +241,13 @@ BASE64: Final = Variable(
     default=Base64Form.AUTO,
     scope=Scope.PROFILE,
     meaning="How answers are folded.",
+)
+CSRATTRS_TEMPLATE: Final = Variable(
+    name="CSRATTRS_TEMPLATE",
+    kind=BOOLEAN,
+    default=False,
+    scope=Scope.PROFILE,
+    meaning="csrattrs with the RFC 9908 template beside the old form.",
 )
 INCLUDE_CHAIN: Final = Variable(
     name="INCLUDE_CHAIN",
@@ -254,7 +269,7 @@ DEVICE_STATE_HOOK: Final[Variable[str | None]] = Variable(
     default=None,
     secret=True,
     scope=Scope.PROFILE,
-    meaning="URL asked before issuing.",
+    meaning="URL asked before issuing, also for a repeated request; only a clear yes counts.",
 )
 
 EST_VARIABLES: Final[tuple[Variable[Any], ...]] = (
@@ -292,6 +307,7 @@ PROFILE_VARIABLES: Final[tuple[Variable[Any], ...]] = (
     ON_REENROLL,
     CHALLENGE_PASSWORD,
     BASE64,
+    CSRATTRS_TEMPLATE,
     INCLUDE_CHAIN,
     TENANT,
     DEVICE_STATE_HOOK,

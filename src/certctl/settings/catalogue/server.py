@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+from certctl.domain.proxies import TrustedProxies
 from certctl.settings.kinds import (
     BOOLEAN,
     PATH,
@@ -22,7 +23,7 @@ from certctl.settings.kinds_net import (
     HOST,
     ORIGIN,
     PORT,
-    PROXY,
+    PROXIES,
     SECRETS,
     WEB_ADDRESS,
     ApiKey,
@@ -68,10 +69,11 @@ PKI_HTTP_PORT: Final[Variable[int | None]] = Variable(
     default_text="off",
     meaning="Plain HTTP listener for CRL, OCSP and CA certificates only.",
 )
-TRUSTED_PROXIES: Final[Variable[tuple[str, ...]]] = Variable(
+TRUSTED_PROXIES: Final = Variable(
     name="TRUSTED_PROXIES",
-    kind=items(PROXY),
-    default=(),
+    kind=PROXIES,
+    default=TrustedProxies(),
+    default_text="none",
     meaning="Proxies that may speak for clients, by network or certificate fingerprint.",
 )
 PUBLIC_URL: Final[Variable[str | None]] = Variable(

@@ -30,7 +30,7 @@ def page(
     Without ``node`` those of every chain, one after the other.
     """
     found: list[RecordedEvent] = []
-    for name in _nodes(connection) if node is None else (node,):
+    for name in nodes(connection) if node is None else (node,):
         clause = (
             select(audit_events)
             .where(_c.node == name)
@@ -44,7 +44,8 @@ def page(
     return found
 
 
-def _nodes(connection: Connection) -> Iterator[str]:
+def nodes(connection: Connection) -> Iterator[str]:
+    """Names of all nodes that have events, in order."""
     # One step into the index per node; DISTINCT would walk over every event.
     name = connection.execute(select(func.min(_c.node))).scalar()
     while name is not None:

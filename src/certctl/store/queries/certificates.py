@@ -17,9 +17,10 @@ from certctl.store.rows import (
 )
 from certctl.store.statement import chunks, positional
 from certctl.store.tables import certificates
+from certctl.wire.identity import comparable_names
 
 NEWEST = 20
-"""How many certificates of one subject a renewal looks at."""
+"""How many certificates with one key of their names a renewal compares in full."""
 
 _c = certificates.c
 _STATE = (
@@ -32,6 +33,7 @@ _STATE = (
     _c.not_after_us,
     _c.subject_der,
     _c.san_der,
+    _c.revocation_reason,
 )
 
 
@@ -60,18 +62,38 @@ def _octets(serial: str) -> bytes | None:
 
 
 def newest_valid(
-    connection: Connection, profile: str, subject_der: bytes, now_us: int
-) -> Sequence[CertificateState]:
-    """Valid, unexpired certificates of this profile and subject, newest id first."""
+    connection: Connection, profile: str, subject_der: bytes, san_der: bytes, now_us: int
+) -> CertificateState | None:
+    """The valid certificate of this profile and these names with the highest id."""
     rows = connection.exec_driver_sql(
-        _newest(connection.dialect), (subject_key(subject_der), subject_der, profile, now_us)
+        _newest(connection.dialect), (subject_key(subject_der, san_der), profile, now_us)
     )
-    return [certificate_state(row) for row in rows.fetchall()]
+    wanted = comparable_names(subject_der, san_der)
+    for state in map(certificate_state, rows.fetchall()):
+        if comparable_names(state.subject_der, state.san_der) == wanted:
+            return state
+    return None
 
 
 def certificate(connection: Connection, certificate_id: str) -> CertificateRecord | None:
     rows = connection.execute(select(certificates).where(_c.id == certificate_id)).fetchall()
     return certificate_record(rows[0]) if rows else None
+
+
+def by_id(connection: Connection, ids: Collection[str]) -> Mapping[str, CertificateRecord]:
+    """Whole records by id; absent ones are left out."""
+    clause = select(certificates).where(_c.id.in_([*ids]))
+    rows = connection.execute(clause).fetchall()
+    return {row[0]: certificate_record(row) for row in rows}
+
+
+def with_serial(connection: Connection, serial: str) -> Sequence[CertificateRecord]:
+    """Certificates with this serial number, one per issuer; none for what is no number."""
+    octets = _octets(serial)
+    if octets is None:
+        return []
+    clause = select(certificates).where(_c.serial == octets).order_by(_c.issuer_id)
+    return [certificate_record(row) for row in connection.execute(clause).fetchall()]
 
 
 def page(connection: Connection, after: str | None, limit: int) -> Sequence[CertificateRecord]:
@@ -94,7 +116,6 @@ def _newest(dialect: Dialect) -> str:
     clause = (
         select(*_STATE)
         .where(_c.subject_key == bindparam("subject_key"))
-        .where(_c.subject_der == bindparam("subject_der"))
         .where(_c.profile == bindparam("profile"))
         .where(_c.status == literal_column("'valid'"))
         .where(_c.not_after_us > bindparam("now_us"))
@@ -103,4 +124,4 @@ def _newest(dialect: Dialect) -> str:
         # Said, or SQLite's compiler adds a parameter of its own for it.
         .offset(literal_column("0"))
     )
-    return positional(clause, dialect, ("subject_key", "subject_der", "profile", "now_us"))
+    return positional(clause, dialect, ("subject_key", "profile", "now_us"))

@@ -1,0 +1,76 @@
+"""Which function carries out which command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+from certctl.authority import leases, profiles
+from certctl.authority.commands import (
+    ApproveRequest,
+    Command,
+    DeleteCertificateProfile,
+    DenyRequest,
+    FinishJob,
+    PurgeExpired,
+    PutCertificateProfile,
+    ReloadTrust,
+    RevokeCertificate,
+    SealAudit,
+    TakeLease,
+)
+from certctl.authority.decide import approve, deny
+from certctl.authority.done import Done
+from certctl.authority.purge import purge
+from certctl.authority.reload_trust import reload_trust
+from certctl.authority.revoke import revoke
+from certctl.authority.seal import AuditSigner, seal
+from certctl.domain.ports import Transaction, TrustBundles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Powers:
+    """What commands may use beyond the store; None: not in this process.
+
+    Attributes:
+        named_by: EST profiles by the certificate profile of the store that they name.
+        profiles_changed: given all stored profiles when a change of them is durable.
+    """
+
+    audit_signer: AuditSigner | None = None
+    named_by: Callable[[], profiles.NamedBy] = dict
+    profiles_changed: profiles.TakeOver = profiles.nobody
+    bundles: TrustBundles | None = None
+
+
+def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us: int) -> Done:
+    """Do what a command says inside ``transaction``.
+
+    Raises:
+        Failure: it is refused; the transaction must be rolled back.
+    """
+    match command:
+        case RevokeCertificate():
+            return revoke(command, transaction, now_us)
+        case ReloadTrust():
+            return reload_trust(command, powers.bundles, now_us)
+        case ApproveRequest():
+            return approve(command, transaction, now_us)
+        case DenyRequest():
+            return deny(command, transaction, now_us)
+        case TakeLease():
+            return leases.take(command, transaction, now_us)
+        case FinishJob():
+            return leases.finish(command, transaction, now_us)
+        case SealAudit():
+            return seal(command, transaction, powers.audit_signer, now_us)
+        case PurgeExpired():
+            return purge(command, transaction, now_us)
+        case PutCertificateProfile():
+            return profiles.put(command, transaction, powers.profiles_changed, now_us)
+        case DeleteCertificateProfile():
+            return profiles.remove(
+                command, transaction, powers.profiles_changed, powers.named_by(), now_us
+            )
+    assert_never(command)

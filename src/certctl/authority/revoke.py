@@ -1,0 +1,66 @@
+"""Revocation inside a transaction (records §4): from its commit on nobody renews with it."""
+
+from __future__ import annotations
+
+from certctl.authority.commands import RevocationDone, RevokeCertificate
+from certctl.authority.done import Done
+from certctl.domain.audit import AuditAction, AuditEvent, Outcome
+from certctl.domain.certificates import CertificateRecord
+from certctl.domain.errors import NotFound
+from certctl.domain.ports import Transaction
+from certctl.domain.revocation import Revocation, RevocationReason, may_revoke
+
+
+def revoke(command: RevokeCertificate, transaction: Transaction, now_us: int) -> Done:
+    """Revoke, unless it is revoked for good already: then the first revocation stands.
+
+    Raises:
+        NotFound: no such certificate on record.
+    """
+    record = transaction.certificate(command.certificate_id)
+    if record is None:
+        raise NotFound(f"certificate {command.certificate_id}")
+    present = RevocationReason(record.revocation_reason) if record.revocation_reason else None
+    if not may_revoke(present, command.reason):
+        return Done(
+            result=RevocationDone(
+                Revocation(
+                    certificate_id=record.id,
+                    serial=record.serial,
+                    revoked_us=record.revoked_us or 0,
+                    reason=present or RevocationReason.UNSPECIFIED,
+                    already=True,
+                )
+            )
+        )
+    transaction.revoke_certificates((record.id,), now_us, command.reason)
+    if command.reason is RevocationReason.KEY_COMPROMISE:
+        transaction.note_compromised_keys((record.spki_sha256,), now_us)
+    done = Revocation(
+        certificate_id=record.id, serial=record.serial, revoked_us=now_us, reason=command.reason
+    )
+    event = revoked_event(record, reason=command.reason, actor=command.actor, now_us=now_us)
+    return Done(result=RevocationDone(done), events=(event,))
+
+
+def revoked_event(
+    record: CertificateRecord, *, reason: RevocationReason, actor: str, now_us: int
+) -> AuditEvent:
+    """The event of one certificate's revocation."""
+    return AuditEvent(
+        time_us=now_us,
+        actor=actor,
+        actor_type=actor.partition(":")[0],
+        action=AuditAction.CERTIFICATE_REVOKED,
+        outcome=Outcome.SUCCESS,
+        profile=record.profile,
+        resource_type="certificate",
+        resource_id=record.id,
+        details={
+            "serial": record.serial,
+            "subject": record.subject,
+            "reason": reason.value,
+            "replaced": record.revocation_reason or "",
+        },
+        tenant=record.tenant,
+    )

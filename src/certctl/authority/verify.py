@@ -1,0 +1,171 @@
+"""The auditor's proof: walk every chain and every checkpoint, name the first bad one.
+
+Works on what it is handed, from a database or from an exported file, and needs neither
+the server nor any private key. A row that was changed, removed, inserted or moved breaks
+its node's chain; a whole chain rewritten to the end breaks the next checkpoint; a
+checkpoint rewritten has no good signature; one removed leaves a gap; a tail cut off is
+found against a checkpoint that was kept elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from certctl.authority.audit import GENESIS, event_digest
+from certctl.domain.audit import RecordedEvent
+from certctl.domain.checkpoint import GENESIS as FIRST_PREVIOUS
+from certctl.domain.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken(Exception):
+    """The first thing that does not fit: ``where`` names it, ``what`` says why."""
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What was verified. ``unsealed`` events came after the last checkpoint."""
+
+    events: int
+    checkpoints: int
+    unsealed: int
+    last: Checkpoint | None
+
+
+Keys = Mapping[str, Ed25519PublicKey]
+"""Public keys that may sign checkpoints, by key id."""
+
+
+def verify(
+    checkpoints: Iterable[Checkpoint],
+    events: Iterable[RecordedEvent],
+    *,
+    keys: Keys,
+    kept: Sequence[Checkpoint] = (),
+) -> Proof:
+    """Verify a whole audit trail.
+
+    Args:
+        checkpoints: in order of number.
+        events: in order of (node, seq).
+        keys: the keys that are believed.
+        kept: checkpoints from outside (the copy in a file or syslog); each must be there.
+
+    Raises:
+        Broken: names the first checkpoint or event that does not fit.
+    """
+    sealed = _Seals()
+    for checkpoint in checkpoints:
+        sealed.add(checkpoint, keys)
+    for outside in kept:
+        sealed.require(outside)
+    walk = _Walk(sealed)
+    for recorded in events:
+        walk.step(recorded)
+    walk.end()
+    return Proof(
+        events=walk.count,
+        checkpoints=len(sealed.digests),
+        unsealed=walk.unsealed,
+        last=sealed.last,
+    )
+
+
+class _Seals:
+    """The chain of checkpoints, and which digest each sealed event must have."""
+
+    def __init__(self) -> None:
+        self.last: Checkpoint | None = None
+        self.digests: list[bytes] = []
+        self.wanted: dict[tuple[str, int], tuple[bytes, int]] = {}
+        self.final: dict[str, int] = {}
+
+    def add(self, checkpoint: Checkpoint, keys: Keys) -> None:
+        where = f"checkpoint {checkpoint.number}"
+        if checkpoint.number != len(self.digests) + 1:
+            raise Broken(where=f"checkpoint {len(self.digests) + 1}", what="is missing")
+        if checkpoint.previous != (self.digests[-1] if self.digests else FIRST_PREVIOUS):
+            raise Broken(where=where, what="does not follow the checkpoint before it")
+        key = keys.get(checkpoint.key_id)
+        if key is None:
+            raise Broken(where=where, what=f"is signed by an unknown key {checkpoint.key_id}")
+        try:
+            key.verify(checkpoint.signature, checkpoint.signed_octets())
+        except InvalidSignature as err:
+            raise Broken(where=where, what="its signature does not hold") from err
+        for head in checkpoint.heads:
+            if head.seq < self.final.get(head.node, 0):
+                raise Broken(where=where, what=f"goes back on node {head.node}")
+            self.final[head.node] = head.seq
+            self.wanted[head.node, head.seq] = (head.digest, checkpoint.number)
+        self.digests.append(checkpoint.digest())
+        self.last = checkpoint
+
+    def require(self, outside: Checkpoint) -> None:
+        where = f"checkpoint {outside.number}"
+        if outside.number > len(self.digests):
+            raise Broken(where=where, what="was kept elsewhere and is missing here")
+        if self.digests[outside.number - 1] != outside.digest():
+            raise Broken(where=where, what="differs from the copy that was kept elsewhere")
+
+
+class _Walk:
+    """One pass over the events, node after node."""
+
+    def __init__(self, sealed: _Seals) -> None:
+        self._sealed = sealed
+        self._node = ""
+        self._seq = 0
+        self._digest = GENESIS
+        self._open = set(sealed.final)
+        self.count = 0
+        self.unsealed = 0
+
+    def step(self, recorded: RecordedEvent) -> None:
+        if recorded.node != self._node or self.count == 0:
+            self._leave()
+            self._node, self._seq, self._digest = recorded.node, 0, GENESIS
+        where = f"event {recorded.node}/{recorded.seq}"
+        if recorded.seq != self._seq + 1:
+            missing = f"event {recorded.node}/{self._seq + 1}"
+            raise Broken(where=missing, what="is missing")
+        if recorded.previous_digest != self._digest:
+            raise Broken(where=where, what="does not follow the event before it")
+        digest = event_digest(
+            self._digest, recorded.id, recorded.node, recorded.seq, recorded.event
+        )
+        if recorded.digest != digest:
+            raise Broken(where=where, what="was changed: its digest does not fit its content")
+        wanted = self._sealed.wanted.get((recorded.node, recorded.seq))
+        if wanted is not None and wanted[0] != digest:
+            raise Broken(where=where, what=f"is not the event that checkpoint {wanted[1]} sealed")
+        self._seq, self._digest = recorded.seq, digest
+        self.count += 1
+        self.unsealed += recorded.seq > self._sealed.final.get(recorded.node, 0)
+
+    def end(self) -> None:
+        self._leave()
+        if self._open:
+            node = min(self._open)
+            raise Broken(where=f"event {node}/1", what="is missing, and the whole chain with it")
+
+    def _leave(self) -> None:
+        """A chain must reach as far as it was sealed."""
+        if self.count == 0:
+            return
+        self._open.discard(self._node)
+        final = self._sealed.final.get(self._node, 0)
+        if self._seq < final:
+            raise Broken(
+                where=f"event {self._node}/{self._seq + 1}", what=f"is missing, up to {final}"
+            )

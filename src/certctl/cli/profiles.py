@@ -1,0 +1,153 @@
+"""``certctl-server profiles``: the certificate profiles of files and store."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from certctl.cli.certificates import EXIT_FAILED, EXIT_NOT_FOUND, EXIT_USAGE
+from certctl.cli.configuration import ConfigFile, settings_or_exit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from certctl.authority.commands import Command
+    from certctl.domain.certificate_profiles import StoredProfile
+    from certctl.settings.schema import Settings
+
+ProfileId = Annotated[str, typer.Argument(help="Id of the certificate profile.", metavar="ID")]
+
+profiles = typer.Typer(
+    name="profiles", help="Certificate profiles: the rules of issuing.", no_args_is_help=True
+)
+
+
+@profiles.callback()
+def _group() -> None:
+    """Certificate profiles: the rules of issuing."""
+
+
+@profiles.command("list")
+def show_list(*, config: ConfigFile = None) -> None:
+    """List the certificate profiles and where they come from; files win over the store.
+
+    Example: certctl-server profiles list
+    """
+    settings = settings_or_exit(config)
+    files = {path.stem: path for path in _files(settings)}
+    print("default  built in")
+    for name, path in files.items():
+        print(f"{name}  {path}")
+    for row in _stored(settings):
+        hidden = "; a file of that name wins" if row.id in files else ""
+        print(f"{row.id}  store, version {row.version}{hidden}")
+
+
+@profiles.command()
+def show(profile_id: ProfileId, *, config: ConfigFile = None) -> None:
+    """Print a certificate profile as it was written.
+
+    Example: certctl-server profiles show cp-iot-sensors
+    """
+    settings = settings_or_exit(config)
+    for path in _files(settings):
+        if path.stem == profile_id:
+            print(path.read_text(encoding="utf-8").rstrip())
+            return
+    for row in _stored(settings):
+        if row.id == profile_id:
+            print(json.dumps(json.loads(row.document), indent=2))
+            return
+    print(f"certctl-server: no certificate profile {profile_id} is written.", file=sys.stderr)
+    raise typer.Exit(EXIT_NOT_FOUND)
+
+
+@profiles.command()
+def put(
+    file: Annotated[Path, typer.Argument(help="TOML or JSON; its name is the id.", metavar="FILE")],
+    *,
+    config: ConfigFile = None,
+) -> None:
+    """Keep a certificate profile in the store, or replace it. It holds within a second.
+
+    Also before the first start: then DATA_DIR must exist (mode 0700).
+
+    Example: certctl-server profiles put cp-iot-sensors.toml
+    """
+    settings = settings_or_exit(config)
+    from certctl.authority.commands import PutCertificateProfile  # noqa: PLC0415 - the authority
+    from certctl.settings.certificate_profiles import (  # noqa: PLC0415
+        CertificateProfilesRefused,
+        document_of_file,
+        profile_of_document,
+    )
+    from certctl.settings.render import render_findings  # noqa: PLC0415
+    from certctl.wiring import host  # noqa: PLC0415
+
+    try:
+        document = document_of_file(file)
+        profile_of_document(file.stem, document)
+    except CertificateProfilesRefused as refused:
+        print(render_findings(refused.findings), file=sys.stderr, end="")
+        raise typer.Exit(EXIT_USAGE) from refused
+    _send(
+        settings,
+        PutCertificateProfile(profile_id=file.stem, document=document, actor=host.operator()),
+    )
+
+
+@profiles.command()
+def delete(profile_id: ProfileId, *, config: ConfigFile = None) -> None:
+    """Remove a certificate profile from the store, unless an EST profile names it.
+
+    Example: certctl-server profiles delete cp-old
+    """
+    settings = settings_or_exit(config)
+    from certctl.authority.commands import DeleteCertificateProfile  # noqa: PLC0415 - as above
+    from certctl.wiring import host  # noqa: PLC0415
+
+    _send(settings, DeleteCertificateProfile(profile_id=profile_id, actor=host.operator()))
+
+
+def _send(settings: Settings, command: Command) -> None:
+    from certctl.authority.commands import ProfileChanged, PutCertificateProfile  # noqa: PLC0415
+    from certctl.domain.errors import Failure, NotFound  # noqa: PLC0415
+    from certctl.store import StoreError  # noqa: PLC0415
+    from certctl.wiring import host  # noqa: PLC0415
+
+    try:
+        done = host.run_command(settings, command, answer=ProfileChanged)
+    except NotFound as failure:
+        print(f"certctl-server: there is no {failure}.", file=sys.stderr)
+        raise typer.Exit(EXIT_NOT_FOUND) from failure
+    except (StoreError, Failure) as failure:
+        print(f"certctl-server: {failure}", file=sys.stderr)
+        raise typer.Exit(EXIT_FAILED) from failure
+    kept = isinstance(command, PutCertificateProfile)
+    change = f"kept as version {done.version}" if kept else "deleted"
+    print(f"{done.profile_id}  {change}")
+
+
+def _files(settings: Settings) -> Sequence[Path]:
+    directory = settings.server.certificate_profiles_dir
+    return sorted(directory.glob("*.toml")) if directory else []
+
+
+def _stored(settings: Settings) -> Sequence[StoredProfile]:
+    from certctl.domain.errors import Failure  # noqa: PLC0415 - loads the database, as below
+    from certctl.store import StoreError  # noqa: PLC0415
+    from certctl.wiring import host  # noqa: PLC0415
+
+    try:
+        records = host.records(settings)
+        try:
+            return records.stored_profiles()
+        finally:
+            records.close()
+    except (StoreError, Failure) as failure:
+        print(f"certctl-server: {failure}", file=sys.stderr)
+        raise typer.Exit(EXIT_FAILED) from failure

@@ -1,0 +1,1 @@
+"""What happens by the clock and not by a request; each job on one node at a time."""

@@ -1,0 +1,30 @@
+"""Keep the leases of the jobs (records §8)."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from certctl.domain.lease import Lease
+
+
+def put_lease(connection: Connection, lease: Lease) -> None:
+    """Write one job's row, whether there was one or not."""
+    connection.execute(
+        text(
+            """
+INSERT INTO leases (job, holder, fence, until_us, last_run_us, outcome)
+VALUES (:job, :holder, :fence, :until_us, :last_run_us, :outcome)
+ON CONFLICT (job) DO UPDATE
+SET holder = excluded.holder, fence = excluded.fence, until_us = excluded.until_us,
+    last_run_us = excluded.last_run_us, outcome = excluded.outcome"""
+        ),
+        {
+            "job": lease.job,
+            "holder": lease.holder,
+            "fence": lease.fence,
+            "until_us": lease.until_us,
+            "last_run_us": lease.last_run_us,
+            "outcome": lease.outcome,
+        },
+    )

@@ -1,0 +1,22 @@
+"""Remove rows that answer nothing any more. Certificates and audit events never are."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, select
+from sqlalchemy.engine import Connection
+
+from certctl.store.tables import repetitions
+
+
+def purge_expired(connection: Connection, now_us: int, most: int) -> int:
+    """Remove expired repetition keys, at most ``most``; gives their number."""
+    expired = (
+        connection.execute(
+            select(repetitions.c.key).where(repetitions.c.expires_us <= now_us).limit(most)
+        )
+        .scalars()
+        .all()
+    )
+    if expired:
+        connection.execute(delete(repetitions).where(repetitions.c.key.in_(expired)))
+    return len(expired)

@@ -1,0 +1,59 @@
+"""Revoke certificates on record, and remember keys in wrong hands (records §4)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import lru_cache
+
+from sqlalchemy import bindparam, text, update
+from sqlalchemy.engine import Connection, Dialect
+
+from certctl.domain.certificates import CertificateStatus
+from certctl.domain.revocation import RevocationReason
+from certctl.store.statement import positional
+from certctl.store.tables import certificates
+
+_REVOKED = CertificateStatus.REVOKED.value
+
+
+def revoke_certificates(
+    connection: Connection, ids: Collection[str], revoked_us: int, reason: RevocationReason
+) -> None:
+    """Mark these as revoked, whatever they were: the caller has applied the rules."""
+    if ids:
+        rows = [(_REVOKED, revoked_us, reason.value, each) for each in ids]
+        connection.exec_driver_sql(_revoke(connection.dialect), rows)
+
+
+def note_compromised_keys(connection: Connection, keys: Collection[bytes], now_us: int) -> None:
+    """Keep SHA-256 of SubjectPublicKeyInfos that no certificate may hold any more."""
+    if keys:
+        rows = [(key, now_us) for key in keys]
+        connection.exec_driver_sql(_note(connection.dialect), rows)
+
+
+@lru_cache(maxsize=8)
+def _revoke(dialect: Dialect) -> str:
+    clause = (
+        update(certificates)
+        .where(certificates.c.id == bindparam("wanted"))
+        .values(
+            status=bindparam("status"),
+            revoked_us=bindparam("revoked_us"),
+            revocation_reason=bindparam("revocation_reason"),
+        )
+    )
+    names = ("status", "revoked_us", "revocation_reason", "wanted")
+    return positional(clause, dialect, names)
+
+
+@lru_cache(maxsize=8)
+def _note(dialect: Dialect) -> str:
+    return positional(
+        text(
+            "INSERT INTO compromised_keys (spki_sha256, noted_us) VALUES (:key, :now_us)"
+            " ON CONFLICT (spki_sha256) DO NOTHING"
+        ),
+        dialect,
+        ("key", "now_us"),
+    )

@@ -1,0 +1,45 @@
+"""Tables of the jobs: leases, and the checkpoints of the audit trail (append-only)."""
+
+from __future__ import annotations
+
+from alembic import op
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, PrimaryKeyConstraint, Text
+
+revision = "0003"
+down_revision = "0002"
+
+APPEND_ONLY = """
+CREATE TRIGGER checkpoints_no_{verb} BEFORE {VERB} ON checkpoints
+BEGIN
+    SELECT RAISE(ABORT, 'checkpoints are append-only');
+END
+"""
+
+
+def upgrade() -> None:
+    integer64 = BigInteger().with_variant(Integer(), "sqlite")
+    op.create_table(
+        "checkpoints",
+        Column("number", integer64, nullable=False),
+        Column("made_us", integer64, nullable=False),
+        Column("previous", LargeBinary, nullable=False),
+        Column("heads", Text, nullable=False),
+        Column("key_id", Text, nullable=False),
+        Column("signature", LargeBinary, nullable=False),
+        PrimaryKeyConstraint("number", name="pk_checkpoints"),
+        sqlite_strict=True,
+    )
+    for verb in ("update", "delete"):
+        op.execute(APPEND_ONLY.format(verb=verb, VERB=verb.upper()))
+    op.create_table(
+        "leases",
+        Column("job", Text, nullable=False),
+        Column("holder", Text, nullable=False),
+        Column("fence", integer64, nullable=False),
+        Column("until_us", integer64, nullable=False),
+        Column("last_run_us", integer64, nullable=False),
+        Column("outcome", Text, nullable=False),
+        PrimaryKeyConstraint("job", name="pk_leases"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )

@@ -1,0 +1,140 @@
+"""Host commands: through the running server's authority, or in its place when none runs.
+
+A command of ``certctl-server`` never writes beside a running authority: it sends over
+its socket. Only when nobody answers there does it open the store itself, under the lock
+that a server would hold.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from certctl.authority.caller import AuthorityCaller, expect
+from certctl.authority.carry_out import Powers
+from certctl.authority.commands import Command, CommandResult
+from certctl.authority.issue import IssuingRules
+from certctl.authority.profiles import NamedBy
+from certctl.authority.service import AuthorityService
+from certctl.domain.certificate_profiles import CertificateProfiles
+from certctl.domain.clock import Clock
+from certctl.domain.errors import Failure
+from certctl.domain.ids import sortable_id
+from certctl.settings.certificate_profiles import (
+    CertificateProfilesRefused,
+    load_certificate_profiles,
+)
+from certctl.settings.schema import Settings
+from certctl.store import SqlRecords, open_records, open_writable
+from certctl.wiring import sockets
+from certctl.wiring.certificate_profiles import named_by
+from certctl.wiring.clock import system_clock
+
+Answer = TypeVar("Answer", bound=CommandResult)
+
+LOGIN_UID = Path("/proc/self/loginuid")
+NOBODY_LOGGED_IN = 0xFFFFFFFF
+
+
+def operator() -> str:
+    """Who gives a host command, as audit events name it.
+
+    The user who logged in, which sudo does not change (Linux keeps it per session); in
+    containers and services, where nobody did, the user that runs the command. Never a
+    name out of the environment: approvals by two people are told apart by this.
+    """
+    uid = os.getuid()
+    try:
+        login = int(LOGIN_UID.read_text())
+    except (OSError, ValueError):
+        login = NOBODY_LOGGED_IN
+    if login != NOBODY_LOGGED_IN:
+        uid = login
+    try:
+        return f"host:{pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"host:uid-{uid}"
+
+
+def records(settings: Settings) -> SqlRecords:
+    """The records, read-only, beside a running server or alone.
+
+    Raises:
+        StoreError: there is no store, or not one of this version.
+    """
+    return open_records(settings.server.database_url)
+
+
+def run_command(
+    settings: Settings, command: Command, answer: type[Answer], *, clock: Clock = system_clock
+) -> Answer:
+    """Run one command; its effects are durable on return.
+
+    ``answer`` is the kind of result that this command has.
+
+    Raises:
+        Failure: the command was refused, or the authority did not answer in time.
+        StoreError: no server runs and the store cannot be opened.
+    """
+    run = settings.server.data_dir / sockets.RUN_DIRECTORY
+    try:
+        connection = sockets.connect(run)
+    except OSError:
+        return expect(_in_process(settings, command, clock), answer)
+    caller = AuthorityCaller(lambda: connection)
+    try:
+        return caller.execute(command, answer)
+    finally:
+        caller.close()
+
+
+def is_running(settings: Settings) -> bool:
+    """Somebody listens on the authority's socket of this data directory."""
+    try:
+        sockets.connect(settings.server.data_dir / sockets.RUN_DIRECTORY).close()
+    except OSError:
+        return False
+    return True
+
+
+def _in_process(settings: Settings, command: Command, clock: Clock) -> CommandResult:
+    store = open_writable(settings.server.database_url, node=f"node-{secrets.token_hex(4)}")
+    try:
+        service = AuthorityService(
+            store,
+            IssuingRules({}, {}),
+            node=store.node,
+            clock=clock,
+            new_id=partial(_new_id, clock),
+            on_fault=_tell,
+            powers=Powers(named_by=lambda: _named_by(settings)),
+        )
+        outcome = service.execute(command)
+    finally:
+        store.close()
+    if isinstance(outcome, Failure):
+        raise outcome
+    return outcome
+
+
+def _named_by(settings: Settings) -> NamedBy:
+    """Also where files are at fault: what an EST profile names must not be removed then."""
+    try:
+        directory = settings.server.certificate_profiles_dir
+        files = load_certificate_profiles(directory) if directory else {}
+    except CertificateProfilesRefused:
+        files = {}
+    return named_by(settings, CertificateProfiles(files=files))
+
+
+def _new_id(clock: Clock) -> str:
+    return sortable_id(clock(), secrets.token_bytes)
+
+
+def _tell(fault: BaseException) -> None:
+    sys.stderr.write(f"certctl-server: {type(fault).__name__}: {fault}\n")

@@ -1,0 +1,51 @@
+"""Failures of the authority arrive at the worker as what they were."""
+
+from __future__ import annotations
+
+import pytest
+
+from certctl.authority.messages import decode_replies, encode_frame, failure_of, failure_reply
+from certctl.domain.errors import (
+    CertificateRefused,
+    Denied,
+    DeviceStateFailed,
+    Failure,
+    InternalError,
+    IssuerUnavailable,
+    LockedOut,
+    NotAllowed,
+    NotFound,
+    Pending,
+    PolicyViolation,
+    RateLimited,
+    StoreUnavailable,
+    WrongPassword,
+)
+
+FAILURES = [
+    PolicyViolation("san", wanted="a", got="ü"),
+    CertificateRefused("revoked", subject="CN=x", issuer="CN=y", serial="1f"),
+    NotAllowed("subject_changed", wanted="CN=a", got="CN=b"),
+    Denied(note="not yours"),
+    DeviceStateFailed(note="unpatched"),
+    LockedOut(retry_after=7),
+    RateLimited(limit=3, retry_after=60),
+    Pending(request="0123", retry_after=30),
+    IssuerUnavailable("issuer iss-local", retry_after=60),
+    StoreUnavailable("store"),
+    NotFound("certificate 12"),
+]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
+def test_a_failure_survives_the_trip(failure: Failure):
+    frame = encode_frame([failure_reply(4, failure)])
+    (reply,) = decode_replies(frame[4:])
+    arrived = failure_of(reply)  # type: ignore[arg-type]
+    assert type(arrived) is type(failure)
+    assert arrived.details() == failure.details()
+    assert getattr(arrived, "retry_after", None) == getattr(failure, "retry_after", None)
+
+
+def test_a_failure_that_only_workers_meet_is_a_fault_of_ours():
+    assert isinstance(failure_of(failure_reply(4, WrongPassword(user="x"))), InternalError)
