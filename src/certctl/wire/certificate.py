@@ -189,6 +189,15 @@ def key_identifier(spki_der: bytes) -> bytes:
     return _digest_key_bits(_open_public_key(spki_der)[1])
 
 
+def public_key_bits(spki_der: bytes) -> bytes:
+    """Octets of the key's BIT STRING, which the hashes of key identifiers are over.
+
+    Raises:
+        DerError: not a SubjectPublicKeyInfo.
+    """
+    return _open_public_key(spki_der)[1]
+
+
 def encode_serial(seconds: int, random: bytes) -> bytes:
     """A serial number of twenty octets, always positive: time first, then chance.
 
