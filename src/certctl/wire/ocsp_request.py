@@ -67,14 +67,10 @@ class CertId(NamedTuple):
 
     Attributes:
         der: the CertID, to be repeated in the answer octet for octet.
-        algorithm: OBJECT IDENTIFIER (DER) of the hash.
         serial: lower-case hex without padding, as records keep it.
     """
 
     der: bytes
-    algorithm: bytes
-    name_hash: bytes
-    key_hash: bytes
     serial: str
 
 
@@ -89,7 +85,7 @@ class OcspQuestion:
 class OcspIssuer:
     """A CA as CertIDs name it: hashes of its name and of its key."""
 
-    __slots__ = ("_heads", "_known")
+    __slots__ = ("_heads",)
 
     def __init__(self, *, issuer_der: bytes, spki_der: bytes) -> None:
         """Take the CA's subject (DER) and SubjectPublicKeyInfo (DER).
@@ -98,21 +94,20 @@ class OcspIssuer:
             DerError: no SubjectPublicKeyInfo.
         """
         bits = public_key_bits(spki_der)
-        self._known = {
-            _SHA1: (_sha1(issuer_der), _sha1(bits)),
-            _SHA256: (hashlib.sha256(issuer_der).digest(), hashlib.sha256(bits).digest()),
-        }
         self._heads = tuple(
             encode(SEQUENCE, algorithm, parameters)
-            + encode(OCTET_STRING, name_hash)
-            + encode(OCTET_STRING, key_hash)
-            for algorithm, (name_hash, key_hash) in self._known.items()
+            + encode(OCTET_STRING, digest(issuer_der))
+            + encode(OCTET_STRING, digest(bits))
+            for algorithm, digest in ((_SHA1, _sha1), (_SHA256, _sha256))
             for parameters in _PARAMETERS
         )
 
     def is_meant(self, cert_id: CertId) -> bool:
-        """Whether a CertID names this CA, by both hashes (RFC 6960 §4.1.1)."""
-        return self._known.get(cert_id.algorithm) == (cert_id.name_hash, cert_id.key_hash)
+        """Whether a CertID names this CA, by both hashes (RFC 6960 §4.1.1).
+
+        Octet for octet one of ``cert_ids``, so that what is kept for it is found by them.
+        """
+        return cert_id.der in self.cert_ids(cert_id.serial)
 
     def cert_ids(self, serial: str) -> tuple[bytes, ...]:
         """All CertIDs (DER) that mean one certificate of this CA; SHA-1 with NULL first.
@@ -128,9 +123,7 @@ class OcspIssuer:
 
         Whoever asks so shows no CertID; SHA-1 is what readers look the answer up by.
         """
-        name_hash, key_hash = self._known[_SHA1]
-        cert_id = CertId(self.cert_ids(serial)[0], _SHA1, name_hash, key_hash, serial)
-        return OcspQuestion(cert_ids=(cert_id,))
+        return OcspQuestion(cert_ids=(CertId(self.cert_ids(serial)[0], serial),))
 
 
 def standard_cert_id(request: bytes) -> bytes | None:
@@ -231,8 +224,8 @@ def _read_single(der: bytes, offset: int, end: int) -> tuple[CertId, int]:
     _, oid_end = expect(der, inner, inner_end, OBJECT_IDENTIFIER)
     if oid_end != inner_end and read(der, oid_end, inner_end)[2] != inner_end:
         raise DerError("octets after the parameters of the hash")
-    name, name_end = expect(der, inner_end, cert_id_end, OCTET_STRING)
-    key, key_end = expect(der, name_end, cert_id_end, OCTET_STRING)
+    _, name_end = expect(der, inner_end, cert_id_end, OCTET_STRING)
+    _, key_end = expect(der, name_end, cert_id_end, OCTET_STRING)
     number, number_end = expect(der, key_end, cert_id_end, INTEGER)
     if number_end != cert_id_end:
         raise DerError("octets after the serial number")
@@ -241,14 +234,8 @@ def _read_single(der: bytes, offset: int, end: int) -> tuple[CertId, int]:
         if extensions_end != stop:
             raise DerError("octets after the extensions of a certificate")
         _read_extensions(der[extensions:extensions_end], known=())
-    cert_id = CertId(
-        der=der[start:cert_id_end],
-        algorithm=der[inner:oid_end],
-        name_hash=der[name:name_end],
-        key_hash=der[key:key_end],
-        serial=f"{read_unsigned(der[number:number_end]):x}",
-    )
-    return cert_id, stop
+    serial = f"{read_unsigned(der[number:number_end]):x}"
+    return CertId(der[start:cert_id_end], serial), stop
 
 
 def _read_nonce(extensions: bytes) -> bytes | None:
@@ -274,3 +261,7 @@ def _read_extensions(der: bytes, *, known: tuple[str, ...]) -> dict[str, bytes]:
 
 def _sha1(data: bytes) -> bytes:
     return hashlib.sha1(data, usedforsecurity=False).digest()
+
+
+def _sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
