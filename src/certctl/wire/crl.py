@@ -7,7 +7,7 @@ signs; ``wire.crl_reader`` reads what a signer is asked to sign.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -43,9 +43,9 @@ _VERSION_2 = b"\x02\x01\x01"
 
 _SERIAL_OCTETS = 20
 _DAY = 86_400
-_DAY_OF_2050 = 2_524_608_000 // _DAY
+_YEAR_2050_US = 2_524_608_000 * SECOND_US
 _COMMON_LENGTH = 2 + _SERIAL_OCTETS + 15  # INTEGER and UTCTime
-_CHUNK = 2_000
+_CHUNK = 1_000  # More leaves the caches of the processor.
 
 REMOVE_FROM_CRL: Final = "removeFromCRL"
 """The one reason that no certificate is revoked for: a delta CRL releases a hold with it."""
@@ -163,23 +163,43 @@ def _extensions(issuer: CrlIssuer, fields: CrlFields) -> Iterable[bytes]:
 
 
 def _encode_entries(entries: Iterable[CrlEntry], *, delta: bool) -> bytearray:
-    """The one loop that a million entries go through: no call, no object more than needed."""
     written = bytearray()
     shapes = _shapes(delta=delta)
-    days, clock = _Days(), _clock()
     source = iter(entries)
     while chunk := list(islice(source, _CHUNK)):
-        parts: list[bytes] = []
-        for serial, revoked_us, reason in chunk:
-            head, tail = shapes[reason]
-            day, second = divmod(revoked_us // SECOND_US, _DAY)
-            begin = days[day]
-            if begin and len(serial) == _SERIAL_OCTETS and 0 < serial[0] < 0x80:
-                parts += (head, serial, begin, clock[second], tail)
-            else:
-                parts.append(_encode_rare(serial, revoked_us, tail))
-        written += b"".join(parts)
+        if _are_common(chunk):
+            written += _encode_common(chunk, shapes)
+        else:
+            for serial, revoked_us, reason in chunk:
+                written += _encode_one(serial, revoked_us, shapes[reason][1])
     return written
+
+
+def _are_common(chunk: list[CrlEntry]) -> bool:
+    """Whether all serials have twenty octets and all times are written as UTCTime."""
+    serials = [entry[0] for entry in chunk]
+    times = [entry[1] for entry in chunk]
+    return (
+        set(map(len, serials)) == {_SERIAL_OCTETS}
+        and min(serials) >= b"\x01"
+        and max(serials) < b"\x80"
+        and min(times) >= 0
+        and max(times) < _YEAR_2050_US
+    )
+
+
+def _encode_common(chunk: list[CrlEntry], shapes: Mapping[str, tuple[bytes, bytes]]) -> bytes:
+    """Column by column, which the interpreter does several times faster than row by row."""
+    days, clock = _days(), _clock()
+    around = [shapes[reason] for _, _, reason in chunk]
+    seconds = [revoked_us // SECOND_US for _, revoked_us, _ in chunk]
+    parts = [b""] * (5 * len(chunk))
+    parts[0::5] = [head for head, _ in around]
+    parts[1::5] = [serial for serial, _, _ in chunk]
+    parts[2::5] = [days[second // _DAY] for second in seconds]
+    parts[3::5] = [clock[second % _DAY] for second in seconds]
+    parts[4::5] = [tail for _, tail in around]
+    return b"".join(parts)
 
 
 def _shapes(*, delta: bool) -> dict[str, tuple[bytes, bytes]]:
@@ -193,7 +213,7 @@ def _shapes(*, delta: bool) -> dict[str, tuple[bytes, bytes]]:
     }
 
 
-def _encode_rare(serial: bytes, revoked_us: int, tail: bytes) -> bytes:
+def _encode_one(serial: bytes, revoked_us: int, tail: bytes) -> bytes:
     if revoked_us < 0:
         raise ValueError(f"revoked before 1970: {revoked_us}")
     number = integer_octets(serial)
@@ -218,13 +238,11 @@ def _clock() -> list[bytes]:
     ]
 
 
-class _Days(dict[int, bytes]):
-    """How a UTCTime begins, by the days since the epoch; empty where none can be written."""
-
-    def __missing__(self, day: int) -> bytes:
-        begin = b""
-        if 0 <= day < _DAY_OF_2050:
-            text = datetime.fromtimestamp(day * _DAY, UTC).strftime("%y%m%d")
-            begin = bytes((UTC_TIME, 13)) + text.encode("ascii")
-        self[day] = begin
-        return begin
+@lru_cache(maxsize=1)
+def _days() -> list[bytes]:
+    """How a UTCTime begins, for each day from 1970 to 2049."""
+    return [
+        bytes((UTC_TIME, 13))
+        + datetime.fromtimestamp(second, UTC).strftime("%y%m%d").encode("ascii")
+        for second in range(0, _YEAR_2050_US // SECOND_US, _DAY)
+    ]

@@ -236,3 +236,22 @@ def test_what_is_written_is_read_again(entries, number, scope):
     assert [int(each.revocation_date_utc.timestamp()) for each in library] == [
         revoked_us // SECOND_US for _, revoked_us, _ in entries
     ]
+
+
+@pytest.mark.parametrize("rare", [[], [0], [999], [1000], [1500, 2999]])
+def test_many_entries_keep_their_order_whatever_stands_among_them(rare):
+    entries = [
+        (
+            b"\x7f" if place in rare else ((0x41 << 152) + place).to_bytes(20, "big"),
+            THIS - place * SECOND_US,
+            "superseded",
+        )
+        for place in range(3000)
+    ]
+    crl = read(*entries)
+    assert [each.serial_number for each in crl] == [
+        int.from_bytes(serial, "big") for serial, _, _ in entries
+    ]
+    tbs = encode_tbs(ISSUER, fields(), iter(entries))
+    assert decode_tbs(tbs).has_entries
+    assert tbs == crl.tbs_certlist_bytes
