@@ -54,7 +54,13 @@ def _common_entries(reasons: frozenset[bytes]) -> re.Pattern[bytes]:
     Possessive, so that a million of them leave nothing behind to go back to.
     """
     serial = rb"\x02\x14[\x01-\x7f].{19}"
-    date = rb"\x17\x0d[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
+    long = rb"(?:0[13578]|1[02])(?:0[1-9]|[12][0-9]|3[01])"
+    short = rb"(?:0[469]|11)(?:0[1-9]|[12][0-9]|30)"
+    february = rb"02(?:0[1-9]|1[0-9]|2[0-8])"
+    # Of the years 1950 to 2049, each that four divides is a leap year.
+    leap = rb"(?:[02468][048]|[13579][26])0229"
+    days = b"(?:" + leap + b"|[0-9]{2}(?:" + b"|".join((long, short, february)) + b"))"
+    date = rb"\x17\x0d" + days
     clock = rb"(?:[01][0-9]|2[0-3])(?:[0-5][0-9]){2}Z"
     reason = re.escape(_REASON_HEAD) + b"[" + b"".join(map(re.escape, sorted(reasons))) + b"]"
     moment = serial + date + clock

@@ -59,6 +59,7 @@ def extensions(signed):
         "ldap://pki.example/a",
         "http://",
         "http:///a",
+        "http-//pki.example/a",
         "pki.example/a",
         "http://pki.example/a b",
         "http://pki.example/a\n",

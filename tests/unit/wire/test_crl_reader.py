@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from cryptography import x509
 
 from certctl.domain.revocation import RevocationReason
 from certctl.wire.certificate import CertificateTemplate, extension
 from certctl.wire.crl import encode_tbs
-from certctl.wire.crl_reader import decode_tbs
+from certctl.wire.crl_reader import _COMMON, decode_tbs
 from certctl.wire.der import SEQUENCE, DerError, encode, expect
 from certctl.wire.pointers import encode_distribution_points, encode_point_name
 from tests.unit.wire.test_certificate import SPKI
@@ -148,6 +150,10 @@ def test_frames_that_are_no_crl_are_refused(octets):
         entry(b"\x02\x15\x01" + SERIAL, TIME),
         entry(NUMBERED, b"\x17\x0d261125240000Z"),
         entry(NUMBERED, b"\x17\x0d260230000000Z", REASON, b"\x00"),
+        *(
+            entry(NUMBERED, b"\x17\x0d" + day + b"000000Z")
+            for day in (b"260001", b"261301", b"260100", b"260132", b"260229", b"260431")
+        ),
         entry(NUMBERED, b"\x18\x0f20261125120000Z"),
         entry(NUMBERED, TIME, b"\x30\x00"),
         entry(NUMBERED, TIME, REASON[:-1] + b"\x00"),
@@ -159,7 +165,7 @@ def test_frames_that_are_no_crl_are_refused(octets):
         entry(NUMBERED, TIME).replace(b"\x30\x25", b"\x30\x24"),
         b"\x31" + entry(NUMBERED, TIME)[1:],
     ],
-    ids=range(20),
+    ids=range(26),
 )
 @pytest.mark.parametrize("before", [0, 1, 3])
 def test_an_entry_that_is_none_is_refused_wherever_it_stands(octets, before):
@@ -182,3 +188,13 @@ def test_remove_from_crl_belongs_to_delta_crls_alone():
     assert decode_tbs(around(entries=removed, extensions=AKI + NUMBER + delta)).base_number == 1
     with pytest.raises(DerError):
         decode_tbs(around(entries=removed))
+
+
+def test_every_day_there_is_may_stand_in_an_entry():
+    days = []
+    day = datetime(1950, 1, 1, tzinfo=UTC)
+    while day.year < 2050:
+        days.append(day.strftime("%y%m%d").encode())
+        day += timedelta(days=1)
+    entries = b"".join(entry(NUMBERED, b"\x17\x0d" + text + b"235959Z") for text in days)
+    assert _COMMON.fullmatch(entries), "all of them in the quick way"
