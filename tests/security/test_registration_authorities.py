@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from certctl.domain.audit import AuditAction, Counter
+from certctl.domain.certificates import CertificateStatus
 from tests.harness.device import Device
 from tests.harness.http import Response, fetch, tls_context
 from tests.harness.pki import ForeignCA
@@ -55,12 +56,12 @@ class World:
         key_file.chmod(0o600)
         ca_file = ca.bundle(directory / "ca.pem")
         settings = {
-            "EST_PROFILES": "corp,iot",
+            "EST_PROFILES": "corp,iot,line",
             "ISSUER_ISS_LOCAL_CA_CERT_PATH": str(ca_file),
             "ISSUER_ISS_LOCAL_CA_KEY_PATH": str(key_file),
         }
         bundle = str(factory.bundle(directory / "factory.pem"))
-        for infix in ("EST_PROFILE_CORP_", "EST_PROFILE_IOT_"):
+        for infix in ("EST_PROFILE_CORP_", "EST_PROFILE_IOT_", "EST_PROFILE_LINE_"):
             settings |= {
                 f"{infix}ISSUER_ID": "iss-local",
                 f"{infix}ALLOWED_AUTH_MODES": "mtls,basic",
@@ -70,6 +71,8 @@ class World:
                 f"{infix}IDENTITY_BINDING": "subject",
             }
         settings["EST_PROFILE_CORP_RA_CERTIFICATES"] = str(ra_file)
+        settings["EST_PROFILE_LINE_RA_CERTIFICATES"] = str(ra_file)
+        settings["EST_PROFILE_LINE_ON_REENROLL"] = "revoke_old"
         self.server = configured_server(directory, settings)
         self.server.ca_file = ca_file
 
@@ -131,6 +134,24 @@ def test_it_enrolls_and_renews_for_others_and_both_are_on_record(world: World, w
     records.close()
     assert renewed is not None
     assert renewed.renews == first
+
+
+def test_what_it_renews_is_superseded_where_the_profile_says_so(world: World) -> None:
+    device = world.new_device()
+    assert world.ask(world.ra, device, profile="line").status == 200
+    renewal = Device(world.directory, device.common_name)
+    answer = world.ask(world.ra, renewal, "simplereenroll", "line")
+    assert answer.status == 200, answer.text
+    records = world.server.records()
+    mine = [
+        each
+        for each in records.certificates(limit=1_000)
+        if each.subject == f"CN={device.common_name}"
+    ]
+    records.close()
+    assert sorted(each.status for each in mine) == ["revoked", "valid"]
+    [old] = [each for each in mine if each.status is CertificateStatus.REVOKED]
+    assert old.revocation_reason == "superseded"
 
 
 def test_what_is_not_on_record_it_cannot_renew(world: World) -> None:

@@ -93,7 +93,7 @@ def gather(
 
 def needs_renewed(order: Order) -> bool:
     """Whether the record of what is renewed is needed beside the state of a credential."""
-    return order.renews is not None and (order.credential is None or order.supersedes)
+    return order.renews is not None and (not order.shows_renewed or order.supersedes)
 
 
 def limit_key_of(order: Order) -> bytes:

@@ -233,7 +233,11 @@ def require_good_credential(
         if order.credential_own:
             raise _refused("untrusted", order)
         return
-    renews = order.operation is Operation.SIMPLEREENROLL and state.profile == order.profile
+    renews = (
+        order.shows_renewed
+        and order.operation is Operation.SIMPLEREENROLL
+        and state.profile == order.profile
+    )
     if state.status is not CertificateStatus.VALID:
         lost = answered and renews and state.revocation_reason == RevocationReason.SUPERSEDED
         if not lost:

@@ -31,7 +31,7 @@ def require_renewable(order: Order, facts: Facts) -> None:
     record = facts.renewed.get(order.renews or "")
     if record is None or not _belongs(record, order):
         raise InternalError
-    if order.credential is None and not _valid(record, facts.now_us - order.grace_us):
+    if not order.shows_renewed and not _valid(record, facts.now_us - order.grace_us):
         raise NotAllowed("nothing_to_renew", got=decode_name(order.subject_der).text())
 
 
@@ -63,7 +63,7 @@ def _belongs(record: CertificateRecord, order: Order) -> bool:
     """It is the certificate shown, or one of this profile with the order's names,
     unless the names may and do change.
     """
-    if order.credential is not None:
+    if order.shows_renewed:
         return record.fingerprint == order.credential
     if order.renames or record.profile != order.profile:
         # Its certificate profile lets names change; which they were only the CSR says.

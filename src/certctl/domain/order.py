@@ -67,6 +67,13 @@ class Order:
     limit_24h: int = 0
     tenant: str | None = None
 
+    @property
+    def shows_renewed(self) -> bool:
+        """The certificate shown is the one renewed: not so without one, nor for a
+        registration authority, which shows its own and names the device's.
+        """
+        return self.credential is not None and not self.registration_authority
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issued:

@@ -149,3 +149,63 @@ def test_grace_is_for_renewals_of_the_same_profile(workshop: Workshop) -> None:
         assert refused.reason == "expired"
     [granted] = workshop.service.run([replace(order, grace_us=7 * DAY_US)])
     assert isinstance(granted, Issued)
+
+
+RA = {
+    "credential": hashlib.sha256(b"a registration authority").digest(),
+    "credential_serial": "a1",
+    "credential_own": False,
+    "registration_authority": True,
+}
+
+
+def test_a_registration_authority_supersedes_what_it_renews_and_not_its_own(
+    workshop: Workshop,
+) -> None:
+    _, old = enrolled(workshop)
+    order = renewal(workshop, old, "pump", supersedes=True, **RA)
+    [outcome] = workshop.service.run([order])
+    assert isinstance(outcome, Issued)
+    states = {each.id: each.status for each in workshop.records().certificates()}
+    assert states.pop(order.renews or "") is CertificateStatus.REVOKED
+    assert set(states.values()) == {CertificateStatus.VALID}
+    assert workshop.faults == []
+
+
+def test_what_was_revoked_meanwhile_no_registration_authority_renews(workshop: Workshop) -> None:
+    _, old = enrolled(workshop)
+    order = renewal(workshop, old, "pump", **RA)
+    with workshop.store.transaction() as transaction:
+        transaction.revoke_certificates(
+            [order.renews or ""], workshop.now_us, RevocationReason.KEY_COMPROMISE
+        )
+    [outcome] = workshop.service.run([order])
+    assert isinstance(outcome, NotAllowed)
+    assert outcome.reason == "nothing_to_renew"
+    assert len(workshop.records().certificates()) == 1
+
+
+def test_a_registration_authority_renews_no_other_names(workshop: Workshop) -> None:
+    _, old = enrolled(workshop)
+    order = renewal(workshop, old, "turbine", supersedes=True, **RA)
+    [outcome] = workshop.service.run([order])
+    assert isinstance(outcome, InternalError)
+    [record] = workshop.records().certificates()
+    assert record.status is CertificateStatus.VALID
+
+
+def test_grace_is_for_the_device_and_not_for_the_registration_authority(
+    workshop: Workshop,
+) -> None:
+    _, own = enrolled(workshop, "ra")
+    _, device = enrolled(workshop)
+    workshop.now_us += 91 * DAY_US
+    as_authority = {
+        "credential": hashlib.sha256(own).digest(),
+        "credential_serial": f"{x509.load_der_x509_certificate(own).serial_number:x}",
+        "registration_authority": True,
+        "grace_us": 30 * DAY_US,
+    }
+    [outcome] = workshop.service.run([renewal(workshop, device, "pump", **as_authority)])
+    assert isinstance(outcome, CertificateRefused)
+    assert outcome.reason == "expired"
