@@ -161,7 +161,11 @@ def test_all_certificates_of_a_request_are_read_in_their_order():
     ]
 
 
-@pytest.mark.parametrize("octets", [CERT_ID, CERT_ID_BARE, CERT_ID_256, CERT_ID_256_BARE])
+@pytest.mark.parametrize(
+    "octets",
+    [CERT_ID, CERT_ID_BARE, CERT_ID_256, CERT_ID_256_BARE],
+    ids=["sha1", "sha1, bare", "sha256", "sha256, bare"],
+)
 def test_all_four_forms_of_a_cert_id_mean_the_issuer(octets):
     (asked,) = decode_request(request(single(octets))).cert_ids
     assert ISSUER.is_meant(asked)
