@@ -13,16 +13,19 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from certctl.wire.crl import CODES, CrlFields, CrlIssuer, encode_tbs
 from certctl.wire.der import encode, encode_oid, expect
 from certctl.wire.pkcs10 import decode_pkcs10
-from tests.fuzz import hierarchy
+from tests.fuzz import hierarchy, laws_status
 from tests.unit.trust.pki import FOREVER, NOW, Held, make, make_ca, name, usage
 from tests.unit.wire import forge
 from tests.unit.wire.openssl import make_request
@@ -68,6 +71,56 @@ def main() -> None:
     _connections()
     _chains()
     _signed_contents()
+    _crls()
+    _ocsp_requests()
+
+
+def _crls() -> None:
+    now_us = int(NOW.timestamp()) * 1_000_000
+    issuer = CrlIssuer(
+        algorithm_der=laws_status.ALGORITHM,
+        issuer_der=laws_status.ISSUER,
+        key_identifier=b"k" * 20,
+    )
+    serials = [b"\x41" + bytes(19), b"\x7f", b"\xff" * 20]
+    moments = [0, now_us, now_us * 2]
+    url = "http://pki.example/a.crl"
+    for label, reasons, more in (
+        ("empty", [], {}),
+        ("entries", list(CODES)[:3], {}),
+        ("delta", ["removeFromCRL"] * 3, {"base_number": 3, "distribution_point": url}),
+        ("partition", ["superseded"] * 3, {"distribution_point": url, "freshest_url": url}),
+    ):
+        settings: dict[str, Any] = {"this_update_us": now_us, "next_update_us": now_us * 2}
+        entries = list(zip(serials, moments, reasons, strict=False))
+        fields = CrlFields(number=5, **settings, **more)
+        _write("crl", label, encode_tbs(issuer, fields, entries))
+
+
+def _ocsp_requests() -> None:
+    issuer = make_ca("ocsp")
+    for label, digest, nonce in (
+        ("sha1", hashes.SHA1(), b""),  # noqa: S303 - names a certificate
+        ("sha256", hashes.SHA256(), b""),
+        ("nonce", hashes.SHA256(), b"n" * 32),
+        ("long-nonce", hashes.SHA256(), b"n" * 129),
+    ):
+        builder = ocsp.OCSPRequestBuilder().add_certificate(
+            issuer.certificate, issuer.certificate, digest
+        )
+        if nonce:
+            builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
+        der = builder.build().public_bytes(Encoding.DER)
+        _write("ocsp_request", label, der)
+        _write("ocsp_path", label, quote(base64.b64encode(der)).encode())
+    single = expect(der, *expect(der, *expect(der, 0, len(der), 0x30), 0x30), 0x30)
+    one = der[single[0] : single[1]]
+    listed = encode(0x30, one, one)
+    requestor = bytes.fromhex("a003020100 a104 8202 6d65")
+    _write("ocsp_request", "two", encode(0x30, encode(0x30, listed)))
+    signed = encode(0xA0, encode(0x30, laws_status.ALGORITHM, b"\x03\x01\x00"))
+    _write("ocsp_request", "signed", encode(0x30, encode(0x30, requestor, listed), signed))
+    _write("ocsp_path", "serial", b"0041abCD")
 
 
 def _write(folder: str, label: str, data: bytes) -> None:

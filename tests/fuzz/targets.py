@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fuzz import laws_http, laws_request, laws_trust, laws_wire
+from tests.fuzz import laws_http, laws_request, laws_status, laws_trust, laws_wire
 
 HERE = Path(__file__).parent
 CORPUS = HERE / "corpus"
@@ -63,6 +63,14 @@ TARGETS: dict[str, Target] = {
         Target(name="der", law=laws_wire.der, seeds=("name", "extensions", "oid"), longest=4_096),
         Target(name="oid_text", law=laws_wire.oid_text, seeds=("oid_text",), longest=256),
         Target(name="http", law=laws_http.http, seeds=("http",)),
+        Target(name="crl", law=laws_status.crl, seeds=("crl",)),
+        Target(
+            name="ocsp_request",
+            law=laws_status.ocsp_request,
+            seeds=("ocsp_request",),
+            longest=4_096,
+        ),
+        Target(name="ocsp_path", law=laws_status.ocsp_path, seeds=("ocsp_path",), longest=4_096),
         Target(name="basic", law=laws_wire.basic, seeds=("basic",), longest=16 * 1024),
     )
 }

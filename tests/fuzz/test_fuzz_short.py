@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from certctl.domain.errors import CertificateRefused
+from certctl.domain.errors import CertificateRefused, OcspRefused
 from certctl.trust.verify import ProfileTrust
-from tests.fuzz import blind, hierarchy, laws_trust
+from certctl.wire.crl_reader import decode_tbs
+from certctl.wire.ocsp_request import decode_request
+from tests.fuzz import blind, hierarchy, laws_status, laws_trust
 from tests.fuzz.blind import run, try_one
 from tests.fuzz.laws_request import read_request
 from tests.fuzz.targets import CORPUS, TARGETS, Target
@@ -96,3 +98,15 @@ def test_seeds_of_requests_are_accepted():
         path.name for path in (CORPUS / "csr").iterdir() if read_request(path.read_bytes()) is None
     }
     assert refused == {"k1", "openssl-explicit-curve"}
+
+
+def test_seeds_of_status_are_read():
+    for path in (CORPUS / "crl").iterdir():
+        assert decode_tbs(path.read_bytes()).issuer_der == laws_status.ISSUER
+    refused = []
+    for path in (CORPUS / "ocsp_request").iterdir():
+        try:
+            decode_request(path.read_bytes())
+        except OcspRefused:
+            refused.append(path.name)
+    assert refused == ["long-nonce"]

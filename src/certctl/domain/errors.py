@@ -21,6 +21,8 @@
     │   └── DeviceStateFailed          the device-state hook did not say yes
     ├── RateLimited                    this principal had its certificates for now
     ├── Pending                        waits for an operator: not a refusal, not a grant
+    ├── OcspRefused                    error: malformedRequest, unauthorized …; unsigned answer
+    ├── CrlRefused                     reason: malformed, algorithm, issuer, number, dates …
     ├── Unavailable                    retry_after seconds; what: issuer, store, profile
     ├── LeaseLost                      a job's lease was taken by another node
     ├── NotFound                       a host command named something not on record
@@ -40,6 +42,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from certctl.domain.audit import AuditAction, Counter
+from certctl.domain.ocsp import OcspError
 
 
 class Failure(Exception):
@@ -286,6 +289,32 @@ class Pending(Failure):
 
     def details(self) -> Mapping[str, str | int | list[str]]:
         return {"reason": self.reason, "request": self.request}
+
+
+class OcspRefused(Failure):
+    """An OCSP request that gets an error in place of a status (RFC 6960 §2.3)."""
+
+    def __init__(self, error: OcspError, note: str = "") -> None:
+        super().__init__(error.value, note)
+        self.reason = error.value
+        self.error = error
+        self.note = note
+
+
+class CrlRefused(Failure):
+    """The authority does not sign this list of revoked certificates.
+
+    ``reason`` is one of malformed, algorithm, issuer, key_identifier, number, dates, usage.
+    """
+
+    def __init__(self, reason: str, *, wanted: str = "", got: str = "") -> None:
+        super().__init__(reason, wanted, got)
+        self.reason = reason
+        self.wanted = wanted
+        self.got = got
+
+    def details(self) -> Mapping[str, str | int | list[str]]:
+        return {"reason": self.reason, "wanted": self.wanted, "got": self.got}
 
 
 class Unavailable(Failure):

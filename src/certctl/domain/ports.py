@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from certctl.domain.approval import Decision, RequestStatus, WaitingRequest
 from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
@@ -427,6 +427,38 @@ class Issuer(Protocol):
         """Build and sign the certificate of an order (policy §3).
 
         notAfter is capped to the CA's.
+
+        Raises:
+            IssuerUnavailable: the key cannot be used now.
+        """
+        ...
+
+
+@runtime_checkable
+class CanSignCRL(Protocol):
+    """An issuer whose key may sign lists of revoked certificates here."""
+
+    def sign_crl(self, tbs_der: bytes, *, last_number: int, now_us: int) -> bytes:
+        """Check a TBSCertList that another process encoded, and sign it: the CRL (DER).
+
+        ``last_number`` is the highest CRL number signed so far for this scope, 0 for
+        none; a delta CRL may repeat it, a full CRL must be above it.
+
+        Raises:
+            CrlRefused: not a list of this issuer, or its number or dates are wrong.
+            IssuerUnavailable: the key cannot be used now.
+        """
+        ...
+
+
+@runtime_checkable
+class CanIssueResponder(Protocol):
+    """An issuer that lets another key answer OCSP for it (RFC 6960 §4.2.2.2)."""
+
+    def issue_responder_certificate(
+        self, spki_der: bytes, *, now_us: int, validity_us: int
+    ) -> SignedCertificate:
+        """A certificate for OCSP signing of the key ``spki_der``; to be recorded, too.
 
         Raises:
             IssuerUnavailable: the key cannot be used now.

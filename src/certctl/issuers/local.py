@@ -17,13 +17,15 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from certctl.domain.clock import DAY_US, SECOND_US
-from certctl.domain.errors import IssuerUnavailable, PolicyViolation
+from certctl.domain.errors import CrlRefused, IssuerUnavailable, PolicyViolation
 from certctl.domain.order import Order
 from certctl.domain.ports import SignedCertificate, Terms
 from certctl.issuers import local_files
 from certctl.issuers.ca_checks import check_ca, name_der, read_chain
+from certctl.issuers.crl_checks import check_crl, may_sign_crls
 from certctl.issuers.signers.file import FileSigner, KeyType, load_key
 from certctl.issuers.signers.port import Signer
+from certctl.wire import crl
 from certctl.wire.certificate import (
     EMPTY_NAME,
     SERIAL_RANDOM_OCTETS,
@@ -31,6 +33,8 @@ from certctl.wire.certificate import (
     encode_serial,
     key_identifier,
 )
+from certctl.wire.crl import CrlIssuer
+from certctl.wire.pointers import NO_POINTERS, Pointers
 
 LEAF_LIFETIME_US = 90 * DAY_US
 """What a certificate gets where neither issuer nor certificate profile says more."""
@@ -47,11 +51,13 @@ class LocalCA:
     __slots__ = (
         "_chain",
         "_lifetime_us",
+        "_may_sign_crls",
         "_not_after_us",
         "_not_before_us",
         "_random",
         "_signer",
         "_template",
+        "crl_issuer",
         "issuer_id",
     )
 
@@ -62,6 +68,7 @@ class LocalCA:
         signer: Signer,
         chain: Sequence[bytes],
         lifetime_us: int = LEAF_LIFETIME_US,
+        pointers: Pointers = NO_POINTERS,
         random: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         """Use a checked CA; ``open`` and ``from_files`` do the checking.
@@ -71,6 +78,7 @@ class LocalCA:
             signer: the key of the first certificate of ``chain``.
             chain: DER from the issuing CA up to its root.
             lifetime_us: of certificates whose order leaves it to the issuer.
+            pointers: CDP and AIA of its certificates.
             random: that many unpredictable octets, for serial numbers.
         """
         certificate = x509.load_der_x509_certificate(chain[0])
@@ -81,10 +89,17 @@ class LocalCA:
         self._random = random
         self._not_before_us = int(certificate.not_valid_before_utc.timestamp()) * SECOND_US
         self._not_after_us = int(certificate.not_valid_after_utc.timestamp()) * SECOND_US
-        self._template = CertificateTemplate.of_issuer(
+        self._may_sign_crls = may_sign_crls(certificate)
+        self.crl_issuer = CrlIssuer(
             algorithm_der=signer.algorithm_der,
             issuer_der=name_der(certificate),
             key_identifier=_subject_key_identifier(certificate, signer.spki_der),
+        )
+        self._template = CertificateTemplate.of_issuer(
+            algorithm_der=self.crl_issuer.algorithm_der,
+            issuer_der=self.crl_issuer.issuer_der,
+            key_identifier=self.crl_issuer.key_identifier,
+            pointers=pointers,
         )
 
     @classmethod
@@ -98,6 +113,7 @@ class LocalCA:
         now_us: int,
         known_fingerprint: bytes | None,
         lifetime_us: int = LEAF_LIFETIME_US,
+        pointers: Pointers = NO_POINTERS,
         random: Callable[[int], bytes] = secrets.token_bytes,
     ) -> LocalCA:
         """The CA of ``ca-<issuer_id>.key`` and ``.pem`` in ``directory``, made if new.
@@ -111,6 +127,7 @@ class LocalCA:
             known_fingerprint: SHA-256 of the CA certificate on record, or None where no
                 CA of this id was ever recorded; only then may one be made.
             lifetime_us: of certificates whose order leaves it to the issuer.
+            pointers: CDP and AIA of its certificates.
             random: that many unpredictable octets, for serial numbers.
 
         Raises:
@@ -128,7 +145,12 @@ class LocalCA:
             random=random,
         )
         return cls(
-            issuer_id=issuer_id, signer=signer, chain=chain, lifetime_us=lifetime_us, random=random
+            issuer_id=issuer_id,
+            signer=signer,
+            chain=chain,
+            lifetime_us=lifetime_us,
+            pointers=pointers,
+            random=random,
         )
 
     @classmethod
@@ -142,6 +164,7 @@ class LocalCA:
         now_us: int,
         known_fingerprint: bytes | None = None,
         lifetime_us: int = LEAF_LIFETIME_US,
+        pointers: Pointers = NO_POINTERS,
         random: Callable[[int], bytes] = secrets.token_bytes,
     ) -> LocalCA:
         """Sub-CA mode: a CA certificate with its chain (PEM, CA first) and its key.
@@ -156,7 +179,12 @@ class LocalCA:
         ders = tuple(certificate.public_bytes(Encoding.DER) for certificate in chain)
         local_files.check_known(certificate_path, ders[0], known_fingerprint)
         return cls(
-            issuer_id=issuer_id, signer=signer, chain=ders, lifetime_us=lifetime_us, random=random
+            issuer_id=issuer_id,
+            signer=signer,
+            chain=ders,
+            lifetime_us=lifetime_us,
+            pointers=pointers,
+            random=random,
         )
 
     def ca_chain(self) -> tuple[bytes, ...]:
@@ -219,6 +247,49 @@ class LocalCA:
             not_after_us=now_us + days * DAY_US,
         )
 
+    def issue_responder_certificate(
+        self, spki_der: bytes, *, now_us: int, validity_us: int
+    ) -> SignedCertificate:
+        """A certificate by which ``spki_der`` (DER) answers OCSP for this CA; see the port.
+
+        Raises:
+            IssuerUnavailable: the CA itself is not valid now.
+            DerError: no SubjectPublicKeyInfo.
+        """
+        return self._issue(
+            # Names the key, too: after a rotation two responders are valid side by side.
+            subject_der=_common_name(f"OCSP responder {key_identifier(spki_der)[:8].hex()}"),
+            spki_der=spki_der,
+            san_der=b"",
+            key_agreement=False,
+            ekus=(ExtendedKeyUsageOID.OCSP_SIGNING.dotted_string,),
+            now_us=now_us,
+            not_before_us=now_us - DAY_US,
+            not_after_us=now_us + validity_us,
+            status_signer=True,
+        )
+
+    def sign_crl(self, tbs_der: bytes, *, last_number: int, now_us: int) -> bytes:
+        """Check and sign a TBSCertList (DER); see the port ``CanSignCRL``.
+
+        Raises:
+            CrlRefused: it must not be signed, or this CA's key may not sign CRLs.
+            IssuerUnavailable: the CA itself is not valid now.
+        """
+        if not self._may_sign_crls:
+            raise CrlRefused("usage", wanted="a CA certificate with cRLSign", got="none")
+        self._check_validity(now_us)
+        check_crl(tbs_der, self.crl_issuer, last_number=last_number, now_us=now_us)
+        return crl.seal(
+            tbs_der,
+            algorithm_der=self._signer.algorithm_der,
+            signature=self._signer.sign(tbs_der),
+        )
+
+    def _check_validity(self, now_us: int) -> None:
+        if not self._not_before_us <= now_us <= self._not_after_us:
+            raise IssuerUnavailable(f"issuer {self.issuer_id}", retry_after=_RETRY_AFTER)
+
     def _issue(
         self,
         *,
@@ -230,10 +301,10 @@ class LocalCA:
         now_us: int,
         not_before_us: int,
         not_after_us: int,
+        status_signer: bool = False,
         must_staple: bool = False,
     ) -> SignedCertificate:
-        if not self._not_before_us <= now_us <= self._not_after_us:
-            raise IssuerUnavailable(f"issuer {self.issuer_id}", retry_after=_RETRY_AFTER)
+        self._check_validity(now_us)
         not_before = max(not_before_us, self._not_before_us) // SECOND_US
         not_after = min(not_after_us, self._not_after_us) // SECOND_US
         serial = encode_serial(now_us // SECOND_US, self._random(SERIAL_RANDOM_OCTETS))
@@ -246,6 +317,7 @@ class LocalCA:
             san_der=san_der,
             key_agreement=key_agreement,
             ekus=ekus,
+            status_signer=status_signer,
             must_staple=must_staple,
         )
         return SignedCertificate(

@@ -67,8 +67,7 @@ def open_files(
         CARefused: see ``LocalCA.open``.
         KeyFileRefused: the key file cannot or must not be used.
     """
-    if not issuer_id or not _NAME_CHARACTERS.issuperset(issuer_id):
-        raise ValueError(f"issuer id cannot name a file: {issuer_id!r}")
+    check_issuer_id(issuer_id)
     key_path = directory / f"ca-{issuer_id}.key"
     certificate_path = directory / f"ca-{issuer_id}.pem"
     try:
@@ -96,6 +95,16 @@ def open_files(
     ders = tuple(certificate.public_bytes(Encoding.DER) for certificate in chain)
     check_known(certificate_path, ders[0], known_fingerprint)
     return signer, ders
+
+
+def check_issuer_id(issuer_id: str) -> None:
+    """Refuse an id that could lead out of the directory.
+
+    Raises:
+        ValueError: it cannot name a file.
+    """
+    if not issuer_id or not _NAME_CHARACTERS.issuperset(issuer_id):
+        raise ValueError(f"issuer id cannot name a file: {issuer_id!r}")
 
 
 def check_known(path: Path, certificate_der: bytes, known_fingerprint: bytes | None) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 
 from certctl.wire.der import (
@@ -24,13 +23,18 @@ from certctl.wire.der import (
     encode_oid,
     expect,
 )
+from certctl.wire.pointers import (
+    NO_POINTERS,
+    Pointers,
+    encode_distribution_points,
+    encode_information_access,
+)
+from certctl.wire.times import encode_time
 
 EMPTY_NAME = b"\x30\x00"
 SERIAL_RANDOM_OCTETS = 16
 """RFC 5280 §4.1.2.2 allows no more, and policy §3 wants all of them."""
 
-_UTC_TIME = 0x17
-_GENERALIZED_TIME = 0x18
 _EXTENSIONS = 0xA3
 _AKI_KEY_IDENTIFIER = 0x80
 
@@ -43,6 +47,8 @@ _RSA_ENCRYPTION = encode_oid("1.2.840.113549.1.1.1")[2:]
 _EC_PUBLIC_KEY = encode_oid("1.2.840.10045.2.1")[2:]
 
 _AUTHORITY_KEY_IDENTIFIER = "2.5.29.35"
+_CRL_DISTRIBUTION_POINTS = "2.5.29.31"
+_AUTHORITY_INFORMATION_ACCESS = "1.3.6.1.5.5.7.1.1"
 
 
 def extension(dotted: str, value: bytes, *, critical: bool = False) -> bytes:
@@ -58,6 +64,7 @@ _DIGITAL_SIGNATURE = extension("2.5.29.15", bytes.fromhex("03020780"), critical=
 _AND_KEY_ENCIPHERMENT = extension("2.5.29.15", bytes.fromhex("030205a0"), critical=True)
 _AND_KEY_AGREEMENT = extension("2.5.29.15", bytes.fromhex("03020388"), critical=True)
 
+_OCSP_NO_CHECK = extension("1.3.6.1.5.5.7.48.1.5", b"\x05\x00")
 # RFC 7633 §4.1: a SEQUENCE of TLS extension numbers; 5 is status_request (RFC 6066 §8).
 _MUST_STAPLE = extension("1.3.6.1.5.5.7.1.24", bytes.fromhex("3003020105"))
 
@@ -73,15 +80,22 @@ class CertificateTemplate:
         algorithm_der: AlgorithmIdentifier of the issuer's signatures.
         issuer_der: Name (DER) exactly as the subject of the CA certificate.
         authority_key_id: the extension that names the CA's key, ready encoded.
+        pointers: the extensions CDP and AIA, ready encoded; or empty for none.
     """
 
     algorithm_der: bytes
     issuer_der: bytes
     authority_key_id: bytes
+    pointers: bytes
 
     @classmethod
     def of_issuer(
-        cls, *, algorithm_der: bytes, issuer_der: bytes, key_identifier: bytes
+        cls,
+        *,
+        algorithm_der: bytes,
+        issuer_der: bytes,
+        key_identifier: bytes,
+        pointers: Pointers = NO_POINTERS,
     ) -> CertificateTemplate:
         """Template of the CA whose SubjectKeyIdentifier is ``key_identifier``."""
         named = encode(SEQUENCE, encode(_AKI_KEY_IDENTIFIER, key_identifier))
@@ -89,6 +103,7 @@ class CertificateTemplate:
             algorithm_der=algorithm_der,
             issuer_der=issuer_der,
             authority_key_id=extension(_AUTHORITY_KEY_IDENTIFIER, named),
+            pointers=_pointer_extensions(pointers),
         )
 
     def to_be_signed(
@@ -102,6 +117,7 @@ class CertificateTemplate:
         san_der: bytes,
         key_agreement: bool,
         ekus: Sequence[str],
+        status_signer: bool = False,
         must_staple: bool = False,
     ) -> bytes:
         """TBSCertificate (DER) of an end entity, RFC 5280 §4.1.
@@ -115,13 +131,17 @@ class CertificateTemplate:
             san_der: GeneralNames, or empty for none.
             key_agreement: also allow keyAgreement; only heeded for EC keys.
             ekus: dotted OIDs; none leaves the extension out.
+            status_signer: of an OCSP responder: its key only signs, and nobody asks for
+                the status of who answers for the status (RFC 6960 §4.2.2.2.1).
             must_staple: with the TLS feature ``status_request`` (RFC 7633 §4).
 
         Raises:
             DerError: ``spki_der`` is not a SubjectPublicKeyInfo, or an EKU is no OID.
         """
         algorithm, key_bits = _open_public_key(spki_der)
-        if algorithm == _RSA_ENCRYPTION:
+        if status_signer:
+            key_usage = _DIGITAL_SIGNATURE
+        elif algorithm == _RSA_ENCRYPTION:
             key_usage = _AND_KEY_ENCIPHERMENT
         elif key_agreement and algorithm == _EC_PUBLIC_KEY:
             key_usage = _AND_KEY_AGREEMENT
@@ -137,6 +157,7 @@ class CertificateTemplate:
             + _SKI_HEAD
             + _digest_key_bits(key_bits)
             + self.authority_key_id
+            + (_OCSP_NO_CHECK if status_signer else self.pointers)
             + (_MUST_STAPLE if must_staple else b"")
         )
         return encode(
@@ -168,6 +189,15 @@ def key_identifier(spki_der: bytes) -> bytes:
     return _digest_key_bits(_open_public_key(spki_der)[1])
 
 
+def public_key_bits(spki_der: bytes) -> bytes:
+    """Octets of the key's BIT STRING, which the hashes of key identifiers are over.
+
+    Raises:
+        DerError: not a SubjectPublicKeyInfo.
+    """
+    return _open_public_key(spki_der)[1]
+
+
 def encode_serial(seconds: int, random: bytes) -> bytes:
     """A serial number of twenty octets, always positive: time first, then chance.
 
@@ -181,20 +211,6 @@ def encode_serial(seconds: int, random: bytes) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def encode_time(seconds: int) -> bytes:
-    """RFC 5280 §4.1.2.5: UTCTime through the year 2049, GeneralizedTime from 2050 on.
-
-    Cached because all certificates of one second share their times.
-    """
-    moment = datetime.fromtimestamp(seconds, UTC)
-    if 1950 <= moment.year < 2050:
-        return encode(_UTC_TIME, moment.strftime("%y%m%d%H%M%SZ").encode("ascii"))
-    # strftime would not pad a year below 1000 on every platform.
-    text = f"{moment.year:04}{moment:%m%d%H%M%S}Z"
-    return encode(_GENERALIZED_TIME, text.encode("ascii"))
-
-
-@lru_cache(maxsize=64)
 def _validity(not_before: int, not_after: int) -> bytes:
     return encode(SEQUENCE, encode_time(not_before), encode_time(not_after))
 
@@ -204,6 +220,17 @@ def _eku_extension(ekus: tuple[str, ...]) -> bytes:
     if not ekus:
         return b""
     return extension("2.5.29.37", encode(SEQUENCE, *map(encode_oid, ekus)))
+
+
+def _pointer_extensions(pointers: Pointers) -> bytes:
+    written = b""
+    if pointers.crl_url is not None:
+        points = encode_distribution_points(pointers.crl_url)
+        written += extension(_CRL_DISTRIBUTION_POINTS, points)
+    if pointers.ocsp_url is not None or pointers.ca_url is not None:
+        access = encode_information_access(ocsp_url=pointers.ocsp_url, ca_url=pointers.ca_url)
+        written += extension(_AUTHORITY_INFORMATION_ACCESS, access)
+    return written
 
 
 def _san_extension(san_der: bytes, *, critical: bool) -> bytes:

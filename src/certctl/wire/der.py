@@ -100,8 +100,40 @@ def encode(tag: int, *parts: bytes) -> bytes:
         return bytes((tag, 0x81, length)) + content
     if length < 0x10000:
         return bytes((tag, 0x82, length >> 8, length & 0xFF)) + content
+    return encode_head(tag, length) + content
+
+
+def encode_head(tag: int, length: int) -> bytes:
+    """Tag and length alone, for content too large to be copied once more."""
+    if length < 0x80:
+        return bytes((tag, length))
     octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(octets))) + octets + content
+    return bytes((tag, 0x80 | len(octets))) + octets
+
+
+def encode_integer(value: int) -> bytes:
+    """INTEGER of a number that is not negative, tag included."""
+    # One bit more than the number has, for the sign.
+    return encode(INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big"))
+
+
+def integer_octets(unsigned: bytes) -> bytes:
+    """Content of the INTEGER of a big-endian number of any width, such as a serial."""
+    shortest = unsigned.lstrip(b"\x00")
+    return shortest if shortest and shortest[0] < 0x80 else b"\x00" + shortest
+
+
+def read_unsigned(content: bytes) -> int:
+    """The number of an INTEGER's content octets.
+
+    Raises:
+        DerError: negative, empty or not minimal.
+    """
+    if not content or content[0] & 0x80:
+        raise DerError("INTEGER is empty or negative")
+    if len(content) > 1 and content[0] == 0 and content[1] < 0x80:
+        raise DerError("INTEGER not minimal")
+    return int.from_bytes(content, "big")
 
 
 def encode_set(tag: int, *parts: bytes) -> bytes:

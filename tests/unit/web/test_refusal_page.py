@@ -12,9 +12,11 @@ from certctl.domain import errors
 from certctl.domain.errors import (
     AuthenticationFailure,
     Conflict,
+    CrlRefused,
     Failure,
     LeaseLost,
     NotFound,
+    OcspRefused,
     TrustRefused,
     Unavailable,
 )
@@ -26,8 +28,9 @@ from certctl.web.refusal_page import page, samples
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "reference" / "refusals.md"
 PROFILE = EstProfile(path_id="corp", issuer_id="iss-local")
-# What only operators and jobs meet, and what only stands above others.
-NOT_FOR_DEVICES = {Conflict, LeaseLost, NotFound, TrustRefused}
+# What only operators and jobs meet, or is answered in OCSP's own form; and what only stands
+# above others.
+NOT_FOR_DEVICES = {Conflict, CrlRefused, LeaseLost, NotFound, OcspRefused, TrustRefused}
 BASES = {Failure, AuthenticationFailure, Unavailable}
 
 

@@ -15,11 +15,11 @@ from certctl.wire.certificate import (
     EMPTY_NAME,
     CertificateTemplate,
     encode_serial,
-    encode_time,
     extension,
     key_identifier,
 )
 from certctl.wire.der import DerError
+from certctl.wire.times import encode_time
 
 ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 SPKI = (

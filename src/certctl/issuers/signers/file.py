@@ -107,7 +107,15 @@ def load_key(path: Path, passphrase: bytes | None) -> PrivateKey:
         KeyFileRefused: missing, open to others, not to be decrypted with this
             passphrase, encrypted and no passphrase given, or no supported key.
     """
-    data = _read_private(path)
+    return open_key(path, read_private(path), passphrase)
+
+
+def open_key(path: Path, data: bytes, passphrase: bytes | None) -> PrivateKey:
+    """The private key in ``data``, the content of ``path``; other PEM blocks do not matter.
+
+    Raises:
+        KeyFileRefused: as ``load_key``.
+    """
     load = load_pem_private_key if b"-----BEGIN" in data else load_der_private_key
     try:
         key = load(data, passphrase)
@@ -146,12 +154,21 @@ def write_key(
         FileExistsError: there is such a file, and it was not to be replaced.
         OSError: the disk is full, read-only …
     """
+    write_file(path, key_pem(key, passphrase), mode=0o600, replace=replace)
+
+
+def key_pem(key: PrivateKey, passphrase: bytes | None) -> bytes:
+    """PKCS#8 PEM of a key, encrypted unless the passphrase is None."""
     encryption = NoEncryption() if passphrase is None else BestAvailableEncryption(passphrase)
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
-    write_file(path, pem, mode=0o600, replace=replace)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
 
 
-def _read_private(path: Path) -> bytes:
+def read_private(path: Path) -> bytes:
+    """The content of a file that only its owner can reach.
+
+    Raises:
+        KeyFileRefused: missing, open to others, too long, or not a file.
+    """
     try:
         # Not blocking: a FIFO of that name must not hang the start.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
