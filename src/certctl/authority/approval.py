@@ -6,6 +6,7 @@ changed certificate profile makes it another request. One approval is one certif
 
 from __future__ import annotations
 
+from certctl.authority.events import event_of_order
 from certctl.authority.facts import Facts
 from certctl.authority.issue import Checked
 from certctl.domain.approval import (
@@ -15,7 +16,7 @@ from certctl.domain.approval import (
     RequestStatus,
     WaitingRequest,
 )
-from certctl.domain.audit import AuditAction, AuditEvent, Outcome
+from certctl.domain.audit import AuditAction, AuditEvent
 from certctl.domain.errors import Denied, Pending, StoreUnavailable
 from certctl.domain.ids import NewId
 
@@ -77,22 +78,12 @@ def begin(checked: Checked, facts: Facts, new_id: NewId) -> tuple[WaitingRequest
 
 
 def _pending_event(checked: Checked, request: WaitingRequest) -> AuditEvent:
-    order = checked.order
-    return AuditEvent(
-        time_us=request.created_us,
-        actor=f"est-client:{order.principal}",
-        actor_type="est-client",
-        action=AuditAction.REQUEST_PENDING,
-        outcome=Outcome.SUCCESS,
-        profile=order.profile,
+    return event_of_order(
+        checked.order,
+        AuditAction.REQUEST_PENDING,
+        now_us=request.created_us,
         resource_type="request",
         resource_id=request.id,
-        source_address=order.source_address,
-        request_id=order.request_id,
-        auth_mode=order.auth_mode.value,
-        client_certificate_subject=order.credential_subject,
-        client_certificate_serial=order.credential_serial,
-        tls_version=order.tls_version,
         details={
             "reason": Pending.reason,
             "subject": request.subject,
@@ -100,5 +91,4 @@ def _pending_event(checked: Checked, request: WaitingRequest) -> AuditEvent:
             "certificate_profile": request.certificate_profile,
             "approvals_needed": request.approvals_needed,
         },
-        tenant=order.tenant,
     )

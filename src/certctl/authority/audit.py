@@ -8,6 +8,7 @@ change, removal, insertion or reordering shows when the chain is walked again.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import msgspec
 
@@ -30,7 +31,7 @@ class Chain:
         self._seq = last.seq if last else 0
         self._digest = last.digest if last else GENESIS
 
-    def extend(self, events: list[AuditEvent], new_id: NewId) -> list[RecordedEvent]:
+    def extend(self, events: Sequence[AuditEvent], new_id: NewId) -> list[RecordedEvent]:
         """Give events their place. Nothing is kept until ``advance``."""
         recorded = []
         seq, previous = self._seq, self._digest

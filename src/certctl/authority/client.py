@@ -13,12 +13,10 @@ import socket
 from collections.abc import Callable
 from typing import Any, cast
 
-from certctl.authority.commands import Command, CommandResult
 from certctl.authority.messages import (
     AttemptReply,
     AttemptRequest,
     CommandReply,
-    CommandRequest,
     FailureReply,
     FrameError,
     FrameReader,
@@ -31,7 +29,7 @@ from certctl.authority.messages import (
     failure_of,
 )
 from certctl.domain.audit import AuditEvent, Counter
-from certctl.domain.errors import StoreUnavailable
+from certctl.domain.errors import InternalError, StoreUnavailable
 from certctl.domain.order import Issued, Order
 from certctl.domain.ports import WrongAttempt
 
@@ -96,22 +94,13 @@ class AuthorityClient:
         """See ``ports.Authority.judge_attempt``."""
         await self._ask(AttemptRequest(self._new_request(), source, wrong))
 
-    async def execute(self, command: Command) -> CommandResult:
-        """Have the authority carry out a command; durable on return.
-
-        Raises:
-            Failure: it was refused, or the authority is away.
-        """
-        request_id = self._new_request()
-        return cast("CommandResult", await self._ask(CommandRequest(request_id, command)))
-
     def _new_request(self) -> int:
         if self._socket is None:
             raise StoreUnavailable("authority")
         self._next_id += 1
         return self._next_id
 
-    async def _ask(self, request: IssueRequest | CommandRequest | AttemptRequest) -> object:
+    async def _ask(self, request: IssueRequest | AttemptRequest) -> object:
         answer: asyncio.Future[object] = self._loop.create_future()
         self._waiting[request.id] = (answer, self._loop.time() + self._answer_seconds)
         if self._sweep is None:
@@ -202,10 +191,11 @@ class AuthorityClient:
                     answer.set_exception(failure_of(reply))
                 case IssueReply():
                     answer.set_result(reply.issued)
-                case CommandReply():
-                    answer.set_result(reply.result)
                 case AttemptReply():
                     answer.set_result(None)
+                case CommandReply():
+                    # Workers give no commands (``authority.caller`` does): ids are mixed up.
+                    answer.set_exception(InternalError())
 
     def _give_up(self) -> None:
         """One timer for all orders: a timer for each would be paid with every request."""

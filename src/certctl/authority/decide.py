@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from certctl.authority.commands import ApproveRequest, DenyRequest, RequestDecided
 from certctl.authority.done import Done
+from certctl.authority.events import event_by
 from certctl.domain.approval import Decided, Decision, RequestStatus, WaitingRequest
-from certctl.domain.audit import AuditAction, AuditEvent, Outcome
+from certctl.domain.audit import AuditAction
 from certctl.domain.errors import Conflict, NotFound
 from certctl.domain.ports import Transaction
 
@@ -30,15 +31,7 @@ def approve(command: ApproveRequest, transaction: Transaction, now_us: int) -> D
             f"{command.actor} has approved request {request.id} already;"
             f" it needs {request.approvals_needed} different people"
         )
-    transaction.record_decision(
-        Decision(
-            request_id=request.id,
-            actor=command.actor,
-            approved=True,
-            reason=command.reason,
-            decided_us=now_us,
-        )
-    )
+    transaction.record_decision(_decision(command, now_us))
     approvals = len(before) + 1
     enough = approvals >= request.approvals_needed
     status = RequestStatus.APPROVED if enough else RequestStatus.WAITING
@@ -57,15 +50,7 @@ def deny(command: DenyRequest, transaction: Transaction, now_us: int) -> Done:
     request = _open(command.request_id, transaction, now_us)
     if request.status not in (RequestStatus.WAITING, RequestStatus.APPROVED):
         raise Conflict(f"request {request.id} is {request.status} already")
-    transaction.record_decision(
-        Decision(
-            request_id=request.id,
-            actor=command.actor,
-            approved=False,
-            reason=command.reason,
-            decided_us=now_us,
-        )
-    )
+    transaction.record_decision(_decision(command, now_us))
     transaction.settle_request(request.id, RequestStatus.DENIED, note=command.reason)
     approvals = sum(each.approved for each in transaction.decisions(request.id))
     return _done(request, command, RequestStatus.DENIED, approvals, now_us)
@@ -80,6 +65,16 @@ def _open(request_id: str, transaction: Transaction, now_us: int) -> WaitingRequ
     return request
 
 
+def _decision(command: ApproveRequest | DenyRequest, now_us: int) -> Decision:
+    return Decision(
+        request_id=command.request_id,
+        actor=command.actor,
+        approved=isinstance(command, ApproveRequest),
+        reason=command.reason,
+        decided_us=now_us,
+    )
+
+
 def _done(
     request: WaitingRequest,
     command: ApproveRequest | DenyRequest,
@@ -88,12 +83,10 @@ def _done(
     now_us: int,
 ) -> Done:
     denied = status is RequestStatus.DENIED
-    event = AuditEvent(
-        time_us=now_us,
-        actor=command.actor,
-        actor_type=command.actor.partition(":")[0],
-        action=AuditAction.REQUEST_DENIED if denied else AuditAction.REQUEST_APPROVED,
-        outcome=Outcome.SUCCESS,
+    event = event_by(
+        command.actor,
+        AuditAction.REQUEST_DENIED if denied else AuditAction.REQUEST_APPROVED,
+        now_us=now_us,
         profile=request.profile,
         resource_type="request",
         resource_id=request.id,

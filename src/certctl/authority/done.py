@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from certctl.authority.commands import CommandResult
-from certctl.domain.audit import AuditEvent, Counter
+from certctl.domain.audit import AuditEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """``counts`` are by (profile, counter); ``after`` runs once all of it is durable."""
+    """``after`` runs once all of it is durable."""
 
     result: CommandResult
     events: tuple[AuditEvent, ...] = ()
-    counts: Mapping[tuple[str, Counter], int] = field(default_factory=dict)
     after: Callable[[], None] | None = None

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
+from certctl.authority.events import event_of_order
 from certctl.authority.facts import Facts
 from certctl.authority.key_rules import check_key_on_record, key_of
-from certctl.domain.audit import AuditAction, AuditEvent, Counter, Outcome
+from certctl.domain.audit import AuditAction, AuditEvent, Counter
 from certctl.domain.certificates import (
     CertificateRecord,
     CertificateSource,
@@ -286,23 +287,13 @@ def _event(
         details["via"] = order.via
     if order.registration_authority:
         details["registration_authority"] = order.credential_subject
-    event = AuditEvent(
-        time_us=now_us,
-        actor=f"est-client:{order.principal}",
-        actor_type="est-client",
-        action=action,
-        outcome=Outcome.SUCCESS,
-        profile=order.profile,
+    event = event_of_order(
+        order,
+        action,
+        now_us=now_us,
         resource_type="certificate",
         resource_id=certificate_id,
-        source_address=order.source_address,
-        request_id=order.request_id,
-        auth_mode=order.auth_mode.value,
-        client_certificate_subject=order.credential_subject,
-        client_certificate_serial=order.credential_serial,
-        tls_version=order.tls_version,
         details=details,
-        tenant=order.tenant,
     )
     return event, counter
 

@@ -12,7 +12,8 @@ from certctl.authority.commands import (
     PutCertificateProfile,
 )
 from certctl.authority.done import Done
-from certctl.domain.audit import AuditAction, AuditEvent, Outcome
+from certctl.authority.events import event_by
+from certctl.domain.audit import AuditAction
 from certctl.domain.certificate_profiles import StoredProfile
 from certctl.domain.errors import Conflict, NotFound
 from certctl.domain.ports import Transaction
@@ -94,13 +95,10 @@ def _require_version(profile_id: str, before: StoredProfile | None, expected: in
 
 
 def _done(profile_id: str, version: int, change: str, *, actor: str, now_us: int) -> Done:
-    event = AuditEvent(
-        time_us=now_us,
-        actor=actor,
-        actor_type=actor.partition(":")[0],
-        action=AuditAction.CONFIG_CHANGED,
-        outcome=Outcome.SUCCESS,
-        profile="",
+    event = event_by(
+        actor,
+        AuditAction.CONFIG_CHANGED,
+        now_us=now_us,
         resource_type="certificate_profile",
         resource_id=profile_id,
         details={"change": change, "version": version},

@@ -11,7 +11,8 @@ from functools import partial
 
 from certctl.authority.commands import SYSTEM, ReloadTrust, TrustReloaded
 from certctl.authority.done import Done
-from certctl.domain.audit import AuditAction, AuditEvent, Outcome
+from certctl.authority.events import event_by
+from certctl.domain.audit import AuditAction, AuditEvent
 from certctl.domain.errors import TrustRefused
 from certctl.domain.ports import TrustBundles
 from certctl.domain.trust_change import TrustChange
@@ -42,12 +43,10 @@ def reload_trust(command: ReloadTrust, bundles: TrustBundles | None, now_us: int
 
 
 def _event(command: ReloadTrust, change: TrustChange, now_us: int) -> AuditEvent:
-    return AuditEvent(
-        time_us=now_us,
-        actor=command.actor,
-        actor_type=command.actor.partition(":")[0],
-        action=AuditAction.TRUST_ANCHOR_RELOADED,
-        outcome=Outcome.SUCCESS,
+    return event_by(
+        command.actor,
+        AuditAction.TRUST_ANCHOR_RELOADED,
+        now_us=now_us,
         profile=change.path_id,
         resource_type="trust_bundle",
         resource_id=change.path_id,

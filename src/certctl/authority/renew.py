@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from certctl.authority.events import device_name
 from certctl.authority.facts import Facts, needs_renewed
 from certctl.authority.revoke import revoked_event
 from certctl.domain.audit import AuditEvent
@@ -41,9 +42,7 @@ def supersede(order: Order, facts: Facts) -> tuple[str, AuditEvent] | None:
     if record is None or record.status is not CertificateStatus.VALID:
         return None
     reason = RevocationReason.SUPERSEDED
-    event = revoked_event(
-        record, reason=reason, actor=f"est-client:{order.principal}", now_us=facts.now_us
-    )
+    event = revoked_event(record, reason=reason, actor=device_name(order), now_us=facts.now_us)
     # What comes later in this batch must find it revoked.
     facts.renewed[record.id] = replace(
         record,

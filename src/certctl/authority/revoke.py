@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from certctl.authority.commands import RevocationDone, RevokeCertificate
 from certctl.authority.done import Done
-from certctl.domain.audit import AuditAction, AuditEvent, Outcome
+from certctl.authority.events import event_by
+from certctl.domain.audit import AuditAction, AuditEvent
 from certctl.domain.certificates import CertificateRecord
 from certctl.domain.errors import NotFound
 from certctl.domain.ports import Transaction
@@ -47,12 +48,10 @@ def revoked_event(
     record: CertificateRecord, *, reason: RevocationReason, actor: str, now_us: int
 ) -> AuditEvent:
     """The event of one certificate's revocation."""
-    return AuditEvent(
-        time_us=now_us,
-        actor=actor,
-        actor_type=actor.partition(":")[0],
-        action=AuditAction.CERTIFICATE_REVOKED,
-        outcome=Outcome.SUCCESS,
+    return event_by(
+        actor,
+        AuditAction.CERTIFICATE_REVOKED,
+        now_us=now_us,
         profile=record.profile,
         resource_type="certificate",
         resource_id=record.id,

@@ -9,7 +9,7 @@ so that one request's trouble is not its neighbours'.
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -149,11 +149,7 @@ class AuthorityService:
     def _execute(self, command: Command) -> CommandResult:
         with self._store.transaction() as transaction:
             done = carry_out(command, transaction, self._powers, self._clock())
-            recorded = self._chain.extend(list(done.events), self._new_id)
-            if recorded:
-                transaction.append_events(recorded)
-            if done.counts:
-                transaction.add_counts(self._node, done.counts)
+            recorded = self._put(done.events, {}, transaction)
         self._chain.advance(recorded)
         if done.after is not None:
             done.after()
@@ -165,11 +161,7 @@ class AuthorityService:
             sources = read_sources(addresses, transaction, self._lockout, self._clock())
             judged = judge(attempts, sources)
             sources.keep(transaction)
-            recorded = self._chain.extend(judged.events, self._new_id)
-            if recorded:
-                transaction.append_events(recorded)
-            if judged.counts:
-                transaction.add_counts(self._node, judged.counts)
+            recorded = self._put(judged.events, judged.counts, transaction)
         self._chain.advance(recorded)
         return [*judged.outcomes]
 
@@ -346,9 +338,18 @@ class AuthorityService:
             transaction.record_limit_hits(turn.hits)
             oldest_us = turn.fulfilled[0].record.issued_us - WINDOW_US
             transaction.forget_limits(oldest_us, len(turn.hits) + FORGOTTEN_MORE)
-        recorded = self._chain.extend(turn.events, self._new_id)
+        return self._put(turn.events, turn.counts, transaction)
+
+    def _put(
+        self,
+        events: Sequence[AuditEvent],
+        counts: Mapping[tuple[str, Counter], int],
+        transaction: Transaction,
+    ) -> list[RecordedEvent]:
+        """Write events with their place in the chain; advance it once they are committed."""
+        recorded = self._chain.extend(events, self._new_id)
         if recorded:
             transaction.append_events(recorded)
-        if turn.counts:
-            transaction.add_counts(self._node, turn.counts)
+        if counts:
+            transaction.add_counts(self._node, counts)
         return recorded

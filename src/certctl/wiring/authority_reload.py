@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from certctl.authority.commands import SYSTEM, ReloadTrust
+from certctl.authority.events import event_by
 from certctl.authority.service import AuthorityService
-from certctl.domain.audit import AuditAction, AuditEvent, Outcome
+from certctl.domain.audit import AuditAction, AuditEvent
 from certctl.domain.certificate_profiles import CertificateProfiles
 from certctl.domain.clock import Clock
 from certctl.domain.errors import Failure, TrustRefused
@@ -74,13 +75,10 @@ class AuthorityReload:
 
 
 def _rules_changed(changed: Sequence[str], now_us: int) -> AuditEvent:
-    return AuditEvent(
-        time_us=now_us,
-        actor=SYSTEM,
-        actor_type=SYSTEM,
-        action=AuditAction.CONFIG_CHANGED,
-        outcome=Outcome.SUCCESS,
-        profile="",
+    return event_by(
+        SYSTEM,
+        AuditAction.CONFIG_CHANGED,
+        now_us=now_us,
         resource_type="certificate_profiles",
         details={"changed": list(changed)},
     )

@@ -15,7 +15,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from certctl.domain.audit import AuditAction, AuditEvent, Outcome
+from certctl.authority.commands import SYSTEM
+from certctl.authority.events import event_by
+from certctl.domain.audit import AuditAction, AuditEvent
 from certctl.domain.certificates import CertificateRecord, CertificateSource
 from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.domain.ids import NewId
@@ -78,13 +80,10 @@ def issue(
     signed = ca.issue_server_certificate(names, spki, now_us=now_us, days=LIFETIME_DAYS)
     certificate = x509.load_der_x509_certificate(signed.der)
     record = _record(certificate, signed, ca, now_us=now_us, certificate_id=new_id())
-    event = AuditEvent(
-        time_us=now_us,
-        actor="system",
-        actor_type="system",
-        action=AuditAction.CONFIG_CHANGED,
-        outcome=Outcome.SUCCESS,
-        profile="",
+    event = event_by(
+        SYSTEM,
+        AuditAction.CONFIG_CHANGED,
+        now_us=now_us,
         resource_type="certificate",
         resource_id=record.id,
         details={
