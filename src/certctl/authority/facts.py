@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from certctl.authority.key_rules import key_of
 from certctl.authority.lockout import Sources, read_sources
@@ -102,5 +103,11 @@ def limit_key_of(order: Order) -> bytes:
     Raises:
         RequestMalformed: the names are none.
     """
-    sans = decode_general_names(order.san_der) if order.san_der else ()
-    return limit_key(order.profile, decode_name(order.subject_der), sans, order.source_address)
+    return _limit_key(order.profile, order.subject_der, order.san_der, order.source_address)
+
+
+# A batch asks for all its orders, then each order for itself: the names are read once.
+@lru_cache(maxsize=1_024)
+def _limit_key(profile: str, subject_der: bytes, san_der: bytes, source: str) -> bytes:
+    sans = decode_general_names(san_der) if san_der else ()
+    return limit_key(profile, decode_name(subject_der), sans, source)
