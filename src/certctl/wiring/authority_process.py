@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import signal
 import socket
-from functools import partial
 from pathlib import Path
 
 from certctl.authority.audit import Chain
@@ -15,7 +14,7 @@ from certctl.authority.server import AuthorityServer
 from certctl.authority.service import AuthorityService
 from certctl.domain.clock import Clock
 from certctl.domain.errors import IssuerUnavailable, StoreUnavailable
-from certctl.domain.ids import NewId, sortable_id
+from certctl.domain.ids import NewId
 from certctl.domain.policy import LintMode
 from certctl.issuers.ca_checks import CARefused
 from certctl.issuers.lint import lint_certificate, lints
@@ -39,6 +38,7 @@ from certctl.wiring.certificate_profiles import (
     require_named,
     usable,
 )
+from certctl.wiring.ids import new_ids
 from certctl.wiring.issuers import (
     RecordsLost,
     ca_certificate_file,
@@ -71,7 +71,7 @@ def run(
             lints()
         issuers = open_issuers(settings, store, now_us=clock())
         audit_key = open_audit_key(settings.server.data_dir)
-        new_id = partial(_new_id, clock)
+        new_id = new_ids(clock)
         keeper = _ServerCertificate(settings, store, issuers, new_id=new_id)
         if keeper.renew_if_due(clock()):
             log.info("server_certificate_issued")
@@ -142,10 +142,6 @@ def run(
 def first_ca_file(settings: Settings) -> Path:
     """Where the first issuer's CA certificate is kept once the authority is ready."""
     return ca_certificate_file(settings.issuers[0], settings.server.data_dir)
-
-
-def _new_id(clock: Clock) -> str:
-    return sortable_id(clock(), secrets.token_bytes)
 
 
 class _ServerCertificate:

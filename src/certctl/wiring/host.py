@@ -11,7 +11,6 @@ import os
 import pwd
 import secrets
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,7 +23,6 @@ from certctl.authority.service import AuthorityService
 from certctl.domain.certificate_profiles import CertificateProfiles
 from certctl.domain.clock import Clock
 from certctl.domain.errors import Failure
-from certctl.domain.ids import sortable_id
 from certctl.settings.certificate_profiles import (
     CertificateProfilesRefused,
     load_certificate_profiles,
@@ -34,6 +32,7 @@ from certctl.store import SqlRecords, open_records, open_writable
 from certctl.wiring import sockets
 from certctl.wiring.certificate_profiles import named_by
 from certctl.wiring.clock import system_clock
+from certctl.wiring.ids import new_ids
 
 Answer = TypeVar("Answer", bound=CommandResult)
 
@@ -110,7 +109,7 @@ def _in_process(settings: Settings, command: Command, clock: Clock) -> CommandRe
             IssuingRules({}, {}),
             node=store.node,
             clock=clock,
-            new_id=partial(_new_id, clock),
+            new_id=new_ids(clock),
             on_fault=_tell,
             powers=Powers(named_by=lambda: _named_by(settings)),
         )
@@ -130,10 +129,6 @@ def _named_by(settings: Settings) -> NamedBy:
     except CertificateProfilesRefused:
         files = {}
     return named_by(settings, CertificateProfiles(files=files))
-
-
-def _new_id(clock: Clock) -> str:
-    return sortable_id(clock(), secrets.token_bytes)
 
 
 def _tell(fault: BaseException) -> None:

@@ -192,6 +192,7 @@ class _Worker:
             if each.enrollment_password is not None:
                 password = each.enrollment_password.reveal()
                 passwords[each.profile.path_id] = PasswordDigest.of(password, key)
+        chains = self._ca_chains()
         ports = Ports(
             authority=authority,
             records=self._records,
@@ -200,12 +201,15 @@ class _Worker:
             certificate_profiles=self._certificate_profiles,
             clock=self._clock,
             device_states=self._hooks,
-            registration_authorities=self._registration_authorities(),
+            registration_authorities=self._registration_authorities(chains),
             lockout=settings.est.lockout,
         )
         est = EstApp(
             build_routes(profiles, settings.est.root_profile),
-            self._published(),
+            {
+                path_id: Published(cacerts=certs_only(chain), chain=chain)
+                for path_id, chain in chains.items()
+            },
             ports,
             proxies=ProxyGate(
                 settings.server.trusted_proxies,
@@ -218,34 +222,28 @@ class _Worker:
         )
         return App(est, lambda: {"authority": authority.connected})
 
-    def _registration_authorities(self) -> dict[str, RegistrationAuthorities]:
+    def _ca_chains(self) -> dict[str, tuple[bytes, ...]]:
+        """By path ID: the certificates of its CA (DER), the signing one first."""
         settings = self._settings
         files = {
             issuer.id: ca_certificate_file(issuer, settings.server.data_dir)
             for issuer in settings.issuers
         }
         return {
-            each.profile.path_id: RegistrationAuthorities(
-                read_chain(each.ra_certificates_path), read_chain(files[each.profile.issuer_id])[0]
-            )
+            each.profile.path_id: read_chain(files[each.profile.issuer_id])
             for each in settings.est.profiles
-            if each.ra_certificates_path is not None
         }
 
-    def _published(self) -> dict[str, Published]:
-        settings = self._settings
-        files = {
-            issuer.id: ca_certificate_file(issuer, settings.server.data_dir)
-            for issuer in settings.issuers
-        }
-        published = {}
-        for each in settings.est.profiles:
-            chain = read_chain(files[each.profile.issuer_id])
-            published[each.profile.path_id] = Published(
-                cacerts=certs_only(chain),
-                chain=chain,
+    def _registration_authorities(
+        self, chains: Mapping[str, tuple[bytes, ...]]
+    ) -> dict[str, RegistrationAuthorities]:
+        return {
+            each.profile.path_id: RegistrationAuthorities(
+                read_chain(each.ra_certificates_path), chains[each.profile.path_id][0]
             )
-        return published
+            for each in self._settings.est.profiles
+            if each.ra_certificates_path is not None
+        }
 
     def _tls_context(self, oldest: Oldest) -> SSL.Context:
         server = self._settings.server
