@@ -12,6 +12,7 @@ import typer
 from certctl.cli.certificates import EXIT_FAILED, EXIT_NOT_FOUND, EXIT_USAGE
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.domain.approval import MAX_REASON, RequestStatus, WaitingRequest
+from certctl.domain.plain_text import escaped
 
 if TYPE_CHECKING:
     from certctl.authority.commands import ApproveRequest, DenyRequest
@@ -97,11 +98,11 @@ def show(request_id: RequestId, *, config: ConfigFile = None) -> None:
     if request.certificate_id:
         lines["certificate"] = request.certificate_id
     for name, value in lines.items():
-        print(f"{name + ':':21}{_plain(value)}")
+        print(f"{name + ':':21}{escaped(value)}")
     for each in said:
         verdict = "approved" if each.approved else "denied"
-        reason = f": {_plain(each.reason)}" if each.reason else ""
-        print(f"{_time(each.decided_us)}  {verdict} by {_plain(each.actor)}{reason}")
+        reason = f": {escaped(each.reason)}" if each.reason else ""
+        print(f"{_time(each.decided_us)}  {verdict} by {escaped(each.actor)}{reason}")
     print(_pem(request.csr_der))
 
 
@@ -164,7 +165,7 @@ def _decide(settings: Settings, command: ApproveRequest | DenyRequest) -> None:
         print(f"certctl-server: {failure}", file=sys.stderr)
         raise typer.Exit(EXIT_FAILED) from failure
     count = f"{decided.approvals} of {decided.approvals_needed} approvals"
-    print(f"{decided.request_id}  {_plain(decided.subject)}  {decided.status.value}, {count}")
+    print(f"{decided.request_id}  {escaped(decided.subject)}  {decided.status.value}, {count}")
 
 
 def _from_records(settings: Settings, read: Callable[[Records], T]) -> T:
@@ -200,7 +201,7 @@ def _row(request: WaitingRequest, now_us: int) -> tuple[str, ...]:
         _time(request.created_us),
         request.profile or "(legacy root)",
         request.operation,
-        _plain(request.subject or ", ".join(request.sans)),
+        escaped(request.subject or ", ".join(request.sans)),
         request.source_address,
     )
 
@@ -214,11 +215,6 @@ def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in (head, *rows):
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         print("  ".join(cells).rstrip())
-
-
-def _plain(text: str) -> str:
-    """What a device wrote, safe on a terminal."""
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
 def _time(time_us: int) -> str:

@@ -70,6 +70,11 @@ def shown(text: str) -> str:
     """A value from outside for a line of text: ASCII-escaped where unsafe, and cut."""
     if len(text) > MAX_SHOWN:
         text = text[:MAX_SHOWN] + "…"
+    return escaped(text)
+
+
+def escaped(text: str) -> str:
+    """All of a value from outside, ASCII-escaped where unsafe."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else _escape(c) for c in text)

@@ -29,6 +29,7 @@ from certctl.domain.errors import (
     Unavailable,
     WrongPassword,
 )
+from certctl.domain.plain_text import shown
 from certctl.domain.profiles import EstProfile, Operation
 from certctl.web.answers import Answer, Headers
 
@@ -36,8 +37,6 @@ TEXT = (b"Content-Type", b"text/plain; charset=utf-8")
 JSON = (b"Content-Type", b"application/problem+json")
 BASIC_CHALLENGE = (b"WWW-Authenticate", b'Basic realm="est-enrollment"')
 CERTIFICATE_CHALLENGE = (b"WWW-Authenticate", b'ClientCertificate realm="est-enrollment"')
-
-MAX_VALUE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,12 +169,6 @@ def wrong_method(allowed: str) -> Problem:
         mend="GET cacerts and csrattrs, POST everything else.",
         headers=((b"Allow", allowed.encode()),),
     )
-
-
-def shown(text: str) -> str:
-    """A value from outside, safe in a line of text: escaped and cut."""
-    printable = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[:MAX_VALUE])
-    return printable + ("…" if len(text) > MAX_VALUE else "")
 
 
 def _retry_after(seconds: int) -> tuple[bytes, bytes]:
