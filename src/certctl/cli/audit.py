@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from certctl.cli.configuration import EXIT_USAGE, ConfigFile, settings_or_exit
+from certctl.cli.configuration import ConfigFile, settings_or_exit
+from certctl.cli.ending import (
+    EXIT_FAILED,
+    EXIT_FINDINGS,
+    EXIT_USAGE,
+    complain,
+    from_records,
+    stop,
+)
+from certctl.cli.text import utc
 
-EXIT_FAILED = 1
-EXIT_FINDINGS = 8
+if TYPE_CHECKING:
+    from certctl.store import SqlRecords
 
 audit = typer.Typer(name="audit", help="Verify and export the audit trail.", no_args_is_help=True)
 
@@ -46,14 +54,11 @@ def verify(
 
     Example: certctl-server audit verify --export trail.jsonl --key audit.pub
     """
-    # Loads the database and the cryptography.
-    from certctl.authority import verify as proof  # noqa: PLC0415
-    from certctl.store import StoreError  # noqa: PLC0415
-    from certctl.wiring import audit_key, audit_trail, host  # noqa: PLC0415
+    from certctl.authority import verify as proof  # noqa: PLC0415 - loads the cryptography
+    from certctl.wiring import audit_key, audit_trail  # noqa: PLC0415 - loads the database
 
     if export is not None and key is None:
-        print("certctl-server: --export needs --key: whose seals shall count?", file=sys.stderr)
-        raise typer.Exit(EXIT_USAGE)
+        stop("--export needs --key: whose seals shall count?", EXIT_USAGE)
     try:
         if export is not None and key is not None:
             keys = audit_key.read_public_keys(key)
@@ -65,25 +70,24 @@ def verify(
             keys = audit_key.read_public_keys(
                 key or settings.server.data_dir / audit_key.PUBLIC_FILE
             )
-            records = host.records(settings)
             outside = audit_trail.kept_checkpoints(kept) if kept else []
-            done = proof.verify(
-                audit_trail.stored_checkpoints(records),
-                audit_trail.stored_events(records),
-                keys=keys,
-                kept=outside,
+            done = from_records(
+                settings,
+                lambda records: proof.verify(
+                    audit_trail.stored_checkpoints(records),
+                    audit_trail.stored_events(records),
+                    keys=keys,
+                    kept=outside,
+                ),
             )
-            records.close()
     except proof.Broken as broken:
-        print(f"BROKEN  {broken}", file=sys.stderr)
+        complain(f"BROKEN  {broken}")
         raise typer.Exit(EXIT_FINDINGS) from broken
-    except (StoreError, OSError, ValueError) as refused:
-        print(f"certctl-server: {refused}", file=sys.stderr)
-        raise typer.Exit(EXIT_FAILED) from refused
+    except (OSError, ValueError) as refused:
+        stop(str(refused), EXIT_FAILED)
     print(f"whole   {done.events} events, {done.checkpoints} checkpoints")
     if done.last is not None:
-        when = datetime.fromtimestamp(done.last.made_us // 1_000_000, UTC)
-        print(f"        last seal: number {done.last.number}, {when:%Y-%m-%d %H:%M:%S}Z,")
+        print(f"        last seal: number {done.last.number}, {utc(done.last.made_us)}Z,")
         print(f"        by key {done.last.key_id}; {done.unsealed} events came after it")
 
 
@@ -99,22 +103,22 @@ def export(
     """
     settings = settings_or_exit(config)
     from certctl.authority.verify import Broken  # noqa: PLC0415 - loads the cryptography
-    from certctl.store import StoreError  # noqa: PLC0415 - loads the database
-    from certctl.wiring import audit_trail, host  # noqa: PLC0415 - loads the database
+    from certctl.wiring import audit_trail  # noqa: PLC0415 - loads the database
 
-    try:
-        records = host.records(settings)
-        if str(file) == "-":
-            audit_trail.export(records, sys.stdout.buffer)
-            return
+    to_screen = str(file) == "-"
+
+    def write(records: SqlRecords) -> tuple[int, int]:
+        if to_screen:
+            return audit_trail.export(records, sys.stdout.buffer)
         # Somebody's export is evidence: an old one is never overwritten.
         with file.open("xb") as written:
-            checkpoints, events = audit_trail.export(records, written)
-        records.close()
-    except FileExistsError as refused:
-        print(f"certctl-server: {file} is there already; choose another name.", file=sys.stderr)
-        raise typer.Exit(EXIT_FAILED) from refused
-    except (StoreError, Broken, OSError) as refused:
-        print(f"certctl-server: {refused}", file=sys.stderr)
-        raise typer.Exit(EXIT_FAILED) from refused
-    print(f"{file}: {events} events, {checkpoints} checkpoints")
+            return audit_trail.export(records, written)
+
+    try:
+        checkpoints, events = from_records(settings, write)
+    except FileExistsError:
+        stop(f"{file} is there already; choose another name.", EXIT_FAILED)
+    except (Broken, OSError) as refused:
+        stop(str(refused), EXIT_FAILED)
+    if not to_screen:
+        print(f"{file}: {events} events, {checkpoints} checkpoints")

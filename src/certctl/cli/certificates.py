@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from certctl.authority.commands import RevocationDone, RevokeCertificate
 from certctl.cli.configuration import ConfigFile, settings_or_exit
+from certctl.cli.ending import (
+    EXIT_FAILED,
+    EXIT_NOT_FOUND,
+    EXIT_USAGE,
+    command_done,
+    from_records,
+    stop,
+)
+from certctl.cli.text import utc
+from certctl.domain.errors import NotFound
 from certctl.domain.revocation import RevocationReason
 
 if TYPE_CHECKING:
     from certctl.domain.certificates import CertificateRecord
     from certctl.settings.schema import Settings
-
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-EXIT_NOT_FOUND = 3
 
 certificates = typer.Typer(
     name="certificates", help="Find and revoke certificates.", no_args_is_help=True
@@ -51,57 +56,40 @@ def revoke(
     Example: certctl-server certificates revoke 5f:3a:09 --reason keyCompromise
     """
     settings = settings_or_exit(config, check_files=False)
-    # Loads the database and the authority.
-    from certctl.authority.commands import RevocationDone, RevokeCertificate  # noqa: PLC0415
-    from certctl.domain.errors import Failure  # noqa: PLC0415
-    from certctl.store import StoreError  # noqa: PLC0415
-    from certctl.wiring import host  # noqa: PLC0415
+    record = _find(settings, _normal(serial), issuer)
+
+    def command(actor: str) -> RevokeCertificate:
+        return RevokeCertificate(certificate_id=record.id, reason=reason, actor=actor)
 
     try:
-        record = _find(settings, _normal(serial), issuer)
-        command = RevokeCertificate(certificate_id=record.id, reason=reason, actor=host.operator())
-        done = host.run_command(settings, command, RevocationDone).revocation
-    except (StoreError, Failure) as failure:
-        print(f"certctl-server: {failure}", file=sys.stderr)
-        raise typer.Exit(EXIT_FAILED) from failure
-    when = datetime.fromtimestamp(done.revoked_us // 1_000_000, UTC)
+        done = command_done(settings, command, RevocationDone).revocation
+    except NotFound as failure:
+        stop(str(failure), EXIT_FAILED)
     state = "was revoked already" if done.already else "revoked"
-    print(
-        f"{done.serial}  {record.subject}  {state}: {done.reason.value}, {when:%Y-%m-%d %H:%M:%S}Z"
-    )
+    print(f"{done.serial}  {record.subject}  {state}: {done.reason.value}, {utc(done.revoked_us)}Z")
 
 
 def _normal(serial: str) -> str:
     """Hex as records have it; people copy it with colons, spaces, 0x and capitals."""
     text = serial.replace(":", "").replace(" ", "").lower().removeprefix("0x")
     if not text or set(text) - set("0123456789abcdef"):
-        print(
-            f"certctl-server: {serial!r} is no serial number; give hexadecimal digits, as"
-            " openssl x509 -serial prints them.",
-            file=sys.stderr,
+        stop(
+            f"{serial!r} is no serial number; give hexadecimal digits, as openssl x509 -serial"
+            " prints them.",
+            EXIT_USAGE,
         )
-        raise typer.Exit(EXIT_USAGE)
     return text
 
 
 def _find(settings: Settings, serial: str, issuer: str | None) -> CertificateRecord:
-    from certctl.wiring import host  # noqa: PLC0415 - loads the database
-
-    records = host.records(settings)
-    try:
-        known = records.with_serial(serial)
-    finally:
-        records.close()
+    known = from_records(settings, lambda records: records.with_serial(serial))
     found = [each for each in known if issuer is None or each.issuer_id == issuer]
     if not found:
-        print(f"certctl-server: no certificate with serial {serial} is on record.", file=sys.stderr)
-        raise typer.Exit(EXIT_NOT_FOUND)
+        stop(f"no certificate with serial {serial} is on record.", EXIT_NOT_FOUND)
     if len(found) > 1:
         names = ", ".join(each.issuer_id for each in found)
-        print(
-            f"certctl-server: {len(found)} issuers gave serial {serial}: {names};"
-            " choose one with --issuer.",
-            file=sys.stderr,
+        stop(
+            f"{len(found)} issuers gave serial {serial}: {names}; choose one with --issuer.",
+            EXIT_USAGE,
         )
-        raise typer.Exit(EXIT_USAGE)
     return found[0]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from certctl.cli.ending import EXIT_USAGE, complain
 from certctl.settings import SettingsRefused, load_settings
 from certctl.settings.render import render_findings
 from certctl.settings.schema import Settings
-
-EXIT_USAGE = 2
 
 ConfigFile = Annotated[
     Path | None,
@@ -34,5 +32,5 @@ def settings_or_exit(config: Path | None, *, check_files: bool = True) -> Settin
     try:
         return load_settings(os.environ, config, check_files=check_files)
     except SettingsRefused as refused:
-        print(render_findings(refused.findings), file=sys.stderr)
+        complain(render_findings(refused.findings))
         raise typer.Exit(EXIT_USAGE) from refused

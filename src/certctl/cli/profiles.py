@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from certctl.cli.certificates import EXIT_FAILED, EXIT_NOT_FOUND, EXIT_USAGE
+from certctl.authority.commands import (
+    DeleteCertificateProfile,
+    ProfileChanged,
+    PutCertificateProfile,
+)
 from certctl.cli.configuration import ConfigFile, settings_or_exit
+from certctl.cli.ending import EXIT_NOT_FOUND, EXIT_USAGE, command_done, from_records, stop
+from certctl.domain.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from certctl.authority.commands import Command
     from certctl.domain.certificate_profiles import StoredProfile
     from certctl.settings.schema import Settings
 
@@ -62,8 +67,7 @@ def show(profile_id: ProfileId, *, config: ConfigFile = None) -> None:
         if row.id == profile_id:
             print(json.dumps(json.loads(row.document), indent=2))
             return
-    print(f"certctl-server: no certificate profile {profile_id} is written.", file=sys.stderr)
-    raise typer.Exit(EXIT_NOT_FOUND)
+    stop(f"no certificate profile {profile_id} is written.", EXIT_NOT_FOUND)
 
 
 @profiles.command()
@@ -79,14 +83,12 @@ def put(
     Example: certctl-server profiles put cp-iot-sensors.toml
     """
     settings = settings_or_exit(config)
-    from certctl.authority.commands import PutCertificateProfile  # noqa: PLC0415 - the authority
     from certctl.settings.certificate_profiles import (  # noqa: PLC0415
         CertificateProfilesRefused,
         document_of_file,
         profile_of_document,
     )
     from certctl.settings.render import render_findings  # noqa: PLC0415
-    from certctl.wiring import host  # noqa: PLC0415
 
     try:
         document = document_of_file(file)
@@ -94,10 +96,12 @@ def put(
     except CertificateProfilesRefused as refused:
         print(render_findings(refused.findings), file=sys.stderr, end="")
         raise typer.Exit(EXIT_USAGE) from refused
-    _send(
+    done = command_done(
         settings,
-        PutCertificateProfile(profile_id=file.stem, document=document, actor=host.operator()),
+        lambda actor: PutCertificateProfile(profile_id=file.stem, document=document, actor=actor),
+        ProfileChanged,
     )
+    print(f"{done.profile_id}  kept as version {done.version}")
 
 
 @profiles.command()
@@ -107,29 +111,15 @@ def delete(profile_id: ProfileId, *, config: ConfigFile = None) -> None:
     Example: certctl-server profiles delete cp-old
     """
     settings = settings_or_exit(config)
-    from certctl.authority.commands import DeleteCertificateProfile  # noqa: PLC0415 - as above
-    from certctl.wiring import host  # noqa: PLC0415
-
-    _send(settings, DeleteCertificateProfile(profile_id=profile_id, actor=host.operator()))
-
-
-def _send(settings: Settings, command: Command) -> None:
-    from certctl.authority.commands import ProfileChanged, PutCertificateProfile  # noqa: PLC0415
-    from certctl.domain.errors import Failure, NotFound  # noqa: PLC0415
-    from certctl.store import StoreError  # noqa: PLC0415
-    from certctl.wiring import host  # noqa: PLC0415
-
     try:
-        done = host.run_command(settings, command, answer=ProfileChanged)
+        done = command_done(
+            settings,
+            lambda actor: DeleteCertificateProfile(profile_id=profile_id, actor=actor),
+            ProfileChanged,
+        )
     except NotFound as failure:
-        print(f"certctl-server: there is no {failure}.", file=sys.stderr)
-        raise typer.Exit(EXIT_NOT_FOUND) from failure
-    except (StoreError, Failure) as failure:
-        print(f"certctl-server: {failure}", file=sys.stderr)
-        raise typer.Exit(EXIT_FAILED) from failure
-    kept = isinstance(command, PutCertificateProfile)
-    change = f"kept as version {done.version}" if kept else "deleted"
-    print(f"{done.profile_id}  {change}")
+        stop(f"there is no {failure}.", EXIT_NOT_FOUND)
+    print(f"{done.profile_id}  deleted")
 
 
 def _files(settings: Settings) -> Sequence[Path]:
@@ -138,16 +128,4 @@ def _files(settings: Settings) -> Sequence[Path]:
 
 
 def _stored(settings: Settings) -> Sequence[StoredProfile]:
-    from certctl.domain.errors import Failure  # noqa: PLC0415 - loads the database, as below
-    from certctl.store import StoreError  # noqa: PLC0415
-    from certctl.wiring import host  # noqa: PLC0415
-
-    try:
-        records = host.records(settings)
-        try:
-            return records.stored_profiles()
-        finally:
-            records.close()
-    except (StoreError, Failure) as failure:
-        print(f"certctl-server: {failure}", file=sys.stderr)
-        raise typer.Exit(EXIT_FAILED) from failure
+    return from_records(settings, lambda records: records.stored_profiles())

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from certctl.cli.certificates import EXIT_FAILED, EXIT_NOT_FOUND, EXIT_USAGE
+from certctl.authority.commands import ApproveRequest, DenyRequest, RequestDecided
 from certctl.cli.configuration import ConfigFile, settings_or_exit
+from certctl.cli.ending import EXIT_NOT_FOUND, EXIT_USAGE, command_done, from_records, stop
+from certctl.cli.text import table, utc
 from certctl.domain.approval import MAX_REASON, RequestStatus, WaitingRequest
+from certctl.domain.errors import NotFound
 from certctl.domain.plain_text import escaped
+from certctl.domain.profiles import profile_name
 
 if TYPE_CHECKING:
-    from certctl.authority.commands import ApproveRequest, DenyRequest
     from certctl.domain.ports import Records
     from certctl.settings.schema import Settings
 
-T = TypeVar("T")
 PAGE = 500
 COLUMNS = ("ID", "STATUS", "SINCE (UTC)", "PROFILE", "OPERATION", "SUBJECT", "SOURCE")
 RequestId = Annotated[str, typer.Argument(help="Id of the request, as listed.", metavar="ID")]
@@ -58,12 +58,12 @@ def show_list(
         return found
 
     now_us = _now_us()
-    found = _from_records(settings, read)
+    found = from_records(settings, read)
     rows = [_row(each, now_us) for each in found if every or each.expires_us > now_us]
     if not rows:
         print("Nothing waits for approval.")
         return
-    _print_table(COLUMNS, rows)
+    print("\n".join(table(COLUMNS, rows)))
 
 
 @requests.command()
@@ -73,12 +73,11 @@ def show(request_id: RequestId, *, config: ConfigFile = None) -> None:
     Example: certctl-server requests show 01a2…
     """
     settings = settings_or_exit(config)
-    request, said = _from_records(
+    request, said = from_records(
         settings, lambda records: (records.request(request_id), records.decisions(request_id))
     )
     if request is None:
-        print(f"certctl-server: no request {request_id} is on record.", file=sys.stderr)
-        raise typer.Exit(EXIT_NOT_FOUND)
+        stop(f"no request {request_id} is on record.", EXIT_NOT_FOUND)
     approvals = sum(each.approved for each in said)
     lines = {
         "id": request.id,
@@ -86,13 +85,13 @@ def show(request_id: RequestId, *, config: ConfigFile = None) -> None:
         "subject": request.subject or "(none)",
         "SANs": ", ".join(request.sans) or "(none)",
         "operation": request.operation,
-        "profile": request.profile or "(legacy root)",
+        "profile": profile_name(request.profile),
         "certificate profile": request.certificate_profile,
         "principal": f"{request.principal} ({request.auth_mode})",
         "source": request.source_address,
         "request-id": request.request_id,
-        "since": _time(request.created_us),
-        "expires": _time(request.expires_us),
+        "since": utc(request.created_us),
+        "expires": utc(request.expires_us),
         "approvals": f"{approvals} of {request.approvals_needed}",
     }
     if request.certificate_id:
@@ -102,7 +101,7 @@ def show(request_id: RequestId, *, config: ConfigFile = None) -> None:
     for each in said:
         verdict = "approved" if each.approved else "denied"
         reason = f": {escaped(each.reason)}" if each.reason else ""
-        print(f"{_time(each.decided_us)}  {verdict} by {escaped(each.actor)}{reason}")
+        print(f"{utc(each.decided_us)}  {verdict} by {escaped(each.actor)}{reason}")
     print(_pem(request.csr_der))
 
 
@@ -121,11 +120,8 @@ def approve(
     Example: certctl-server requests approve 01a2… --reason "ticket 4711"
     """
     settings = settings_or_exit(config)
-    from certctl.authority.commands import ApproveRequest  # noqa: PLC0415 - loads the authority
-    from certctl.wiring import host  # noqa: PLC0415
-
-    command = ApproveRequest(request_id=request_id, reason=_reason(reason), actor=host.operator())
-    _decide(settings, command)
+    why = _reason(reason)
+    _decide(settings, lambda actor: ApproveRequest(request_id=request_id, reason=why, actor=actor))
 
 
 @requests.command()
@@ -141,56 +137,23 @@ def deny(
     """
     settings = settings_or_exit(config)
     if not reason.strip():
-        print("certctl-server: a denial needs a reason.", file=sys.stderr)
-        raise typer.Exit(EXIT_USAGE)
-    from certctl.authority.commands import DenyRequest  # noqa: PLC0415 - loads the authority
-    from certctl.wiring import host  # noqa: PLC0415
-
-    command = DenyRequest(request_id=request_id, reason=_reason(reason), actor=host.operator())
-    _decide(settings, command)
+        stop("a denial needs a reason.", EXIT_USAGE)
+    why = _reason(reason)
+    _decide(settings, lambda actor: DenyRequest(request_id=request_id, reason=why, actor=actor))
 
 
-def _decide(settings: Settings, command: ApproveRequest | DenyRequest) -> None:
-    from certctl.authority.commands import RequestDecided  # noqa: PLC0415 - loads the authority
-    from certctl.domain.errors import Failure, NotFound  # noqa: PLC0415
-    from certctl.store import StoreError  # noqa: PLC0415
-    from certctl.wiring import host  # noqa: PLC0415
-
+def _decide(settings: Settings, command: Callable[[str], ApproveRequest | DenyRequest]) -> None:
     try:
-        decided = host.run_command(settings, command, answer=RequestDecided).decided
+        decided = command_done(settings, command, RequestDecided).decided
     except NotFound as failure:
-        print(f"certctl-server: no {failure.what} is on record.", file=sys.stderr)
-        raise typer.Exit(EXIT_NOT_FOUND) from failure
-    except (StoreError, Failure) as failure:
-        print(f"certctl-server: {failure}", file=sys.stderr)
-        raise typer.Exit(EXIT_FAILED) from failure
+        stop(f"no {failure.what} is on record.", EXIT_NOT_FOUND)
     count = f"{decided.approvals} of {decided.approvals_needed} approvals"
     print(f"{decided.request_id}  {escaped(decided.subject)}  {decided.status.value}, {count}")
 
 
-def _from_records(settings: Settings, read: Callable[[Records], T]) -> T:
-    from certctl.domain.errors import Failure  # noqa: PLC0415 - loads the database, as below
-    from certctl.store import StoreError  # noqa: PLC0415
-    from certctl.wiring import host  # noqa: PLC0415
-
-    try:
-        records = host.records(settings)
-        try:
-            return read(records)
-        finally:
-            records.close()
-    except (StoreError, Failure) as failure:
-        print(f"certctl-server: {failure}", file=sys.stderr)
-        raise typer.Exit(EXIT_FAILED) from failure
-
-
 def _reason(text: str) -> str:
     if len(text) > MAX_REASON:
-        print(
-            f"certctl-server: a reason has at most {MAX_REASON} characters, not {len(text)}.",
-            file=sys.stderr,
-        )
-        raise typer.Exit(EXIT_USAGE)
+        stop(f"a reason has at most {MAX_REASON} characters, not {len(text)}.", EXIT_USAGE)
     return text.strip()
 
 
@@ -198,8 +161,8 @@ def _row(request: WaitingRequest, now_us: int) -> tuple[str, ...]:
     return (
         request.id,
         _status(request, now_us),
-        _time(request.created_us),
-        request.profile or "(legacy root)",
+        utc(request.created_us),
+        profile_name(request.profile),
         request.operation,
         escaped(request.subject or ", ".join(request.sans)),
         request.source_address,
@@ -208,17 +171,6 @@ def _row(request: WaitingRequest, now_us: int) -> tuple[str, ...]:
 
 def _status(request: WaitingRequest, now_us: int) -> str:
     return request.status.value if request.expires_us > now_us else "expired"
-
-
-def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
-
-
-def _time(time_us: int) -> str:
-    return f"{datetime.fromtimestamp(time_us // 1_000_000, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _now_us() -> int:

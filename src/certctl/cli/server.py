@@ -15,6 +15,7 @@ from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.profiles import profiles
 from certctl.cli.requests import requests
 from certctl.cli.trust import trust
+from certctl.domain.profiles import profile_name
 from certctl.settings.render import render_findings
 
 app = typer.Typer(
@@ -65,7 +66,7 @@ def check(config: ConfigFile = None) -> None:
     settings = settings_or_exit(config)
     if settings.warnings:
         print(render_findings(settings.warnings))
-    names = ", ".join(each.profile.path_id or "(legacy root)" for each in settings.est.profiles)
+    names = ", ".join(profile_name(each.profile.path_id) for each in settings.est.profiles)
     print(f"Settings are good. EST profiles: {names or 'none (CERTCTL_EST_ENABLED is off)'}")
 
 

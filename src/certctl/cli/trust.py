@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from certctl.authority.commands import ReloadTrust, TrustReloaded
 from certctl.cli.configuration import ConfigFile, settings_or_exit
+from certctl.cli.ending import EXIT_FAILED, EXIT_NOT_FOUND, EXIT_REFUSED, complain, stop
+from certctl.cli.text import table, utc
+from certctl.domain.errors import Failure, TrustRefused
+from certctl.domain.profiles import profile_name
 
 if TYPE_CHECKING:
     from certctl.settings.schema import Settings
     from certctl.wiring.trust_report import BundleReport
 
-EXIT_FAILED = 1
-EXIT_NOT_FOUND = 3
-EXIT_REFUSED = 5
+COLUMNS = ("SUBJECT", "ISSUER", "SERIAL", "NOT AFTER", "DAYS LEFT")
 
 trust = typer.Typer(
     name="trust", help="Trust bundles: whom each EST profile believes.", no_args_is_help=True
@@ -70,10 +71,7 @@ def reload(*, profile: Profile = None, config: ConfigFile = None) -> None:
     Example: certctl-server trust reload --profile corp
     """
     settings = settings_or_exit(config, check_files=False)
-    # Loads the database and the authority.
-    from certctl.authority.commands import ReloadTrust, TrustReloaded  # noqa: PLC0415
-    from certctl.domain.errors import Failure, TrustRefused  # noqa: PLC0415
-    from certctl.store import StoreError  # noqa: PLC0415
+    from certctl.store import StoreError  # noqa: PLC0415 - loads the database, as below
     from certctl.wiring import host  # noqa: PLC0415
 
     code = 0
@@ -82,16 +80,16 @@ def reload(*, profile: Profile = None, config: ConfigFile = None) -> None:
             command = ReloadTrust(path_id=path_id, actor=host.operator())
             done = host.run_command(settings, command, answer=TrustReloaded)
         except TrustRefused as refused:
-            _complain(f"{_label(path_id)}: not reloaded: {refused.problem}")
-            _complain(f"  remedy: {refused.remedy}")
+            complain(f"{profile_name(path_id)}: not reloaded: {refused.problem}")
+            complain(f"  remedy: {refused.remedy}")
             code = EXIT_FAILED if refused.reason == "not_running" else EXIT_REFUSED
         except (StoreError, Failure) as failure:
-            _complain(f"{_label(path_id)}: not reloaded: {failure}")
+            complain(f"{profile_name(path_id)}: not reloaded: {failure}")
             code = code or EXIT_FAILED
         else:
             change = done.change
             state = "reloaded" if change.changed else "reloaded, nothing has changed"
-            print(f"{_label(path_id)}: {state}; {_number(change.count)} from {change.path}")
+            print(f"{profile_name(path_id)}: {state}; {_number(change.count)} from {change.path}")
             for sign, anchors in (("+", change.added), ("-", change.removed)):
                 for anchor in anchors:
                     print(f"  {sign} {anchor}")
@@ -102,17 +100,16 @@ def _chosen(settings: Settings, profile: str | None) -> list[str]:
     """Profiles to speak of: the one asked for, or all that have a bundle."""
     if profile is not None:
         if profile not in {each.profile.path_id for each in settings.est.profiles}:
-            _complain(f"certctl-server: there is no EST profile {profile!r}.")
-            raise typer.Exit(EXIT_NOT_FOUND)
+            stop(f"there is no EST profile {profile!r}.", EXIT_NOT_FOUND)
         return [profile]
     with_bundle = [each for each in settings.est.profiles if each.trust_bundle_path is not None]
     return [each.profile.path_id for each in with_bundle]
 
 
 def _text(report: BundleReport) -> str:
-    lines = [f"{_label(report.path_id)}  {report.path or 'no trust bundle'}"]
+    lines = [f"{profile_name(report.path_id)}  {report.path or 'no trust bundle'}"]
     if report.accepted_us is not None:
-        lines.append(f"  in force since {_moment(report.accepted_us)}, sha256 {report.sha256}")
+        lines.append(f"  in force since {utc(report.accepted_us)}Z, sha256 {report.sha256}")
     if report.anchors:
         lines += ["  " + line for line in _table(report)]
     lines += [f"  {note}" for note in report.notes]
@@ -120,35 +117,18 @@ def _text(report: BundleReport) -> str:
 
 
 def _table(report: BundleReport) -> list[str]:
-    rows = [("SUBJECT", "ISSUER", "SERIAL", "NOT AFTER", "DAYS LEFT")]
-    rows += [
+    rows = [
         (
             each.subject,
             each.issuer,
             each.serial,
-            _moment(each.not_after_us),
+            f"{utc(each.not_after_us)}Z",
             "EXPIRED" if each.expired else str(each.days_left),
         )
         for each in report.anchors
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-
-
-def _label(path_id: str) -> str:
-    return path_id or "(legacy root)"
+    return table(COLUMNS, rows)
 
 
 def _number(count: int) -> str:
     return "1 anchor" if count == 1 else f"{count} anchors"
-
-
-def _moment(us: int) -> str:
-    return f"{datetime.fromtimestamp(us // 1_000_000, UTC):%Y-%m-%d %H:%M:%S}Z"
-
-
-def _complain(text: str) -> None:
-    print(text, file=sys.stderr)

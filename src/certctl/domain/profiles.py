@@ -118,3 +118,8 @@ class EstProfile:
     @property
     def basic(self) -> bool:
         return AuthMode.BASIC in self.auth_modes
+
+
+def profile_name(path_id: str) -> str:
+    """An EST profile for people: the legacy root has no path ID."""
+    return path_id or "(legacy root)"

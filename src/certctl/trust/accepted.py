@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from certctl.domain.errors import NotFound, TrustRefused
+from certctl.domain.profiles import profile_name
 from certctl.domain.trust_change import TrustChange
 from certctl.obs.log import Log
 from certctl.trust.bundle import Anchor, Bundle, BundleRefused, load_bundle, read_bundle_file
@@ -97,7 +98,7 @@ class AcceptedBundles:
         if path is None:
             raise TrustRefused(
                 "no_bundle",
-                problem=f"EST profile {path_id or '(legacy root)'} has no trust bundle",
+                problem=f"EST profile {profile_name(path_id)} has no trust bundle",
                 remedy="set its MTLS_CLIENT_CA_TRUST_BUNDLE_PATH and start the server again",
             )
         try:

@@ -9,6 +9,7 @@ from certctl.domain.certificate_profiles import CertificateProfiles, StoredProfi
 from certctl.domain.errors import StoreUnavailable
 from certctl.domain.policy import DEFAULT_PROFILE, CertificateProfile
 from certctl.domain.ports import Records
+from certctl.domain.profiles import profile_name
 from certctl.obs.log import Log
 from certctl.settings.certificate_profiles import (
     CertificateProfilesRefused,
@@ -86,7 +87,7 @@ def named_by(settings: Settings, profiles: CertificateProfiles) -> Mapping[str, 
     for each in settings.est.profiles:
         wanted = each.profile.certificate_profile_id or DEFAULT_PROFILE.id
         if not profiles.is_file(wanted):
-            found.setdefault(wanted, []).append(each.profile.path_id or "(legacy root)")
+            found.setdefault(wanted, []).append(profile_name(each.profile.path_id))
     return found
 
 
@@ -121,7 +122,7 @@ def require_named(settings: Settings, profiles: CertificateProfiles) -> None:
         wanted = each.profile.certificate_profile_id or DEFAULT_PROFILE.id
         found = profiles.get(wanted)
         if found is None or not found.enabled:
-            name = each.profile.path_id or "(legacy root)"
+            name = profile_name(each.profile.path_id)
             state = "there is none of that name" if found is None else "it is disabled"
             faults.append(f'EST profile "{name}" wants certificate profile "{wanted}": {state}')
     if faults:

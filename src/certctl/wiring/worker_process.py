@@ -20,6 +20,7 @@ from OpenSSL import SSL
 
 from certctl.authority.client import AuthorityClient
 from certctl.domain.clock import Clock
+from certctl.domain.profiles import profile_name
 from certctl.enroll.passwords import PasswordDigest
 from certctl.enroll.ports import Ports
 from certctl.enroll.refusals import RefusalFolder
@@ -277,7 +278,7 @@ class _Worker:
             routes += ["/.well-known/est"] if root else []
             self._log.info(
                 "EST profile enabled",
-                profile=profile.path_id or "(legacy root)",
+                profile=profile_name(profile.path_id),
                 routes=routes,
                 auth_modes=sorted(mode.value for mode in profile.auth_modes) or ["anonymous"],
                 issuer=profile.issuer_id,
