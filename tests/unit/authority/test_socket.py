@@ -192,6 +192,8 @@ def test_a_peer_that_lies_is_dropped_and_others_are_served(
 
 def test_a_peer_that_hangs_up_changes_nothing(workshop: Workshop, listener: socket.socket) -> None:
     async def work(client: AuthorityClient) -> None:
+        # A peer gone before its greeting was sent has ordered nothing yet.
+        await until(lambda: client.connected)
         for number in range(20):
             asyncio.ensure_future(client.issue(workshop.order(f"gone-{number}"))).add_done_callback(
                 lambda done: done.exception()
