@@ -1,0 +1,58 @@
+"""Ports: what the use cases need from the outside, named after intents.
+
+Adapters in ``store``, ``issuers`` and ``trust`` implement them; only ``wiring`` knows
+which. Everything that is not a coroutine here is fast enough for the event loop or
+runs in the authority's own process.
+"""
+
+from __future__ import annotations
+
+from certctl.domain.ports.authority import (
+    Authority,
+    DeviceQuestion,
+    DeviceState,
+    WrongAttempt,
+)
+from certctl.domain.ports.issuing import (
+    CanIssueResponder,
+    CanSignCRL,
+    Issuer,
+    Linter,
+    LintFinding,
+    SignedCertificate,
+    Terms,
+)
+from certctl.domain.ports.reads import (
+    Records,
+)
+from certctl.domain.ports.trust import (
+    ClientTrust,
+    RegistrationAuthorities,
+    TrustBundles,
+)
+from certctl.domain.ports.writes import (
+    DuplicateKey,
+    Transaction,
+    WritableStore,
+)
+
+__all__ = [
+    "Authority",
+    "CanIssueResponder",
+    "CanSignCRL",
+    "ClientTrust",
+    "DeviceQuestion",
+    "DeviceState",
+    "DuplicateKey",
+    "Issuer",
+    "LintFinding",
+    "Linter",
+    "Records",
+    "RegistrationAuthorities",
+    "SignedCertificate",
+    "Terms",
+    "Transaction",
+    "TrustBundles",
+    "WritableStore",
+    "WrongAttempt",
+]

@@ -1,0 +1,102 @@
+"""Who signs: certificates, CRLs, OCSP responders; and who lints what was signed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from certctl.domain.order import Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LintFinding:
+    """One finding about a certificate: an error breaks RFC 5280, a warning is unwise."""
+
+    code: str
+    error: bool
+
+
+class Linter(Protocol):
+    def __call__(self, der: bytes) -> Sequence[LintFinding]:
+        """Judge a certificate (DER) by RFC 5280."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedCertificate:
+    """A signed certificate that has not left the authority: it is not on record yet."""
+
+    der: bytes
+    serial: str
+    not_before_us: int
+    not_after_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What the certificate profile adds to an order.
+
+    Attributes:
+        ekus: dotted OIDs; none leaves the extension out.
+        backdate_us: how far notBefore lies before now.
+        lifetime_us: 0 means the issuer's own.
+        shortened_ppm: parts per million by which the lifetime, whosever it is, is cut.
+        must_staple: with the TLS feature ``status_request``.
+    """
+
+    ekus: tuple[str, ...]
+    backdate_us: int
+    lifetime_us: int = 0
+    shortened_ppm: int = 0
+    must_staple: bool = False
+
+
+class Issuer(Protocol):
+    """A CA that signs in this process."""
+
+    def ca_chain(self) -> tuple[bytes, ...]:
+        """DER certificates from the issuing CA up to its root."""
+        ...
+
+    def sign(self, order: Order, terms: Terms, *, now_us: int) -> SignedCertificate:
+        """Build and sign the certificate of an order (policy §3).
+
+        notAfter is capped to the CA's.
+
+        Raises:
+            IssuerUnavailable: the key cannot be used now.
+        """
+        ...
+
+
+@runtime_checkable
+class CanSignCRL(Protocol):
+    """An issuer whose key may sign lists of revoked certificates here."""
+
+    def sign_crl(self, tbs_der: bytes, *, last_number: int, now_us: int) -> bytes:
+        """Check a TBSCertList that another process encoded, and sign it: the CRL (DER).
+
+        ``last_number`` is the highest CRL number signed so far for this scope, 0 for
+        none; a delta CRL may repeat it, a full CRL must be above it.
+
+        Raises:
+            CrlRefused: not a list of this issuer, or its number or dates are wrong.
+            IssuerUnavailable: the key cannot be used now.
+        """
+        ...
+
+
+@runtime_checkable
+class CanIssueResponder(Protocol):
+    """An issuer that lets another key answer OCSP for it (RFC 6960 §4.2.2.2)."""
+
+    def issue_responder_certificate(
+        self, spki_der: bytes, *, now_us: int, validity_us: int
+    ) -> SignedCertificate:
+        """A certificate for OCSP signing of the key ``spki_der``; to be recorded, too.
+
+        Raises:
+            IssuerUnavailable: the key cannot be used now.
+        """
+        ...

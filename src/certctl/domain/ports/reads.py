@@ -1,0 +1,122 @@
+"""What workers, jobs and host commands read, by topic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from certctl.domain.approval import Decision, RequestStatus, WaitingRequest
+from certctl.domain.audit import Counter, RecordedEvent
+from certctl.domain.certificate_profiles import StoredProfile
+from certctl.domain.certificates import (
+    CertificateKey,
+    CertificateRecord,
+    CertificateState,
+)
+from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.lease import Lease
+from certctl.domain.lockout import Lockout
+
+
+class CertificateReads(Protocol):
+    """Certificates, their keys and repetitions."""
+
+    def state_of(self, key: CertificateKey) -> CertificateState | None: ...
+
+    def newest_valid(
+        self, profile: str, subject_der: bytes, san_der: bytes, now_us: int
+    ) -> CertificateState | None:
+        """The newest valid, unexpired certificate of a profile whose names are the same
+        as these (DER) to a renewal (policy §5).
+        """
+        ...
+
+    def certificate(self, certificate_id: str) -> CertificateRecord | None: ...
+
+    def with_serial(self, serial: str) -> Sequence[CertificateRecord]:
+        """Certificates with this serial number (hex), one per issuer at most."""
+        ...
+
+    def certificates(
+        self, *, after: str | None = None, limit: int = 100
+    ) -> Sequence[CertificateRecord]:
+        """Pages of the inventory in order of id; ``after`` is the last id seen."""
+        ...
+
+
+class GateReads(Protocol):
+    """What the gates count: limits per principal and failed passwords."""
+
+    def lockout(self, source: str) -> Lockout | None:
+        """Failed passwords of one source (``lockout.source_key``), if there are any."""
+        ...
+
+
+class RequestReads(Protocol):
+    """Requests for approval and what was said about them."""
+
+    def request(self, request_id: str) -> WaitingRequest | None: ...
+
+    def requests(
+        self, *, status: RequestStatus | None = None, after: str | None = None, limit: int = 100
+    ) -> Sequence[WaitingRequest]:
+        """Pages of the requests for approval in order of id."""
+        ...
+
+    def decisions(self, request_id: str) -> Sequence[Decision]:
+        """What was said about a request, by time."""
+        ...
+
+
+class AuditReads(Protocol):
+    """Audit events, their chains, checkpoints and the counters."""
+
+    def events(self, *, after_seq: int = 0, limit: int = 100) -> Sequence[RecordedEvent]:
+        """Pages of this store's audit events in order of (node, seq)."""
+        ...
+
+    def checkpoints(self, *, after: int = 0, limit: int = 100) -> Sequence[Checkpoint]:
+        """Pages of the audit trail's checkpoints in order of number."""
+        ...
+
+    def chain_heads(self) -> Sequence[ChainHead]:
+        """Where each node's audit chain stands, in order of the nodes' names."""
+        ...
+
+    def counts(self) -> Mapping[tuple[str, Counter], int]:
+        """Counters by (profile, counter), summed over nodes."""
+        ...
+
+
+class ProfileReads(Protocol):
+    """Certificate profiles of the store."""
+
+    def stored_profiles(self) -> Sequence[StoredProfile]:
+        """All certificate profiles of the store, in order of id."""
+        ...
+
+    def stored_profiles_stamp(self) -> tuple[int, int, int]:
+        """Changes whenever a stored profile does; cheap enough to ask once a second."""
+        ...
+
+
+class JobReads(Protocol):
+    """Leases of the jobs, and what they clean up."""
+
+    def leases(self) -> Sequence[Lease]:
+        """Every job that ever ran, in order of name."""
+        ...
+
+
+class Records(
+    CertificateReads,
+    GateReads,
+    RequestReads,
+    AuditReads,
+    ProfileReads,
+    JobReads,
+    Protocol,
+):
+    """The read-only side of the store, for workers and host commands."""
+
+    def close(self) -> None: ...

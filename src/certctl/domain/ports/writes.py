@@ -1,0 +1,222 @@
+"""What the authority writes, by topic: each a part of one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from certctl.domain.approval import Decision, RequestStatus, WaitingRequest
+from certctl.domain.audit import Counter, RecordedEvent
+from certctl.domain.certificate_profiles import StoredProfile
+from certctl.domain.certificates import (
+    CertificateKey,
+    CertificateRecord,
+    CertificateState,
+    KeyFacts,
+)
+from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.lease import Lease
+from certctl.domain.lockout import Lockout
+from certctl.domain.revocation import RevocationReason
+
+
+class CertificateWrites(Protocol):
+    """Certificates, their keys and repetitions."""
+
+    def certificate_states(
+        self, keys: Collection[CertificateKey]
+    ) -> Mapping[bytes, CertificateState]:
+        """Current state by SHA-256 fingerprint; absent ones are left out."""
+        ...
+
+    def repeated_certificates(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, bytes]:
+        """DER by repetition key, for keys unexpired whose certificate is valid now."""
+        ...
+
+    def key_facts(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, KeyFacts]:
+        """What is on record by SHA-256 of SubjectPublicKeyInfo; unknown keys are left out."""
+        ...
+
+    def certificate(self, certificate_id: str) -> CertificateRecord | None: ...
+
+    def certificates_by_id(self, ids: Collection[str]) -> Mapping[str, CertificateRecord]:
+        """Whole records; absent ones are left out."""
+        ...
+
+    def record_certificates(self, records: Sequence[CertificateRecord]) -> None: ...
+
+    def revoke_certificates(
+        self, ids: Collection[str], revoked_us: int, reason: RevocationReason
+    ) -> None:
+        """Mark certificates as revoked; which may be is the caller's to know."""
+        ...
+
+    def note_compromised_keys(self, keys: Collection[bytes], now_us: int) -> None:
+        """Keep SHA-256 hashes of SubjectPublicKeyInfos that are in wrong hands."""
+        ...
+
+    def record_repetitions(self, rows: Sequence[tuple[bytes, str, int]], now_us: int) -> None:
+        """Keep (key, certificate id, expires_us); an expired or void row is replaced.
+
+        Raises:
+            DuplicateKey: another unexpired row with a valid certificate holds the key.
+        """
+        ...
+
+
+class GateWrites(Protocol):
+    """What the gates count: limits per principal and failed passwords."""
+
+    def limit_hits(self, keys: Collection[bytes]) -> Mapping[bytes, tuple[int, ...]]:
+        """Times (oldest first) on record by key of a limit; absent ones are left out."""
+        ...
+
+    def record_limit_hits(self, hits: Mapping[bytes, Sequence[int]]) -> None:
+        """Replace the times (oldest first, at least one) of each key."""
+        ...
+
+    def forget_limits(self, before_us: int, most: int) -> None:
+        """Drop at most so many keys, oldest first, whose newest time is not after that."""
+        ...
+
+    def lockouts(self, sources: Collection[str]) -> Mapping[str, Lockout]:
+        """Failed passwords by source; sources without any are left out."""
+        ...
+
+    def record_lockouts(self, rows: Sequence[Lockout]) -> None:
+        """Write these rows, each in place of its source's former one."""
+        ...
+
+    def clear_lockouts(self, sources: Collection[str]) -> None:
+        """Forget the failures of these sources."""
+        ...
+
+    def bound_lockouts(self, over_us: int, most: int) -> None:
+        """Forget windows that began at ``over_us`` or before, then the oldest above ``most``."""
+        ...
+
+
+class RequestWrites(Protocol):
+    """Requests for approval and what was said about them."""
+
+    def requests_by_key(self, keys: Collection[bytes]) -> Mapping[bytes, WaitingRequest]:
+        """Requests of whatever status by repetition key; absent ones are left out."""
+        ...
+
+    def waiting_number(self, now_us: int) -> int:
+        """How many requests wait now."""
+        ...
+
+    def record_requests(self, requests: Sequence[WaitingRequest]) -> None:
+        """Keep requests; one of the same key is replaced with all that was said about it."""
+        ...
+
+    def request(self, request_id: str) -> WaitingRequest | None: ...
+
+    def decisions(self, request_id: str) -> Sequence[Decision]:
+        """What was said about a request, by time."""
+        ...
+
+    def record_decision(self, decision: Decision) -> None:
+        """Keep it; an earlier one of the same operator is replaced."""
+        ...
+
+    def settle_request(
+        self,
+        request_id: str,
+        status: RequestStatus,
+        *,
+        note: str = "",
+        certificate_id: str | None = None,
+    ) -> None:
+        """Change where a request stands; which changes may be is the caller's to know."""
+        ...
+
+    def forget_requests(self, before_us: int, most: int) -> None:
+        """Drop at most so many requests, oldest first, that expired by then."""
+        ...
+
+
+class AuditWrites(Protocol):
+    """Audit events, their chains, checkpoints and the counters."""
+
+    def last_event(self, node: str) -> RecordedEvent | None:
+        """End of this node's audit chain."""
+        ...
+
+    def append_events(self, events: Sequence[RecordedEvent]) -> None: ...
+
+    def chain_heads(self) -> Sequence[ChainHead]:
+        """Where each node's audit chain stands, in order of the nodes' names."""
+        ...
+
+    def last_checkpoint(self) -> Checkpoint | None: ...
+
+    def append_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Add a checkpoint; none is ever changed.
+
+        Raises:
+            DuplicateKey: another node has written this number meanwhile.
+        """
+        ...
+
+    def add_counts(self, node: str, counts: Mapping[tuple[str, Counter], int]) -> None:
+        """Add to the counters keyed (profile, counter) of this node."""
+        ...
+
+
+class ProfileWrites(Protocol):
+    """Certificate profiles of the store."""
+
+    def stored_profiles(self) -> Sequence[StoredProfile]:
+        """All certificate profiles of the store, in order of id."""
+        ...
+
+    def put_profile(self, profile: StoredProfile) -> None: ...
+
+    def delete_profile(self, profile_id: str) -> None: ...
+
+
+class JobWrites(Protocol):
+    """Leases of the jobs, and what they clean up."""
+
+    def lease(self, job: str) -> Lease | None: ...
+
+    def put_lease(self, lease: Lease) -> None:
+        """Write a job's row, whether there was one or not."""
+        ...
+
+    def purge_expired(self, now_us: int, most: int) -> int:
+        """Remove rows that answer nothing any more, at most ``most``; gives their number."""
+        ...
+
+
+class Transaction(
+    CertificateWrites,
+    GateWrites,
+    RequestWrites,
+    AuditWrites,
+    ProfileWrites,
+    JobWrites,
+    Protocol,
+):
+    """One durable unit of the authority: all of it is on disk, or none."""
+
+
+class DuplicateKey(Exception):
+    """A unique key of the store is taken: run the batch again one by one."""
+
+
+class WritableStore(Protocol):
+    """The authority's side of the store; one thread, one transaction at a time."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Begin; commit durably (fsync) at the end, roll back on any exception.
+
+        Raises:
+            StoreUnavailable: the database is full, locked or away; nothing was kept.
+        """
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,82 @@
+"""Certificates, their keys and repetitions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from certctl.domain.certificates import (
+    CertificateKey,
+    CertificateRecord,
+    CertificateState,
+    KeyFacts,
+)
+from certctl.domain.revocation import RevocationReason
+from certctl.store.commands import (
+    certificates,
+    repetitions,
+    revocation,
+)
+from certctl.store.queries import certificates as certificate_queries
+from certctl.store.queries import keys as key_queries
+from certctl.store.queries import repetitions as repetition_queries
+from certctl.store.sql.base import Reads, Writes
+
+
+class CertificateReads(Reads):
+    """``ports.reads.CertificateReads``."""
+
+    def state_of(self, key: CertificateKey) -> CertificateState | None:
+        return self._ask(certificate_queries.states, (key,)).get(key.fingerprint)
+
+    def newest_valid(
+        self, profile: str, subject_der: bytes, san_der: bytes, now_us: int
+    ) -> CertificateState | None:
+        return self._ask(certificate_queries.newest_valid, profile, subject_der, san_der, now_us)
+
+    def certificate(self, certificate_id: str) -> CertificateRecord | None:
+        return self._ask(certificate_queries.certificate, certificate_id)
+
+    def with_serial(self, serial: str) -> Sequence[CertificateRecord]:
+        return self._ask(certificate_queries.with_serial, serial)
+
+    def certificates(
+        self, *, after: str | None = None, limit: int = 100
+    ) -> Sequence[CertificateRecord]:
+        return self._ask(certificate_queries.page, after, limit)
+
+
+class CertificateWrites(Writes):
+    """``ports.writes.CertificateWrites``."""
+
+    __slots__ = ()
+
+    def certificate_states(
+        self, keys: Collection[CertificateKey]
+    ) -> Mapping[bytes, CertificateState]:
+        return self._run(certificate_queries.states, keys)
+
+    def repeated_certificates(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, bytes]:
+        return self._run(repetition_queries.repeated_certificates, keys, now_us)
+
+    def key_facts(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, KeyFacts]:
+        return self._run(key_queries.key_facts, keys, now_us)
+
+    def certificate(self, certificate_id: str) -> CertificateRecord | None:
+        return self._run(certificate_queries.certificate, certificate_id)
+
+    def certificates_by_id(self, ids: Collection[str]) -> Mapping[str, CertificateRecord]:
+        return self._run(certificate_queries.by_id, ids)
+
+    def record_certificates(self, records: Sequence[CertificateRecord]) -> None:
+        self._run(certificates.record_certificates, records)
+
+    def revoke_certificates(
+        self, ids: Collection[str], revoked_us: int, reason: RevocationReason
+    ) -> None:
+        self._run(revocation.revoke_certificates, ids, revoked_us, reason)
+
+    def note_compromised_keys(self, keys: Collection[bytes], now_us: int) -> None:
+        self._run(revocation.note_compromised_keys, keys, now_us)
+
+    def record_repetitions(self, rows: Sequence[tuple[bytes, str, int]], now_us: int) -> None:
+        self._run(repetitions.record_repetitions, rows, now_us)
