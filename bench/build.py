@@ -21,7 +21,7 @@ BUILD = HERE / "build"
 PACKAGES = ("gcc", "libc6-dev", "libssl-dev")
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror")
 MODULES = {
-    "load": ("load", "client", "stall", "pool", "stats", "http", "options", "network"),
+    "load": ("load", "client", "bound", "stall", "pool", "stats", "http", "options", "network"),
     "bare_server": ("bare_server", "http", "stats"),
 }
 

@@ -36,6 +36,8 @@ class Load:
     warm_up: float
     requests: int = 1
     pool: Pool | None = None
+    bind: bool = False
+    """Each CSR signed again, with the channel binding of its connection."""
     header: str | None = None
     expect: str = "200"
     sample: Path | None = None
@@ -177,6 +179,8 @@ def _arguments(load: Load, port: int, *, fresh: bool) -> Iterator[str]:
         settings["sample-every"] = load.sample_every
     for name, value in settings.items():
         yield f"--{name}={value}"
+    if load.bind:
+        yield "--bind"
 
 
 def _measured(result: dict[str, Any], cpu: float) -> Measured:

@@ -14,12 +14,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
 from cryptography.x509.oid import NameOID
 
 BASE64_COLUMNS = 64
@@ -86,11 +91,14 @@ def extend(pool: Pool, count: int) -> None:
         pool.count = end
 
 
-def renewal_pool(path: Path, devices: list[tuple[bytes, bytes]]) -> Pool:
-    """Renewals under a new key, one for each (certificate DER, key DER)."""
+def renewal_pool(path: Path, devices: list[tuple[bytes, bytes]], *, same_key: bool = False) -> Pool:
+    """Renewals under a new key, one for each (certificate DER, key DER).
+
+    With ``same_key`` under the device's own: the load generator can sign those again.
+    """
     chunks = [devices[start : start + CHUNK] for start in range(0, len(devices), CHUNK)]
     path.unlink(missing_ok=True)
-    _append(path, _renewals, chunks)
+    _append(path, partial(_renewals, same_key=same_key), chunks)
     return Pool(path=path, count=len(devices))
 
 
@@ -137,12 +145,13 @@ def _new_devices(start: int, *, end: int) -> bytes:
     return b"".join(packed)
 
 
-def _renewals(devices: list[tuple[bytes, bytes]]) -> bytes:
+def _renewals(devices: list[tuple[bytes, bytes]], *, same_key: bool) -> bytes:
     packed = []
     for certificate, key in devices:
         old = x509.load_der_x509_certificate(certificate)
         names = old.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        body = _signed_request(old.subject, names, ec.generate_private_key(ec.SECP256R1()))
+        asked = _decoded(key) if same_key else ec.generate_private_key(ec.SECP256R1())
+        body = _signed_request(old.subject, names, asked)
         packed.append(Entry(body=body, certificate=certificate, key=key).packed())
     return b"".join(packed)
 
@@ -155,6 +164,10 @@ def _signed_request(
     text = base64.b64encode(request.public_bytes(Encoding.DER))
     lines = [text[at : at + BASE64_COLUMNS] for at in range(0, len(text), BASE64_COLUMNS)]
     return b"\n".join(lines) + b"\n"
+
+
+def _decoded(key: bytes) -> ec.EllipticCurvePrivateKey:
+    return cast("ec.EllipticCurvePrivateKey", load_der_private_key(key, None))
 
 
 def _key_der(key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -26,6 +26,7 @@ ROWS: dict[str, Callable[[Bench], Outcome]] = {
     "enroll": rows_load.enroll_shared,
     "enroll-one-core": rows_load.enroll_one_core,
     "renew": rows_load.renew,
+    "renew-every-gate": rows_load.renew_every_gate,
     "reads": rows_load.reads,
     "stalled": rows_load.stalled,
     "idle": rows_hold.idle,

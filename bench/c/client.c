@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "bound.h"
 #include "http.h"
 #include "network.h"
 
@@ -104,7 +105,13 @@ static bool take_entry(struct client *client, struct connection *connection)
 static void compose(const struct options *options, struct connection *connection)
 {
     const struct pool_entry *entry = connection->entry;
+    char bound[BUFFER_BYTES / 2];
+    const char *content = entry ? entry->body : NULL;
     size_t body = entry ? entry->body_length : 0;
+    if (entry && options->bind) {
+        body = bound_body(connection->tls, entry, bound, sizeof bound);
+        content = bound;
+    }
     int head = snprintf(connection->buffer, BUFFER_BYTES,
                         "%s %s HTTP/1.1\r\nHost: localhost:%d\r\nUser-Agent: certctl-bench\r\n"
                         "Accept: */*\r\n%s%s",
@@ -121,7 +128,7 @@ static void compose(const struct options *options, struct connection *connection
         die("request too long", options->path);
     memcpy(connection->buffer + head, "\r\n", 2);
     if (entry)
-        memcpy(connection->buffer + head + 2, entry->body, body);
+        memcpy(connection->buffer + head + 2, content, body);
     connection->length = (size_t)head + 2 + body;
     connection->sent = 0;
 }

@@ -80,7 +80,7 @@ static void run_clients(const struct options *options)
     struct pool pool = {0};
     FILE *sample = NULL;
     if (options->pool)
-        pool_read(&pool, options->pool, options->pool_first, options->pool_limit);
+        pool_read(&pool, options->pool, options->pool_first, options->pool_limit, options->bind);
     if (options->sample && !(sample = fopen(options->sample, "wb")))
         die(options->sample, strerror(errno));
     client_run(options, &pool, sample, &tally);

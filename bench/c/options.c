@@ -21,6 +21,7 @@ static const char USAGE[] =
     "  --pool FILE       POST its bodies, each once; without: GET\n"
     "  --pool-first N    leave out the first N entries                    [0]\n"
     "  --pool-limit N    use at most N entries                          [all]\n"
+    "  --bind            sign each CSR again with its channel binding\n"
     "  --header LINE     one more request header\n"
     "  --expect LIST     good statuses, comma separated                 [200]\n"
     "  --sample FILE     keep bodies of good answers\n"
@@ -31,7 +32,7 @@ static const char USAGE[] =
 
 enum {
     PORT = 256, MODE, CONNECTIONS, SECONDS, WARM_UP, REQUESTS, PATH, POOL,
-    POOL_FIRST, POOL_LIMIT, HEADER, EXPECT, SAMPLE, SAMPLE_EVERY, SOURCES, GROUPS,
+    POOL_FIRST, POOL_LIMIT, BIND, HEADER, EXPECT, SAMPLE, SAMPLE_EVERY, SOURCES, GROUPS,
     VERSION,
 };
 
@@ -46,6 +47,7 @@ static const struct option LONG_OPTIONS[] = {
     {"pool", required_argument, NULL, POOL},
     {"pool-first", required_argument, NULL, POOL_FIRST},
     {"pool-limit", required_argument, NULL, POOL_LIMIT},
+    {"bind", no_argument, NULL, BIND},
     {"header", required_argument, NULL, HEADER},
     {"expect", required_argument, NULL, EXPECT},
     {"sample", required_argument, NULL, SAMPLE},
@@ -100,6 +102,7 @@ static void set(struct options *options, int option)
     case POOL: options->pool = optarg; break;
     case POOL_FIRST: options->pool_first = strtoul(optarg, NULL, 10); break;
     case POOL_LIMIT: options->pool_limit = positive(optarg); break;
+    case BIND: options->bind = true; break;
     case HEADER: options->header = optarg; break;
     case EXPECT: expect(options, optarg); break;
     case SAMPLE: options->sample = optarg; break;

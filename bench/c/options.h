@@ -25,6 +25,7 @@ struct options {
     const char *pool;        /* pool file; NULL means GET */
     size_t pool_first;       /* entries to leave out */
     size_t pool_limit;       /* entries to use at most */
+    bool bind;               /* sign each CSR again, bound to its connection */
     const char *sample;      /* where bodies of answers are kept, or NULL */
     unsigned long sample_every;
     bool expected[600]; /* statuses that count as good answers */

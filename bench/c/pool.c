@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/bio.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,21 +54,37 @@ static struct reader map_file(const char *path)
     return (struct reader){.at = data, .end = (unsigned char *)data + status.st_size};
 }
 
-/* Certificate and key are decoded before the load starts: decoding a key costs
- * as much as signing with it and would be charged to the measured time. */
-static void read_credential(struct pool_entry *entry, struct field cert, struct field key)
+static EVP_PKEY *decode_key(struct field key)
 {
-    if (cert.length == 0)
-        return;
-    const unsigned char *at = cert.data;
-    entry->certificate = d2i_X509(NULL, &at, (long)cert.length);
-    at = key.data;
-    entry->key = d2i_PrivateKey(EVP_PKEY_EC, NULL, &at, (long)key.length);
-    if (!entry->certificate || !entry->key)
-        die("pool file holds a certificate or key that cannot be read", NULL);
+    const unsigned char *at = key.data;
+    EVP_PKEY *decoded = d2i_PrivateKey(EVP_PKEY_EC, NULL, &at, (long)key.length);
+    if (!decoded)
+        die("pool file holds a key that cannot be read", NULL);
+    return decoded;
 }
 
-void pool_read(struct pool *pool, const char *path, size_t first, size_t limit)
+static X509 *decode_certificate(struct field certificate)
+{
+    const unsigned char *at = certificate.data;
+    X509 *decoded = d2i_X509(NULL, &at, (long)certificate.length);
+    if (!decoded)
+        die("pool file holds a certificate that cannot be read", NULL);
+    return decoded;
+}
+
+/* The body is base64 in lines. */
+static X509_REQ *decode_request(struct field body)
+{
+    BIO *text = BIO_push(BIO_new(BIO_f_base64()), BIO_new_mem_buf(body.data, (int)body.length));
+    X509_REQ *decoded = d2i_X509_REQ_bio(text, NULL);
+    BIO_free_all(text);
+    if (!decoded)
+        die("pool file holds a CSR that cannot be read", NULL);
+    return decoded;
+}
+
+void pool_read(struct pool *pool, const char *path, size_t first, size_t limit,
+               bool bind)
 {
     struct reader reader = map_file(path);
     size_t capacity = 0;
@@ -87,7 +104,14 @@ void pool_read(struct pool *pool, const char *path, size_t first, size_t limit)
         struct pool_entry *entry = &pool->entries[pool->count++];
         *entry = (struct pool_entry){.body = (const char *)body.data,
                                      .body_length = body.length};
-        read_credential(entry, certificate, key);
+        /* Decoded before the load starts: decoding a key costs as much as signing
+         * with it and would be charged to the measured time. */
+        if (certificate.length > 0)
+            entry->certificate = decode_certificate(certificate);
+        if (certificate.length > 0 || bind)
+            entry->key = decode_key(key);
+        if (bind)
+            entry->request = decode_request(body);
     }
     if (pool->count == 0)
         die(path, "the pool has no entry left");

@@ -13,13 +13,15 @@
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct pool_entry {
     const char *body;
     size_t body_length;
     X509 *certificate; /* NULL: no client certificate */
-    EVP_PKEY *key;
+    EVP_PKEY *key;       /* of the certificate, or with bind of the CSR */
+    X509_REQ *request;   /* with bind: the CSR of the body */
 };
 
 struct pool {
@@ -30,8 +32,9 @@ struct pool {
 };
 
 /* Reads at most limit records, leaving out the first ones; ends the program on
- * a file it cannot read. */
-void pool_read(struct pool *pool, const char *path, size_t first, size_t limit);
+ * a file it cannot read. With bind the CSRs are read, too: each must be for the
+ * key of its record. */
+void pool_read(struct pool *pool, const char *path, size_t first, size_t limit, bool bind);
 
 /* The next unused entry, or NULL when all are used. */
 const struct pool_entry *pool_take(struct pool *pool);
