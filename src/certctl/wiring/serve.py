@@ -22,6 +22,7 @@ from certctl.wiring import authority_process, jobs_process, sockets, worker_proc
 from certctl.wiring.clock import system_clock
 from certctl.wiring.ports import PortInUse, reserve_port
 from certctl.wiring.reload import trust_directory
+from certctl.wiring.service_manager import ServiceManager
 from certctl.wiring.supervisor import ChildSpec, Status, Supervisor, refuse_start
 
 # The children of a killed supervisor are killed with it, but one may be in the middle of
@@ -83,7 +84,12 @@ def serve(
         ca_file=authority_process.first_ca_file(settings),
     )
     specs = _children(settings, listener, run, port=port, served=served, on_ready=on_ready)
-    supervisor = Supervisor(specs, log=log, grace_s=settings.server.shutdown_grace_s)
+    supervisor = Supervisor(
+        specs,
+        log=log,
+        grace_s=settings.server.shutdown_grace_s,
+        manager=ServiceManager(os.environ),
+    )
     try:
         return supervisor.run()
     finally:

@@ -22,6 +22,7 @@ from types import FrameType
 
 from certctl.obs.log import Log
 from certctl.wiring.process import die_with_parent
+from certctl.wiring.service_manager import ServiceManager
 
 EXIT_REFUSED = 2
 EXIT_FAILED = 1
@@ -86,10 +87,19 @@ class _Child:
 class Supervisor:
     """Runs a tree of children until SIGTERM or SIGINT; ``run`` gives the exit code."""
 
-    def __init__(self, specs: Sequence[ChildSpec], *, log: Log, grace_s: float) -> None:
+    def __init__(
+        self,
+        specs: Sequence[ChildSpec],
+        *,
+        log: Log,
+        grace_s: float,
+        manager: ServiceManager | None = None,
+    ) -> None:
         self._children = [_Child(spec) for spec in specs]
         self._log = log
         self._grace_s = grace_s
+        self._manager = manager or ServiceManager({})
+        self._next_sign = time.monotonic()
         self._selector = selectors.DefaultSelector()
         self._pending: set[int] = set()
         self._was_ready = False
@@ -111,6 +121,8 @@ class Supervisor:
             self._act_on_signals()
             if self._exit_code is None:
                 self._start_due()
+                self._show_life()
+        self._manager.stopping()
         self._stop_all()
         signal.set_wakeup_fd(-1)
         return self._exit_code
@@ -123,13 +135,18 @@ class Supervisor:
         if signal.SIGCHLD in pending:
             self._reap()
         if signal.SIGHUP in pending:
+            self._manager.reloading()
             self._reload_all()
+            if self._was_ready:
+                self._say_ready()
         if pending & {signal.SIGTERM, signal.SIGINT}:
             self._log.info("stopping")
             self._exit_code = 0
 
     def _wait_seconds(self) -> float | None:
         due = [child.restart_at for child in self._children if child.restart_at is not None]
+        if self._manager.watchdog_s is not None:
+            due.append(self._next_sign)
         return max(0.0, min(due) - time.monotonic()) if due else None
 
     def _start_due(self) -> None:
@@ -145,6 +162,18 @@ class Supervisor:
         if everything and not self._was_ready:
             self._was_ready = True
             self._log.info("ready")
+            self._say_ready()
+
+    def _say_ready(self) -> None:
+        workers = sum(child.spec.name.startswith("worker") for child in self._children)
+        self._manager.ready(f"serving with {workers} worker{'s' * (workers != 1)}")
+
+    def _show_life(self) -> None:
+        """This loop turns, so signals are heard and the dead are restarted."""
+        period, now = self._manager.watchdog_s, time.monotonic()
+        if period is not None and now >= self._next_sign:
+            self._next_sign = now + period
+            self._manager.alive()
 
     def _reached_stage(self) -> int:
         """Once all were ready, stages restart independently of each other."""
