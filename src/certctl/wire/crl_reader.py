@@ -51,7 +51,8 @@ _REASONS = _REASONS_OF_DELTA - {bytes((CODES[REMOVE_FROM_CRL],))}
 def _common_entries(reasons: frozenset[bytes]) -> re.Pattern[bytes]:
     """Nearly all entries: a serial of twenty octets, a UTCTime, perhaps a reason.
 
-    Possessive, so that a million of them leave nothing behind to go back to.
+    A bounded number, so that a million of them leave little behind to go back to. Not
+    possessive: Python before 3.11.5, Debian 12's among them, matches too much then.
     """
     serial = rb"\x02\x14[\x01-\x7f].{19}"
     long = rb"(?:0[13578]|1[02])(?:0[1-9]|[12][0-9]|3[01])"
@@ -65,7 +66,7 @@ def _common_entries(reasons: frozenset[bytes]) -> re.Pattern[bytes]:
     reason = re.escape(_REASON_HEAD) + b"[" + b"".join(map(re.escape, sorted(reasons))) + b"]"
     moment = serial + date + clock
     entry = rb"\x30(?:\x25" + moment + rb"|\x33" + moment + reason + rb")"
-    return re.compile(rb"(?:" + entry + rb")*+", re.DOTALL)
+    return re.compile(rb"(?:" + entry + rb"){0,1000}", re.DOTALL)
 
 
 _COMMON = _common_entries(_REASONS)

@@ -255,3 +255,10 @@ def test_many_entries_keep_their_order_whatever_stands_among_them(rare):
     tbs = encode_tbs(ISSUER, fields(), iter(entries))
     assert decode_tbs(tbs).has_entries
     assert tbs == crl.tbs_certlist_bytes
+
+
+def test_a_rare_entry_after_common_ones_is_read_in_its_place():
+    common = [(SERIAL, THIS, RevocationReason.SUPERSEDED)] * 3
+    rare = (b"\x80" + bytes(4), 0, RevocationReason.AA_COMPROMISE)
+    tbs = encode_tbs(ISSUER, fields(), [*common, rare, *common])
+    assert decode_tbs(tbs).has_entries
