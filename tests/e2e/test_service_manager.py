@@ -6,7 +6,9 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,14 @@ def heard(manager: socket.socket) -> str:
         return manager.recv(4096).decode()
     except TimeoutError:
         return ""
+
+
+def fill(address: Path) -> None:
+    """Until the manager's queue takes no more."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, suppress(BlockingIOError):
+        sender.connect(str(address))
+        while True:
+            sender.send(b"STATUS=of somebody else", socket.MSG_DONTWAIT)
 
 
 def test_the_service_manager_hears_ready_alive_reloading_and_stopping(
@@ -92,6 +102,22 @@ def test_another_process_s_watchdog_is_not_answered(tmp_path: Path, manager: soc
         until(manager, "READY=1")
         assert server.stop() == 0
     assert until(manager, "STOPPING=1") == ["STOPPING=1\nSTATUS=stopping"]
+
+
+def test_a_service_manager_that_does_not_listen_stops_nothing(
+    tmp_path: Path, manager: socket.socket
+) -> None:
+    server = configured_server(tmp_path, SETTINGS)
+    server.environment |= {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000"}
+    with server:
+        until(manager, "READY=1")
+        fill(tmp_path / "notify")
+        (worker, *_) = server.processes()["worker"]
+        os.kill(worker, signal.SIGKILL)
+        # Restarted by a supervisor that still hears and acts.
+        while worker in server.processes()["worker"] or len(server.processes()["worker"]) < 2:
+            time.sleep(0.01)
+        assert server.stop() == 0
 
 
 def test_a_service_manager_that_went_away_stops_nothing(tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ from collections.abc import Mapping
 
 from certctl.domain.clock import SECOND_US
 
+# How long a word of state may wait for a manager that is busy.
+PATIENCE_S = 1.0
+
 
 class ServiceManager:
     """The notification socket of the service manager that started us, if one did.
@@ -43,12 +46,14 @@ class ServiceManager:
 
     def alive(self) -> None:
         """The sign of life that ``WatchdogSec=`` waits for."""
-        self._tell("WATCHDOG=1")
+        self._tell("WATCHDOG=1", wait_s=0.0)
 
-    def _tell(self, message: str) -> None:
+    def _tell(self, message: str, *, wait_s: float = PATIENCE_S) -> None:
         if not self._address:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+            # A manager that does not read fills its queue; we must not hang with it.
+            sender.settimeout(wait_s)
             try:
                 sender.sendto(message.encode(), self._address)
             except OSError:

@@ -145,7 +145,7 @@ class Supervisor:
 
     def _wait_seconds(self) -> float | None:
         due = [child.restart_at for child in self._children if child.restart_at is not None]
-        if self._manager.watchdog_s is not None:
+        if self._manager.watchdog_s is not None and self._was_ready:
             due.append(self._next_sign)
         return max(0.0, min(due) - time.monotonic()) if due else None
 
@@ -171,7 +171,7 @@ class Supervisor:
     def _show_life(self) -> None:
         """This loop turns, so signals are heard and the dead are restarted."""
         period, now = self._manager.watchdog_s, time.monotonic()
-        if period is not None and now >= self._next_sign:
+        if period is not None and self._was_ready and now >= self._next_sign:
             self._next_sign = now + period
             self._manager.alive()
 

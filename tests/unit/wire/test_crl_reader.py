@@ -196,5 +196,5 @@ def test_every_day_there_is_may_stand_in_an_entry():
     while day.year < 2050:
         days.append(day.strftime("%y%m%d").encode())
         day += timedelta(days=1)
-    entries = b"".join(entry(NUMBERED, b"\x17\x0d" + text + b"235959Z") for text in days)
-    assert _COMMON.fullmatch(entries), "all of them in the quick way"
+    entries = [entry(NUMBERED, b"\x17\x0d" + text + b"235959Z") for text in days]
+    assert all(map(_COMMON.fullmatch, entries)), "all of them in the quick way"
