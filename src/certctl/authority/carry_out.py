@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
-from certctl.authority import leases, profiles
+from certctl.authority import backup, leases, profiles
 from certctl.authority.commands import (
     ApproveRequest,
     Command,
     DeleteCertificateProfile,
     DenyRequest,
     FinishJob,
+    NoteBackup,
     PurgeExpired,
     PutCertificateProfile,
     ReloadTrust,
@@ -73,4 +74,6 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             return profiles.remove(
                 command, transaction, powers.profiles_changed, powers.named_by(), now_us
             )
+        case NoteBackup():
+            return backup.note(command, now_us)
     assert_never(command)

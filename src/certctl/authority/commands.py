@@ -144,6 +144,17 @@ class ProfileChanged(msgspec.Struct, frozen=True, kw_only=True, tag="profile_cha
     version: int
 
 
+class NoteBackup(msgspec.Struct, frozen=True, kw_only=True, tag="note_backup"):
+    """Put on record that somebody takes all keys and records away. Answer: ``BackupNoted``."""
+
+    target: str
+    actor: str
+
+
+class BackupNoted(msgspec.Struct, frozen=True, tag="backup_noted"):
+    pass
+
+
 Command = (
     RevokeCertificate
     | ReloadTrust
@@ -155,6 +166,7 @@ Command = (
     | PurgeExpired
     | PutCertificateProfile
     | DeleteCertificateProfile
+    | NoteBackup
 )
 CommandResult = (
     RevocationDone
@@ -165,4 +177,5 @@ CommandResult = (
     | Sealed
     | Purged
     | ProfileChanged
+    | BackupNoted
 )

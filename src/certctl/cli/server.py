@@ -10,6 +10,7 @@ import typer
 
 from certctl import __version__
 from certctl.cli.audit import audit
+from certctl.cli.backup import backup, restore
 from certctl.cli.certificates import certificates
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.profiles import profiles
@@ -31,6 +32,8 @@ app.add_typer(profiles)
 app.add_typer(audit)
 app.add_typer(requests)
 app.add_typer(trust)
+app.command()(backup)
+app.command()(restore)
 
 
 @app.callback(invoke_without_command=True)

@@ -26,6 +26,8 @@ class AuditAction(StrEnum):
     DEVICE_STATE_FAILED = "est_device_state_failed"
     CERTIFICATE_REVOKED = "certificate_revoked"
     CONFIG_CHANGED = "config_changed"
+    BACKUP_MADE = "backup_made"
+    BACKUP_RESTORED = "backup_restored"
 
 
 class Counter(StrEnum):

@@ -14,6 +14,9 @@ from certctl.issuers.signers.file import KeyType
 from certctl.settings.schema import IssuerSettings, Settings
 from certctl.store import SqlStore
 
+UNFINISHED_RESTORE = ".restore"
+"""Folder in the data directory in which a restore unpacks; gone when it is complete."""
+
 
 class RecordsLost(Exception):
     """There is a CA here and no database: starting would forget every certificate."""
@@ -23,8 +26,14 @@ def refuse_lost_records(settings: Settings, database: Path) -> None:
     """A new database beside an old CA would drop all records and revocations silently.
 
     Raises:
-        RecordsLost: the text names both and the ways out.
+        RecordsLost: the text names both and the ways out. Also after half a restore.
     """
+    unfinished = settings.server.data_dir / UNFINISHED_RESTORE
+    if unfinished.exists():
+        raise RecordsLost(
+            f"{unfinished} is there: a restore was cut short. Empty"
+            f" {settings.server.data_dir} and restore again."
+        )
     keys = sorted(settings.server.data_dir.glob("ca-*.key"))
     if keys and not database.exists():
         raise RecordsLost(
