@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
-from certctl.authority import backup, leases, profiles
+from certctl.authority import backup, leases, profiles, retention
 from certctl.authority.commands import (
     ApproveRequest,
     Command,
     DeleteCertificateProfile,
     DenyRequest,
+    DropAuditSegment,
+    DropRecords,
     FinishJob,
     NoteBackup,
     PurgeExpired,
@@ -28,6 +30,7 @@ from certctl.authority.reload_trust import reload_trust
 from certctl.authority.revoke import revoke
 from certctl.authority.seal import AuditSigner, seal
 from certctl.domain.ports import Transaction, TrustBundles
+from certctl.domain.retention import KEEP_EVERYTHING, Retention
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,7 @@ class Powers:
     named_by: Callable[[], profiles.NamedBy] = dict
     profiles_changed: profiles.TakeOver = profiles.nobody
     bundles: TrustBundles | None = None
+    retention: Retention = KEEP_EVERYTHING
 
 
 def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us: int) -> Done:
@@ -76,4 +80,8 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             )
         case NoteBackup():
             return backup.note(command, now_us)
+        case DropAuditSegment() | DropRecords():
+            return retention.drop(
+                command, transaction, powers.audit_signer, powers.retention, now_us
+            )
     assert_never(command)

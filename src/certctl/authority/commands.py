@@ -155,6 +155,29 @@ class BackupNoted(msgspec.Struct, frozen=True, tag="backup_noted"):
     pass
 
 
+class DropAuditSegment(msgspec.Struct, frozen=True, kw_only=True, tag="drop_audit"):
+    """Drop a node's events up to where a checkpoint sealed them. Answer: ``AuditDropped``."""
+
+    fence: int
+    node: str
+    checkpoint: int
+
+
+class AuditDropped(msgspec.Struct, frozen=True, tag="audit_dropped"):
+    events: int
+
+
+class DropRecords(msgspec.Struct, frozen=True, kw_only=True, tag="drop_records"):
+    """Drop certificates that expired long ago. Answer: ``RecordsDropped``."""
+
+    fence: int
+    certificate_ids: list[str]
+
+
+class RecordsDropped(msgspec.Struct, frozen=True, tag="records_dropped"):
+    certificates: int
+
+
 Command = (
     RevokeCertificate
     | ReloadTrust
@@ -167,6 +190,8 @@ Command = (
     | PutCertificateProfile
     | DeleteCertificateProfile
     | NoteBackup
+    | DropAuditSegment
+    | DropRecords
 )
 CommandResult = (
     RevocationDone
@@ -178,4 +203,6 @@ CommandResult = (
     | Purged
     | ProfileChanged
     | BackupNoted
+    | AuditDropped
+    | RecordsDropped
 )

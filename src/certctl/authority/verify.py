@@ -19,6 +19,7 @@ from certctl.authority.audit import GENESIS, event_digest
 from certctl.domain.audit import RecordedEvent
 from certctl.domain.checkpoint import GENESIS as FIRST_PREVIOUS
 from certctl.domain.checkpoint import Checkpoint
+from certctl.domain.retention import AuditStub
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +35,14 @@ class Broken(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """What was verified. ``unsealed`` events came after the last checkpoint."""
+    """What was verified. ``unsealed`` events came after the last checkpoint, ``dropped``
+    ones were dropped by retention.
+    """
 
     events: int
     checkpoints: int
     unsealed: int
+    dropped: int
     last: Checkpoint | None
 
 
@@ -52,6 +56,7 @@ def verify(
     *,
     keys: Keys,
     kept: Sequence[Checkpoint] = (),
+    stubs: Iterable[AuditStub] = (),
 ) -> Proof:
     """Verify a whole audit trail.
 
@@ -60,6 +65,7 @@ def verify(
         events: in order of (node, seq).
         keys: the keys that are believed.
         kept: checkpoints from outside (the copy in a file or syslog); each must be there.
+        stubs: what stands where retention dropped events, in order of (node, first_seq).
 
     Raises:
         Broken: names the first checkpoint or event that does not fit.
@@ -69,6 +75,8 @@ def verify(
         sealed.add(checkpoint, keys)
     for outside in kept:
         sealed.require(outside)
+    for stub in stubs:
+        sealed.drop(stub, keys)
     walk = _Walk(sealed)
     for recorded in events:
         walk.step(recorded)
@@ -77,6 +85,7 @@ def verify(
         events=walk.count,
         checkpoints=len(sealed.digests),
         unsealed=walk.unsealed,
+        dropped=sum(stub.last_seq for stub in sealed.dropped.values()),
         last=sealed.last,
     )
 
@@ -89,6 +98,7 @@ class _Seals:
         self.digests: list[bytes] = []
         self.wanted: dict[tuple[str, int], tuple[bytes, int]] = {}
         self.final: dict[str, int] = {}
+        self.dropped: dict[str, AuditStub] = {}
 
     def add(self, checkpoint: Checkpoint, keys: Keys) -> None:
         where = f"checkpoint {checkpoint.number}"
@@ -99,10 +109,7 @@ class _Seals:
         key = keys.get(checkpoint.key_id)
         if key is None:
             raise Broken(where=where, what=f"is signed by an unknown key {checkpoint.key_id}")
-        try:
-            key.verify(checkpoint.signature, checkpoint.signed_octets())
-        except InvalidSignature as err:
-            raise Broken(where=where, what="its signature does not hold") from err
+        _require_signature(key, checkpoint.signature, checkpoint.signed_octets(), where)
         for head in checkpoint.heads:
             if head.seq < self.final.get(head.node, 0):
                 raise Broken(where=where, what=f"goes back on node {head.node}")
@@ -110,6 +117,22 @@ class _Seals:
             self.wanted[head.node, head.seq] = (head.digest, checkpoint.number)
         self.digests.append(checkpoint.digest())
         self.last = checkpoint
+
+    def drop(self, stub: AuditStub, keys: Keys) -> None:
+        """A stub counts only where a seal had been, and right after the one before."""
+        where = f"stub {stub.node}/{stub.first_seq}-{stub.last_seq}"
+        key = keys.get(stub.key_id)
+        if key is None:
+            raise Broken(where=where, what=f"is signed by an unknown key {stub.key_id}")
+        _require_signature(key, stub.signature, stub.signed_octets(), where)
+        before = self.dropped.get(stub.node)
+        if stub.first_seq != (before.last_seq + 1 if before else 1):
+            raise Broken(where=where, what="does not follow the stub before it")
+        if self.wanted.get((stub.node, stub.last_seq)) is None:
+            raise Broken(where=where, what="does not end where a checkpoint sealed")
+        if self.wanted[stub.node, stub.last_seq][0] != stub.digest:
+            raise Broken(where=where, what="does not end with the event that was sealed")
+        self.dropped[stub.node] = stub
 
     def require(self, outside: Checkpoint) -> None:
         where = f"checkpoint {outside.number}"
@@ -134,8 +157,12 @@ class _Walk:
     def step(self, recorded: RecordedEvent) -> None:
         if recorded.node != self._node or self.count == 0:
             self._leave()
-            self._node, self._seq, self._digest = recorded.node, 0, GENESIS
+            stub = self._sealed.dropped.get(recorded.node)
+            self._node = recorded.node
+            self._seq, self._digest = (stub.last_seq, stub.digest) if stub else (0, GENESIS)
         where = f"event {recorded.node}/{recorded.seq}"
+        if recorded.seq <= self._seq and self._is_dropped(recorded):
+            raise Broken(where=where, what="is there, although retention has dropped it")
         if recorded.seq != self._seq + 1:
             missing = f"event {recorded.node}/{self._seq + 1}"
             raise Broken(where=missing, what="is missing")
@@ -153,11 +180,18 @@ class _Walk:
         self.count += 1
         self.unsealed += recorded.seq > self._sealed.final.get(recorded.node, 0)
 
+    def _is_dropped(self, recorded: RecordedEvent) -> bool:
+        stub = self._sealed.dropped.get(recorded.node)
+        return stub is not None and recorded.seq <= stub.last_seq
+
     def end(self) -> None:
         self._leave()
         if self._open:
             node = min(self._open)
-            raise Broken(where=f"event {node}/1", what="is missing, and the whole chain with it")
+            stub = self._sealed.dropped.get(node)
+            first = stub.last_seq + 1 if stub else 1
+            what = "is missing, and the whole chain with it"
+            raise Broken(where=f"event {node}/{first}", what=what)
 
     def _leave(self) -> None:
         """A chain must reach as far as it was sealed."""
@@ -169,3 +203,10 @@ class _Walk:
             raise Broken(
                 where=f"event {self._node}/{self._seq + 1}", what=f"is missing, up to {final}"
             )
+
+
+def _require_signature(key: Ed25519PublicKey, signature: bytes, signed: bytes, where: str) -> None:
+    try:
+        key.verify(signature, signed)
+    except InvalidSignature as err:
+        raise Broken(where=where, what="its signature does not hold") from err

@@ -62,9 +62,9 @@ def verify(
     try:
         if export is not None and key is not None:
             keys = audit_key.read_public_keys(key)
-            checkpoints, events = audit_trail.read_export(export)
+            checkpoints, stubs, events = audit_trail.read_export(export)
             outside = audit_trail.kept_checkpoints(kept) if kept else []
-            done = proof.verify(checkpoints, events, keys=keys, kept=outside)
+            done = proof.verify(checkpoints, events, keys=keys, kept=outside, stubs=stubs)
         else:
             settings = settings_or_exit(config)
             keys = audit_key.read_public_keys(
@@ -73,12 +73,7 @@ def verify(
             outside = audit_trail.kept_checkpoints(kept) if kept else []
             done = from_records(
                 settings,
-                lambda records: proof.verify(
-                    audit_trail.stored_checkpoints(records),
-                    audit_trail.stored_events(records),
-                    keys=keys,
-                    kept=outside,
-                ),
+                lambda records: audit_trail.verify_store(records, keys=keys, kept=outside),
             )
     except proof.Broken as broken:
         complain(f"BROKEN  {broken}")
@@ -86,6 +81,8 @@ def verify(
     except (OSError, ValueError) as refused:
         stop(str(refused), EXIT_FAILED)
     print(f"whole   {done.events} events, {done.checkpoints} checkpoints")
+    if done.dropped:
+        print(f"        {done.dropped} older events were dropped by retention, as its stubs say")
     if done.last is not None:
         print(f"        last seal: number {done.last.number}, {utc(done.last.made_us)}Z,")
         print(f"        by key {done.last.key_id}; {done.unsealed} events came after it")

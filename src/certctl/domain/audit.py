@@ -26,6 +26,8 @@ class AuditAction(StrEnum):
     DEVICE_STATE_FAILED = "est_device_state_failed"
     CERTIFICATE_REVOKED = "certificate_revoked"
     CONFIG_CHANGED = "config_changed"
+    AUDIT_RETENTION = "audit_retention"
+    RECORD_RETENTION = "record_retention"
     BACKUP_MADE = "backup_made"
     BACKUP_RESTORED = "backup_restored"
 

@@ -22,6 +22,7 @@ from certctl.settings.findings import Report, SettingsRefused
 from certctl.settings.given import read_given
 from certctl.settings.issuers import issuer_settings
 from certctl.settings.lint import lint
+from certctl.settings.records import records_settings
 from certctl.settings.schema import ServerSettings, Settings
 from certctl.settings.server import server_settings
 from certctl.settings.surroundings import Surroundings
@@ -66,7 +67,8 @@ def load_settings(
         _check_certificate_profiles(server, report)
     if report.faults:
         raise SettingsRefused(report.faults, report.warnings)
-    settings = Settings(server=server, est=est, issuers=issuers)
+    records = records_settings(given, est)
+    settings = Settings(server=server, est=est, issuers=issuers, records=records)
     found = lint(settings, files, now_us=here.now_us)
     return replace(settings, warnings=(*found, *report.warnings))
 

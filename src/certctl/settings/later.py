@@ -84,8 +84,6 @@ LATER: Final = (
     Later(variable=issuing.SMTP_USE_TLS),
     Later(variable=issuing.SLACK_WEBHOOK_URL),
     Later(variable=issuing.AUDIT_COPY_TO),
-    Later(variable=issuing.AUDIT_RETENTION),
-    Later(variable=issuing.RECORD_RETENTION),
 )
 
 _BY_VARIABLE: Final = {row.variable: row for row in LATER}

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from certctl.domain.lockout import LockoutRule
 from certctl.domain.profiles import EstProfile
 from certctl.domain.proxies import TrustedProxies
+from certctl.domain.retention import KEEP_EVERYTHING, Retention
 from certctl.settings.findings import Finding
 from certctl.settings.secret import Secret, SecretSource
 
@@ -142,10 +143,22 @@ class IssuerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordsSettings:
+    """What becomes of records in time.
+
+    ``retention.records_us`` is never less than the longest grace in which an expired
+    certificate still renews.
+    """
+
+    retention: Retention = KEEP_EVERYTHING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All settings of one server; ``warnings`` also holds what the lint found."""
 
     server: ServerSettings
     est: EstSettings
     issuers: tuple[IssuerSettings, ...]
+    records: RecordsSettings = field(default_factory=RecordsSettings)
     warnings: tuple[Finding, ...] = ()

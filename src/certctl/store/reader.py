@@ -13,6 +13,7 @@ from certctl.store.sql.gates import GateReads
 from certctl.store.sql.jobs import JobReads
 from certctl.store.sql.profiles import ProfileReads
 from certctl.store.sql.requests import RequestReads
+from certctl.store.sql.retention import RetentionReads
 
 
 class SqlRecords(
@@ -22,6 +23,7 @@ class SqlRecords(
     AuditReads,
     ProfileReads,
     JobReads,
+    RetentionReads,
 ):
     """``ports.Records`` over SQLAlchemy Core; made by ``engine.open_records``.
 

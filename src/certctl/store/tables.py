@@ -141,6 +141,9 @@ repetitions: Final = Table(
     sqlite_with_rowid=False,
 )
 
+# Its ids rise with time, so this index grows at one end.
+Index(None, repetitions.c.certificate_id)
+
 # Which CA certificate (SHA-256) an issuer id stands for: never a second CA.
 ca: Final = Table(
     "ca",
@@ -270,6 +273,23 @@ checkpoints: Final = Table(
     Column("key_id", Text, nullable=False),
     Column("signature", LargeBinary, nullable=False),
     PrimaryKeyConstraint("number"),
+    sqlite_strict=True,
+)
+
+# What stands where audit events were dropped (records §5); never changed (triggers).
+audit_stubs: Final = Table(
+    "audit_stubs",
+    metadata,
+    Column("node", Text, nullable=False),
+    Column("first_seq", Integer64, nullable=False),
+    Column("last_seq", Integer64, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("checkpoint", Integer64, nullable=False),
+    Column("dropped_us", Integer64, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("node", "last_seq"),
+    CheckConstraint("first_seq > 0 AND last_seq >= first_seq", name="range"),
     sqlite_strict=True,
 )
 

@@ -28,6 +28,7 @@ from certctl.store.sql.gates import GateWrites
 from certctl.store.sql.jobs import JobWrites
 from certctl.store.sql.profiles import ProfileWrites
 from certctl.store.sql.requests import RequestWrites
+from certctl.store.sql.retention import RetentionWrites
 
 
 class SqlStore:
@@ -108,6 +109,7 @@ class SqlTransaction(
     AuditWrites,
     ProfileWrites,
     JobWrites,
+    RetentionWrites,
 ):
     """``ports.Transaction``; over when its ``with`` block ends, and refusing use after."""
 

@@ -1,20 +1,22 @@
 """The audit trail as an auditor takes it: from the store, or from an exported file.
 
-The export is JSON lines: a head, all checkpoints, all events node after node, and a last
-line with their numbers, so that a file cut short is known as one.
+The export is JSON lines: a head, all checkpoints, the stubs of what retention dropped, all
+events node after node, and a last line with their numbers, so that a file cut short is
+known as one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
-from certctl.authority.verify import Broken
+from certctl.authority.verify import Broken, Keys, Proof, verify
 from certctl.domain.audit import RecordedEvent
 from certctl.domain.checkpoint import Checkpoint
+from certctl.domain.retention import AuditStub
 from certctl.store import SqlRecords
 
 PAGE = 1_000
@@ -28,6 +30,10 @@ class _Checkpoint(msgspec.Struct, frozen=True, tag="checkpoint", tag_field="kind
     checkpoint: Checkpoint
 
 
+class _Stub(msgspec.Struct, frozen=True, tag="stub", tag_field="kind"):
+    stub: AuditStub
+
+
 class _Event(msgspec.Struct, frozen=True, tag="event", tag_field="kind"):
     event: RecordedEvent
 
@@ -37,8 +43,36 @@ class _End(msgspec.Struct, frozen=True, tag="end", tag_field="kind"):
     events: int
 
 
-_decoder = msgspec.json.Decoder(_Head | _Checkpoint | _Event | _End)
+_decoder = msgspec.json.Decoder(_Head | _Checkpoint | _Stub | _Event | _End)
 _encoder = msgspec.json.Encoder()
+
+
+def verify_store(
+    records: SqlRecords,
+    *,
+    keys: Keys,
+    kept: Sequence[Checkpoint] = (),
+    told: Callable[[Iterator[RecordedEvent]], Iterator[RecordedEvent]] = iter,
+) -> Proof:
+    """Verify the trail of a store, also while its server writes.
+
+    Raises:
+        Broken: names the first checkpoint, stub or event that does not fit.
+    """
+    while True:
+        stubs = records.stubs()
+        try:
+            return verify(
+                stored_checkpoints(records),
+                told(stored_events(records)),
+                keys=keys,
+                kept=kept,
+                stubs=stubs,
+            )
+        except Broken:
+            if records.stubs() == stubs:
+                raise
+            # Retention has dropped events between two looks: look again.
 
 
 def stored_checkpoints(records: SqlRecords) -> Iterator[Checkpoint]:
@@ -99,21 +133,31 @@ def export(records: SqlRecords, file: IO[bytes]) -> tuple[int, int]:
     """Write everything; gives the numbers of checkpoints and events.
 
     Checkpoints come first: events that arrive meanwhile are only not sealed yet.
+
+    Raises:
+        Broken: a row is not what was ever written, or retention dropped some meanwhile.
     """
     checkpoints = events = 0
     file.write(_encoder.encode(_Head(1)) + b"\n")
     for checkpoint in stored_checkpoints(records):
         file.write(_encoder.encode(_Checkpoint(checkpoint)) + b"\n")
         checkpoints += 1
+    stubs = records.stubs()
+    for stub in stubs:
+        file.write(_encoder.encode(_Stub(stub)) + b"\n")
     for recorded in stored_events(records):
         file.write(_encoder.encode(_Event(recorded)) + b"\n")
         events += 1
+    if records.stubs() != stubs:
+        raise Broken(where="retention", what="dropped events during the export; export again")
     file.write(_encoder.encode(_End(checkpoints, events)) + b"\n")
     return checkpoints, events
 
 
-def read_export(path: Path) -> tuple[list[Checkpoint], Iterator[RecordedEvent]]:
-    """Checkpoints and events of an exported file; the events are read as they are asked.
+def read_export(
+    path: Path,
+) -> tuple[list[Checkpoint], list[AuditStub], Iterator[RecordedEvent]]:
+    """Checkpoints, stubs and events of an exported file; events are read as they are asked.
 
     Raises:
         Broken: not such a file, or a line that was changed; the iterator, too, when the
@@ -123,12 +167,16 @@ def read_export(path: Path) -> tuple[list[Checkpoint], Iterator[RecordedEvent]]:
     if not isinstance(next(lines, None), _Head):
         raise Broken(where=f"{path} line 1", what="is not the head of an audit export")
     checkpoints: list[Checkpoint] = []
+    stubs: list[AuditStub] = []
     first: object = None
     for first in lines:
-        if not isinstance(first, _Checkpoint):
+        if isinstance(first, _Checkpoint):
+            checkpoints.append(first.checkpoint)
+        elif isinstance(first, _Stub):
+            stubs.append(first.stub)
+        else:
             break
-        checkpoints.append(first.checkpoint)
-    return checkpoints, _exported_events(path, first, lines, len(checkpoints))
+    return checkpoints, stubs, _exported_events(path, first, lines, len(checkpoints))
 
 
 def _exported_events(

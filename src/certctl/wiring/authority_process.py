@@ -108,6 +108,7 @@ def run(
         powers=Powers(
             audit_signer=audit_key,
             bundles=bundles,
+            retention=settings.records.retention,
             named_by=lambda: named_by(settings, certificate_profiles),
             profiles_changed=lambda rows: certificate_profiles.replace(stored=usable(rows, log)),
         ),

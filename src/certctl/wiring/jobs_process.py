@@ -16,6 +16,7 @@ from certctl.domain.clock import Clock
 from certctl.jobs.checkpoint import CheckpointJob
 from certctl.jobs.loop import Job, JobLoop
 from certctl.jobs.purge import PurgeJob
+from certctl.jobs.retention import RetentionJob
 from certctl.obs.log import Log
 from certctl.settings.schema import Settings
 from certctl.store import SqlRecords, StoreError, open_records
@@ -43,7 +44,7 @@ def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, cl
         log.warning("job_failed", job=job, problem=f"{type(fault).__name__}: {fault}")
 
     loop = JobLoop(
-        _jobs(records, caller, log),
+        _jobs(settings, records, caller, log, clock),
         caller,
         holder=f"{socket.gethostname()}/{os.getpid()}",
         clock=clock,
@@ -57,11 +58,17 @@ def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, cl
     return 0
 
 
-def _jobs(records: SqlRecords, caller: AuthorityCaller, log: Log) -> list[Job]:
+def _jobs(
+    settings: Settings, records: SqlRecords, caller: AuthorityCaller, log: Log, clock: Clock
+) -> list[Job]:
     def on_sealed(checkpoint: Checkpoint) -> None:
         log.debug("audit_sealed", number=checkpoint.number, key=checkpoint.key_id)
 
-    return [CheckpointJob(records, caller, on_sealed=on_sealed), PurgeJob(caller)]
+    return [
+        CheckpointJob(records, caller, on_sealed=on_sealed),
+        PurgeJob(caller),
+        RetentionJob(records, caller, settings.records.retention, clock=clock),
+    ]
 
 
 @dataclass(slots=True)

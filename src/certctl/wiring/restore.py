@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from certctl.authority.audit import Chain
 from certctl.authority.backup import restored_event
-from certctl.authority.verify import Broken, verify
+from certctl.authority.verify import Broken
 from certctl.domain.audit import RecordedEvent
 from certctl.domain.clock import Clock
 from certctl.issuers.atomic_write import sync_directory
@@ -165,10 +165,8 @@ def _judge(settings: Settings, place: Path, manifest: Manifest, stage: Stage) ->
     total = sum(head.seq for head in found.heads)
     records = open_records(_url(database))
     try:
-        verify(
-            audit_trail.stored_checkpoints(records),
-            _told(audit_trail.stored_events(records), total, stage),
-            keys=keys,
+        audit_trail.verify_store(
+            records, keys=keys, told=lambda events: _told(events, total, stage)
         )
     finally:
         records.close()

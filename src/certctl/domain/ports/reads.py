@@ -16,6 +16,7 @@ from certctl.domain.certificates import (
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
+from certctl.domain.retention import AuditStub
 
 
 class CertificateReads(Protocol):
@@ -108,6 +109,26 @@ class JobReads(Protocol):
         ...
 
 
+class RetentionReads(Protocol):
+    """What has been kept long enough, and what stands where it was."""
+
+    def stubs(self) -> Sequence[AuditStub]:
+        """Where audit events were dropped, in order of (node, first_seq)."""
+        ...
+
+    def last_stub(self, node: str) -> AuditStub | None:
+        """Where the part of this node's chain that is left begins."""
+        ...
+
+    def expired_certificates(
+        self, before_us: int, *, after: str = "", limit: int = 100
+    ) -> Sequence[str]:
+        """Ids above ``after``, in their order, of certificates whose validity ended before
+        that and that were never revoked.
+        """
+        ...
+
+
 class Records(
     CertificateReads,
     GateReads,
@@ -115,6 +136,7 @@ class Records(
     AuditReads,
     ProfileReads,
     JobReads,
+    RetentionReads,
     Protocol,
 ):
     """The read-only side of the store, for workers and host commands."""

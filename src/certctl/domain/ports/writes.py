@@ -18,6 +18,7 @@ from certctl.domain.certificates import (
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
+from certctl.domain.retention import AuditStub
 from certctl.domain.revocation import RevocationReason
 
 
@@ -192,6 +193,30 @@ class JobWrites(Protocol):
         ...
 
 
+class RetentionWrites(Protocol):
+    """What has been kept long enough goes; whether it may is the caller's to know."""
+
+    def checkpoint(self, number: int) -> Checkpoint | None: ...
+
+    def last_stub(self, node: str) -> AuditStub | None:
+        """Where the part of this node's chain that is left begins."""
+        ...
+
+    def events_between(self, node: str, first: int, last: int) -> Sequence[RecordedEvent]:
+        """Events of one chain, both ends included, in their order."""
+        ...
+
+    def drop_segment(self, stub: AuditStub) -> None:
+        """Put the stub in place of its events; it must go on where the last one ended."""
+        ...
+
+    def drop_certificates(self, ids: Collection[str], before_us: int) -> int:
+        """Of these, drop what expired before that and was never revoked, with its
+        repetition keys; gives their number.
+        """
+        ...
+
+
 class Transaction(
     CertificateWrites,
     GateWrites,
@@ -199,6 +224,7 @@ class Transaction(
     AuditWrites,
     ProfileWrites,
     JobWrites,
+    RetentionWrites,
     Protocol,
 ):
     """One durable unit of the authority: all of it is on disk, or none."""

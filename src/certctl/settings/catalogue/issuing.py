@@ -195,18 +195,24 @@ AUDIT_COPY_TO: Final[Variable[str | None]] = Variable(
 )
 
 
-def _retention(name: str, what: str) -> Variable[int | None]:
+def _retention(name: str, what: str, never: str) -> Variable[int | None]:
     return Variable(
         name=name,
         kind=or_off(duration(86_400, 10 * YEARS)),
         default=None,
         default_text="keep",
-        meaning=f"How long {what} are kept; never less than they are needed.",
+        meaning=f"How long {what} are kept; {never}.",
     )
 
 
-AUDIT_RETENTION: Final = _retention("AUDIT_RETENTION", "audit events")
-RECORD_RETENTION: Final = _retention("RECORD_RETENTION", "records")
+AUDIT_RETENTION: Final = _retention(
+    "AUDIT_RETENTION", "audit events", "only whole sealed segments go, and a signed stub stays"
+)
+RECORD_RETENTION: Final = _retention(
+    "RECORD_RETENTION",
+    "certificates",
+    "counted from the end of their validity, and never of revoked ones",
+)
 
 ISSUER_VARIABLES: Final[tuple[Variable[Any], ...]] = (
     TYPE,

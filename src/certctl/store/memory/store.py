@@ -13,6 +13,7 @@ from certctl.store.memory.gates import GateReads, GateWrites
 from certctl.store.memory.jobs import JobReads, JobWrites
 from certctl.store.memory.profiles import ProfileReads, ProfileWrites
 from certctl.store.memory.requests import RequestReads, RequestWrites
+from certctl.store.memory.retention import RetentionReads, RetentionWrites
 
 
 class MemoryStore(
@@ -22,6 +23,7 @@ class MemoryStore(
     AuditReads,
     ProfileReads,
     JobReads,
+    RetentionReads,
 ):
     """``ports.WritableStore`` and ``ports.Records`` at once."""
 
@@ -53,6 +55,7 @@ class MemoryTransaction(
     AuditWrites,
     ProfileWrites,
     JobWrites,
+    RetentionWrites,
 ):
     """``ports.Transaction`` on a copy of the tables."""
 

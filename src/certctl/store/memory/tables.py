@@ -18,6 +18,7 @@ from certctl.domain.certificates import (
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
+from certctl.domain.retention import AuditStub
 from certctl.store.rows import state_of
 
 
@@ -36,6 +37,7 @@ class Tables:
     ca: dict[str, bytes] = field(default_factory=dict)
     compromised: dict[bytes, int] = field(default_factory=dict)
     checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
+    stubs: dict[tuple[str, int], AuditStub] = field(default_factory=dict)
     leases: dict[str, Lease] = field(default_factory=dict)
     profiles: dict[str, StoredProfile] = field(default_factory=dict)
     lockouts: dict[str, Lockout] = field(default_factory=dict)
