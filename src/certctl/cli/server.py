@@ -11,6 +11,7 @@ import typer
 from certctl import __version__
 from certctl.cli.audit import audit
 from certctl.cli.backup import backup, restore
+from certctl.cli.cert_check import cert_check
 from certctl.cli.certificates import certificates
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.profiles import profiles
@@ -34,6 +35,7 @@ app.add_typer(requests)
 app.add_typer(trust)
 app.command()(backup)
 app.command()(restore)
+app.command("cert-check")(cert_check)
 
 
 @app.callback(invoke_without_command=True)

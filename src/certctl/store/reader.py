@@ -10,6 +10,7 @@ from __future__ import annotations
 from certctl.store.sql.audit import AuditReads
 from certctl.store.sql.certificates import CertificateReads
 from certctl.store.sql.gates import GateReads
+from certctl.store.sql.inspection import InspectionReads
 from certctl.store.sql.jobs import JobReads
 from certctl.store.sql.profiles import ProfileReads
 from certctl.store.sql.requests import RequestReads
@@ -24,6 +25,7 @@ class SqlRecords(
     ProfileReads,
     JobReads,
     RetentionReads,
+    InspectionReads,
 ):
     """``ports.Records`` over SQLAlchemy Core; made by ``engine.open_records``.
 

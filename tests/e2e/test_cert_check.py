@@ -1,0 +1,329 @@
+# ruff: noqa: S608 - statements out of our own words
+"""cert-check on a real server's database: whatever is planted by SQL is found."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from certctl.domain.inspection import Finding
+from certctl.settings import load_settings
+from certctl.store import open_records
+from certctl.wiring.cert_check import cert_check
+from tests.harness.commands import data_of, run_command
+from tests.harness.device import Device
+from tests.harness.server import RunningServer, configured_server
+
+ENROLL = "/.well-known/est/open/simpleenroll"
+SETTINGS = {"EST_PROFILES": "open", "EST_PROFILE_OPEN_ISSUER_ID": "iss-local", "WORKERS": "1"}
+
+# Rows by name: ids rise with time, and the server's own certificate is the first.
+PICK = "(SELECT id FROM certificates WHERE subject = 'CN={}')"
+ONE = PICK.format("device-1")
+TWO = PICK.format("device-2")
+REVOKED = PICK.format("device-3")
+
+Plant = Callable[[sqlite3.Connection], object]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    directory = tmp_path_factory.mktemp("checked")
+    with configured_server(directory, SETTINGS) as running:
+        for number in range(1, 5):
+            device = Device(
+                directory, f"device-{number}", san=[x509.DNSName(f"device-{number}.example.org")]
+            )
+            body = device.body()
+            # The same once more is answered with the same, and told by a second event.
+            for _ in range(2):
+                assert device.enroll(running, ENROLL, body=body).status == 200
+        records = running.records()
+        serial = {each.subject: each.serial for each in records.certificates()}["CN=device-3"]
+        records.close()
+        done = run_command(running, "certificates", "revoke", serial, "--reason", "keyCompromise")
+        assert done.returncode == 0, done.stderr
+        yield running
+
+
+@pytest.fixture
+def copy(server: RunningServer, tmp_path: Path) -> Path:
+    """The database as it is now, without what keeps hands from it."""
+    target = tmp_path / "certctl.db"
+    with (
+        closing(sqlite3.connect(server.database)) as source,
+        closing(sqlite3.connect(target)) as copied,
+    ):
+        source.backup(copied)
+        for verb in ("update", "delete"):
+            copied.execute(f"DROP TRIGGER audit_events_no_{verb}")
+        copied.commit()
+    target.chmod(0o600)
+    return target
+
+
+def findings(server: RunningServer, database: Path) -> list[Finding]:
+    settings = load_settings(
+        server.environment | {"CERTCTL_DATABASE_URL": f"sqlite:///{database}"},
+        None,
+        check_files=False,
+    )
+    records = open_records(settings.server.database_url)
+    try:
+        return list(cert_check(settings, records, lambda *_: None))
+    finally:
+        records.close()
+
+
+def plant(database: Path, *statements: str | Plant) -> None:
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        for statement in statements:
+            if callable(statement):
+                statement(connection)
+            else:
+                assert connection.execute(statement).rowcount > 0, statement
+
+
+def forged(*, ca: bool) -> Plant:
+    """Another certificate in the row of device-1, with a fingerprint that fits."""
+
+    def put(connection: sqlite3.Connection) -> None:
+        (der,) = connection.execute(f"SELECT der FROM certificates WHERE id = {ONE}").fetchone()
+        real = x509.load_der_x509_certificate(der)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(real.subject)
+            .issuer_name(real.issuer)
+            .public_key(real.public_key())
+            .serial_number(real.serial_number)
+            .not_valid_before(real.not_valid_before_utc)
+            .not_valid_after(real.not_valid_after_utc)
+        )
+        for extension in real.extensions:
+            value = extension.value
+            if isinstance(value, x509.BasicConstraints):
+                value = x509.BasicConstraints(ca=ca, path_length=None)
+            builder = builder.add_extension(value, critical=extension.critical)
+        forgery = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+        connection.execute(
+            f"UPDATE certificates SET der = ?, fingerprint = ? WHERE id = {ONE}",
+            (forgery.public_bytes(Encoding.DER), forgery.fingerprint(hashes.SHA256())),
+        )
+
+    return put
+
+
+def events_of(certificate: str) -> str:
+    return f"resource_type = 'certificate' AND resource_id = {certificate}"
+
+
+COPY_EVENT = (
+    "INSERT INTO audit_events SELECT node, (SELECT max(seq) FROM audit_events) + 1, id || 'x',"
+    " time_us, actor, actor_type, action, outcome, profile, resource_type, {resource},"
+    " source_address, request_id, auth_mode, client_certificate_subject,"
+    " client_certificate_serial, tls_version, count, details, tenant, previous_digest, digest"
+    " FROM audit_events WHERE " + events_of("{certificate}")
+)
+
+PLANTED: dict[str, tuple[list[str | Plant], set[str]]] = {
+    "no certificate": ([f"UPDATE certificates SET der = x'3000' WHERE id = {ONE}"], {"unreadable"}),
+    "cut short": (
+        [f"UPDATE certificates SET der = substr(der, 1, 200) WHERE id = {ONE}"],
+        {"unreadable"},
+    ),
+    "one octet of it": (
+        [
+            (
+                "UPDATE certificates SET der = CAST(substr(der, 1, length(der) - 1) || x'00' AS BLOB)"
+                f" WHERE id = {ONE}"
+            )
+        ],
+        {"fingerprint", "signature"},
+    ),
+    "another's certificate": (
+        [
+            (
+                f"UPDATE certificates SET der = (SELECT der FROM certificates WHERE id = {TWO})"
+                f" WHERE id = {ONE}"
+            )
+        ],
+        {"serial", "fingerprint", "key", "subject", "sans", "subject_key", "duplicate"},
+    ),
+    "serial": (
+        [
+            f"UPDATE certificates SET serial = x'0000000000000000000000000000000000000007' WHERE id = {ONE}"
+        ],
+        {"serial"},
+    ),
+    "subject shown": (
+        [f"UPDATE certificates SET subject = 'CN=nurse' WHERE id = {ONE}"],
+        {"subject"},
+    ),
+    "subject": ([f"UPDATE certificates SET subject_der = x'3000' WHERE id = {ONE}"], {"subject"}),
+    "sans shown": ([f"UPDATE certificates SET sans = '[]' WHERE id = {ONE}"], {"sans"}),
+    "sans not even JSON": ([f"UPDATE certificates SET sans = '[' WHERE id = {ONE}"], {"sans"}),
+    "sans": ([f"UPDATE certificates SET san_der = x'' WHERE id = {ONE}"], {"sans"}),
+    "names a renewal looks for": (
+        [f"UPDATE certificates SET subject_key = zeroblob(16) WHERE id = {ONE}"],
+        {"subject_key"},
+    ),
+    "validity": (
+        [f"UPDATE certificates SET not_after_us = not_after_us + 1 WHERE id = {ONE}"],
+        {"validity"},
+    ),
+    "key": ([f"UPDATE certificates SET spki_sha256 = zeroblob(32) WHERE id = {ONE}"], {"key"}),
+    "key shown": (
+        [f"UPDATE certificates SET key_algorithm = 'RSA-8192' WHERE id = {ONE}"],
+        {"key"},
+    ),
+    "fingerprint": (
+        [f"UPDATE certificates SET fingerprint = zeroblob(32) WHERE id = {ONE}"],
+        {"fingerprint"},
+    ),
+    "signed by somebody else": ([forged(ca=False)], {"signature"}),
+    "a CA": ([forged(ca=True)], {"signature", "powers"}),
+    "issuer": ([f"UPDATE certificates SET issuer_id = 'other' WHERE id = {ONE}"], {"issuer"}),
+    "another CA on record": (["UPDATE ca SET fingerprint = zeroblob(32)"], {"issuer"}),
+    "revoked in silence": (
+        [
+            (
+                "UPDATE certificates SET status = 'revoked', revoked_us = issued_us + 1,"
+                f" revocation_reason = 'superseded' WHERE id = {ONE}"
+            )
+        ],
+        {"events"},
+    ),
+    "revocation undone": (
+        [
+            (
+                "UPDATE certificates SET status = 'valid', revoked_us = NULL,"
+                f" revocation_reason = NULL WHERE id = {REVOKED}"
+            )
+        ],
+        {"events"},
+    ),
+    "revocation half undone": (
+        [f"UPDATE certificates SET status = 'valid' WHERE id = {REVOKED}"],
+        {"status", "events"},
+    ),
+    "unknown reason": (
+        [f"UPDATE certificates SET revocation_reason = 'whim' WHERE id = {REVOKED}"],
+        {"status"},
+    ),
+    "revoked before issued": (
+        [f"UPDATE certificates SET revoked_us = 1 WHERE id = {REVOKED}"],
+        {"status"},
+    ),
+    "compromised key forgotten": (["DELETE FROM compromised_keys"], {"key"}),
+    "issuance without event": ([f"DELETE FROM audit_events WHERE {events_of(ONE)}"], {"events"}),
+    "two events of one issuance": (
+        [COPY_EVENT.format(resource="resource_id", certificate=ONE)],
+        {"events"},
+    ),
+    "event of no certificate": (
+        [COPY_EVENT.format(resource="'ghost'", certificate=ONE)],
+        {"missing"},
+    ),
+    "certificate gone": (
+        [
+            f"DELETE FROM repetitions WHERE certificate_id = {ONE}",
+            f"DELETE FROM certificates WHERE id = {ONE}",
+        ],
+        {"missing"},
+    ),
+    "repetition of nothing": (
+        [f"UPDATE repetitions SET certificate_id = 'ghost' WHERE certificate_id = {ONE}"],
+        {"repetition"},
+    ),
+    "outside its profile": (
+        [
+            (
+                "INSERT INTO certificate_profiles VALUES ('strict', 1,"
+                """ '{"allowed_ekus": ["serverAuth"]}', 0)"""
+            ),
+            f"UPDATE certificates SET certificate_profile = 'strict' WHERE id = {ONE}",
+        ],
+        {"profile"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_what_is_planted_is_found(server: RunningServer, copy: Path, name: str):
+    statements, wanted = PLANTED[name]
+    plant(copy, *statements)
+    found = findings(server, copy)
+    assert {each.kind for each in found} == wanted, found
+
+
+def test_profiles_of_unknown_history_judge_nothing(server: RunningServer, copy: Path):
+    """A rule that came later says nothing about what was issued before."""
+    plant(
+        copy,
+        "INSERT INTO certificate_profiles VALUES ('strict', 1,"
+        """ '{"allowed_ekus": ["serverAuth"]}', 99999999999999999)""",
+        f"UPDATE certificates SET certificate_profile = 'strict' WHERE id = {ONE}",
+    )
+    assert findings(server, copy) == []
+
+
+def test_it_works_beside_a_server_that_issues(server: RunningServer):
+    stopping, many = threading.Event(), threading.Event()
+
+    def enroll() -> None:
+        number = 100
+        while not stopping.is_set():
+            device = Device(server.directory, f"device-{number}")
+            assert device.enroll(server, ENROLL).status == 200
+            number += 1
+            if number == 110:
+                many.set()
+
+    thread = threading.Thread(target=enroll)
+    thread.start()
+    try:
+        assert many.wait(30)
+        done = run_command(server, "cert-check", "--output", "json")
+        inside = [findings(server, server.database) for _ in range(5)]
+    finally:
+        stopping.set()
+        thread.join(30)
+    assert inside == [[]] * 5
+    assert done.returncode == 0, done.stdout
+    said = json.loads(done.stdout)
+    assert said["findings"] == []
+    assert said["certificates"] >= 15
+
+
+def test_findings_end_it_with_8_in_both_forms(server: RunningServer, copy: Path):
+    plant(copy, f"UPDATE certificates SET subject = 'CN=\x1b[31mred' WHERE id = {ONE}")
+    url = {"DATABASE_URL": f"sqlite:///{copy}"}
+    table = run_command(server, "cert-check", settings=url)
+    assert table.returncode == 8
+    assert "subject" in table.stdout
+    assert "\x1b" not in table.stdout
+    assert "1 findings" in table.stdout
+    said = json.loads(run_command(server, "cert-check", "--output=json", settings=url).stdout)
+    assert [each["kind"] for each in said["findings"]] == ["subject"]
+    assert said["findings"][0]["serial"]
+
+
+def test_another_ca_file_is_told_once(server: RunningServer, tmp_path: Path):
+    data = tmp_path / "data"
+    shutil.copytree(data_of(server), data, ignore=shutil.ignore_patterns("run"))
+    (data / "ca-iss-local.pem").unlink()
+    moved = configured_server(tmp_path, SETTINGS | {"DATA_DIR": str(data)})
+    (only,) = findings(moved, data / "certctl.db")
+    assert only.kind == "issuer"
+    assert "signatures are not checked" in only.problem
