@@ -34,6 +34,8 @@ ONE = PICK.format("device-1")
 TWO = PICK.format("device-2")
 REVOKED = PICK.format("device-3")
 
+SEVENS = "07" * 20
+
 Plant = Callable[[sqlite3.Connection], object]
 
 
@@ -145,7 +147,8 @@ PLANTED: dict[str, tuple[list[str | Plant], set[str]]] = {
     "one octet of it": (
         [
             (
-                "UPDATE certificates SET der = CAST(substr(der, 1, length(der) - 1) || x'00' AS BLOB)"
+                "UPDATE certificates"
+                " SET der = CAST(substr(der, 1, length(der) - 1) || x'00' AS BLOB)"
                 f" WHERE id = {ONE}"
             )
         ],
@@ -161,9 +164,7 @@ PLANTED: dict[str, tuple[list[str | Plant], set[str]]] = {
         {"serial", "fingerprint", "key", "subject", "sans", "subject_key", "duplicate"},
     ),
     "serial": (
-        [
-            f"UPDATE certificates SET serial = x'0000000000000000000000000000000000000007' WHERE id = {ONE}"
-        ],
+        [f"UPDATE certificates SET serial = x'{'07' * 20}' WHERE id = {ONE}"],
         {"serial"},
     ),
     "subject shown": (

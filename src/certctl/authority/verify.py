@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from certctl.authority.audit import GENESIS, event_digest
-from certctl.domain.audit import RecordedEvent
+from certctl.domain.audit import AuditAction, RecordedEvent
 from certctl.domain.checkpoint import GENESIS as FIRST_PREVIOUS
 from certctl.domain.checkpoint import Checkpoint
 from certctl.domain.retention import AuditStub
@@ -46,6 +46,9 @@ class Proof:
     last: Checkpoint | None
 
 
+Place = tuple[str, int, bytes]
+"""An event by node, seq and digest."""
+
 Keys = Mapping[str, Ed25519PublicKey]
 """Public keys that may sign checkpoints, by key id."""
 
@@ -57,6 +60,7 @@ def verify(
     keys: Keys,
     kept: Sequence[Checkpoint] = (),
     stubs: Iterable[AuditStub] = (),
+    tail: Iterable[Place] = (),
 ) -> Proof:
     """Verify a whole audit trail.
 
@@ -65,6 +69,7 @@ def verify(
         events: in order of (node, seq).
         keys: the keys that are believed.
         kept: checkpoints from outside (the copy in a file or syslog); each must be there.
+        tail: events from outside that no checkpoint from there seals; each must be there.
         stubs: what stands where retention dropped events, in order of (node, first_seq).
 
     Raises:
@@ -73,14 +78,15 @@ def verify(
     sealed = _Seals()
     for checkpoint in checkpoints:
         sealed.add(checkpoint, keys)
-    for outside in kept:
-        sealed.require(outside)
     for stub in stubs:
         sealed.drop(stub, keys)
-    walk = _Walk(sealed)
+    walk = _Walk(sealed, tail)
     for recorded in events:
         walk.step(recorded)
     walk.end()
+    for outside in kept:
+        sealed.require(outside, walk.restored)
+    walk.require_tail()
     return Proof(
         events=walk.count,
         checkpoints=len(sealed.digests),
@@ -134,19 +140,23 @@ class _Seals:
             raise Broken(where=where, what="does not end with the event that was sealed")
         self.dropped[stub.node] = stub
 
-    def require(self, outside: Checkpoint) -> None:
+    def require(self, outside: Checkpoint, restored: str) -> None:
         where = f"checkpoint {outside.number}"
-        if outside.number > len(self.digests):
-            raise Broken(where=where, what="was kept elsewhere and is missing here")
+        if not 1 <= outside.number <= len(self.digests):
+            what = f"was kept elsewhere and is missing here{restored}"
+            raise Broken(where=where, what=what)
         if self.digests[outside.number - 1] != outside.digest():
-            raise Broken(where=where, what="differs from the copy that was kept elsewhere")
+            what = f"differs from the copy that was kept elsewhere{restored}"
+            raise Broken(where=where, what=what)
 
 
 class _Walk:
     """One pass over the events, node after node."""
 
-    def __init__(self, sealed: _Seals) -> None:
+    def __init__(self, sealed: _Seals, tail: Iterable[Place]) -> None:
         self._sealed = sealed
+        self._tail = set(tail)
+        self.restored = ""
         self._node = ""
         self._seq = 0
         self._digest = GENESIS
@@ -177,8 +187,24 @@ class _Walk:
         if wanted is not None and wanted[0] != digest:
             raise Broken(where=where, what=f"is not the event that checkpoint {wanted[1]} sealed")
         self._seq, self._digest = recorded.seq, digest
+        self._tail.discard((recorded.node, recorded.seq, digest))
+        if recorded.event.action is AuditAction.BACKUP_RESTORED:
+            self.restored = f"; a backup was restored here, see {where}"
         self.count += 1
         self.unsealed += recorded.seq > self._sealed.final.get(recorded.node, 0)
+
+    def require_tail(self) -> None:
+        """Events that were copied after the last seal that was copied with them."""
+        dropped = self._sealed.dropped
+        left = [
+            (node, seq)
+            for node, seq, _ in self._tail
+            if node not in dropped or seq > dropped[node].last_seq
+        ]
+        if left:
+            node, seq = min(left)
+            what = f"was kept elsewhere and is missing here, or differs{self.restored}"
+            raise Broken(where=f"event {node}/{seq}", what=what)
 
     def _is_dropped(self, recorded: RecordedEvent) -> bool:
         stub = self._sealed.dropped.get(recorded.node)

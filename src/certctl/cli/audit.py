@@ -41,9 +41,14 @@ def verify(
         Path | None,
         typer.Option(help="Public keys (PEM) that may have sealed; default DATA_DIR/audit.pub."),
     ] = None,
-    kept: Annotated[
-        Path | None,
-        typer.Option(help="Checkpoints kept elsewhere (AUDIT_COPY): finds a tail cut off."),
+    copy: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--copy",
+            "--kept",
+            help="A copy kept elsewhere (AUDIT_COPY): finds a tail cut off. Again for each"
+            " older file that was rotated away, oldest first.",
+        ),
     ] = None,
     config: ConfigFile = None,
 ) -> None:
@@ -63,14 +68,21 @@ def verify(
         if export is not None and key is not None:
             keys = audit_key.read_public_keys(key)
             checkpoints, stubs, events = audit_trail.read_export(export)
-            outside = audit_trail.kept_checkpoints(kept) if kept else []
-            done = proof.verify(checkpoints, events, keys=keys, kept=outside, stubs=stubs)
+            outside = audit_trail.read_copy(copy or [])
+            done = proof.verify(
+                checkpoints,
+                events,
+                keys=keys,
+                kept=outside.checkpoints,
+                tail=outside.tail,
+                stubs=stubs,
+            )
         else:
             settings = settings_or_exit(config)
             keys = audit_key.read_public_keys(
                 key or settings.server.data_dir / audit_key.PUBLIC_FILE
             )
-            outside = audit_trail.kept_checkpoints(kept) if kept else []
+            outside = audit_trail.read_copy(copy or [])
             done = from_records(
                 settings,
                 lambda records: audit_trail.verify_store(records, keys=keys, kept=outside),

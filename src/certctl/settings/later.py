@@ -83,7 +83,6 @@ LATER: Final = (
     Later(variable=issuing.SMTP_FROM_ADDRESS),
     Later(variable=issuing.SMTP_USE_TLS),
     Later(variable=issuing.SLACK_WEBHOOK_URL),
-    Later(variable=issuing.AUDIT_COPY_TO),
 )
 
 _BY_VARIABLE: Final = {row.variable: row for row in LATER}

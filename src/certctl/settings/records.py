@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from certctl.domain.audit_copy import CopyKind, CopyTarget
 from certctl.domain.clock import SECOND_US
 from certctl.domain.retention import Retention
 from certctl.settings.catalogue import issuing as names
@@ -22,8 +25,16 @@ def records_settings(given: Given, est: EstSettings) -> RecordsSettings:
             "make it as long as the longest REENROLL_GRACE",
         )
     return RecordsSettings(
+        copy=_copy(given),
         retention=Retention(
             audit_us=None if audit_s is None else audit_s * SECOND_US,
             records_us=None if records_s is None else max(records_s * SECOND_US, grace_us),
-        )
+        ),
     )
+
+
+def _copy(given: Given) -> CopyTarget | None:
+    target = given.value(names.AUDIT_COPY_TO)
+    if target is None or target.kind is not CopyKind.FILE:
+        return target
+    return replace(target, path=str(given.directory / target.path))

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from certctl.domain.audit_copy import CopyTarget
 from certctl.domain.lockout import LockoutRule
 from certctl.domain.profiles import EstProfile
 from certctl.domain.proxies import TrustedProxies
@@ -147,10 +148,12 @@ class RecordsSettings:
     """What becomes of records in time.
 
     ``retention.records_us`` is never less than the longest grace in which an expired
-    certificate still renews.
+    certificate still renews. ``copy`` is where the audit trail is copied to; the path of
+    a file is absolute.
     """
 
     retention: Retention = KEEP_EVERYTHING
+    copy: CopyTarget | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

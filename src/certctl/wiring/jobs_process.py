@@ -21,6 +21,7 @@ from certctl.obs.log import Log
 from certctl.settings.schema import Settings
 from certctl.store import SqlRecords, StoreError, open_records
 from certctl.wiring import sockets
+from certctl.wiring.audit_copy import AuditCopy
 from certctl.wiring.process import name_process
 from certctl.wiring.supervisor import Status, refuse_start
 
@@ -50,12 +51,24 @@ def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, cl
         clock=clock,
         on_fault=on_fault,
     )
+    copy = _copy(settings, log)
     status.ready()
     while not stopping.wait(TICK_SECONDS):
         loop.tick()
+    if copy is not None:
+        copy.stop()
     caller.close()
     records.close()
     return 0
+
+
+def _copy(settings: Settings, log: Log) -> AuditCopy | None:
+    if settings.records.copy is None:
+        return None
+    copy = AuditCopy(settings, settings.records.copy, log)
+    signal.signal(signal.SIGHUP, lambda *_: copy.reopen())
+    copy.start()
+    return copy
 
 
 def _jobs(

@@ -39,7 +39,6 @@ SWITCHED_ON = {
     "SMTP_FROM_ADDRESS": "ca@example.com",
     "SMTP_USE_TLS": "false",
     "SLACK_WEBHOOK_URL": "https://hooks.slack.example/x",
-    "AUDIT_COPY": "syslog:127.0.0.1:514",
     "SERVERKEYGEN_ENABLED": "true",
     "SERVERKEYGEN_FORM": "pkcs8",
     "FULLCMC": "native",
@@ -60,7 +59,6 @@ OFF = {
     "DATABASE_URL": "sqlite:///a.db",
     "CRL_GENERATION_INTERVAL": "1h",
     "EXPIRY_NOTICE_DAYS": "30, 7, 1",
-    "AUDIT_COPY": "off",
     "SERVERKEYGEN_ENABLED": "off",
     "SERVERKEYGEN_FORM": "enveloped",
     "FULLCMC": "off",
@@ -132,7 +130,7 @@ def test_every_setting_of_the_specification_is_known() -> None:
         PROFILE_ID EST_PROFILE_ID CERTIFICATE_PROFILES_DIR CSRATTRS_TEMPLATE
         ISSUERS CA_CERT_PATH VALIDITY CA_KEY_PASSPHRASE
         TLS12_PORT CHANNEL_BINDING_REQUIRED CHALLENGE_PASSWORD
-        RATE_LIMIT_PER_PRINCIPAL_24H AUDIT_RETENTION RECORD_RETENTION
+        RATE_LIMIT_PER_PRINCIPAL_24H AUDIT_RETENTION RECORD_RETENTION AUDIT_COPY
             REENROLL_KEY REENROLL_GRACE ON_REENROLL DEVICE_STATE_HOOK
     """.split()  # noqa: SIM905 - a table for people
     )

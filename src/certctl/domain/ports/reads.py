@@ -72,8 +72,10 @@ class RequestReads(Protocol):
 class AuditReads(Protocol):
     """Audit events, their chains, checkpoints and the counters."""
 
-    def events(self, *, after_seq: int = 0, limit: int = 100) -> Sequence[RecordedEvent]:
-        """Pages of this store's audit events in order of (node, seq)."""
+    def events(
+        self, *, after_seq: int = 0, limit: int = 100, node: str | None = None
+    ) -> Sequence[RecordedEvent]:
+        """Pages of audit events in order of (node, seq), or of one node's chain."""
         ...
 
     def checkpoints(self, *, after: int = 0, limit: int = 100) -> Sequence[Checkpoint]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+from certctl.domain.audit_copy import CopyTarget
 from certctl.settings.kinds import (
     BOOLEAN,
     DEFERRED_SECRET,
@@ -187,7 +188,7 @@ SLACK_WEBHOOK_URL: Final[Variable[str | None]] = Variable(
     secret=True,
     meaning="Slack channel that receives events.",
 )
-AUDIT_COPY_TO: Final[Variable[str | None]] = Variable(
+AUDIT_COPY_TO: Final[Variable[CopyTarget | None]] = Variable(
     name="AUDIT_COPY",
     kind=AUDIT_COPY,
     default=None,
