@@ -58,19 +58,26 @@ class Contents:
 
 
 def snapshot(
-    source: Path, target: Path, *, progress: Progress, largest_log: int = LARGEST_LOG
+    source: Path,
+    target: Path,
+    *,
+    progress: Progress,
+    largest_log: int = LARGEST_LOG,
+    pages: int = PAGES,
 ) -> None:
     """Copy the database at ``source`` to ``target``, an empty file, durably.
+
+    ``progress`` is told every so many ``pages``, when the log is looked at too.
 
     Raises:
         SnapshotFailed: the log has grown too far, the disk is full, or SQLite refuses.
     """
     log = Path(f"{source}-wal")
-    pages = 0
+    size = 0
 
     def watch(_status: int, remaining: int, total: int) -> None:
-        nonlocal pages
-        pages = total
+        nonlocal size
+        size = total
         progress(total - remaining, total)
         if log.exists() and log.stat().st_size > largest_log:
             raise SnapshotFailed(
@@ -90,14 +97,14 @@ def snapshot(
             # begin again at each commit of the server, for ever.
             reading.execute("BEGIN")
             reading.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            reading.backup(writing, pages=PAGES, progress=watch)
+            reading.backup(writing, pages=pages, progress=watch)
             reading.execute("ROLLBACK")
         with closing(_connect(target, "rw")) as writing:
             # One file that needs no log beside it, for whoever takes it elsewhere.
             writing.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.Error as err:
         raise SnapshotFailed(f"the database cannot be copied: {err}") from err
-    progress(pages, pages)
+    progress(size, size)
     _sync(target)
 
 
