@@ -63,6 +63,8 @@ class Tally:
         self._database = sqlite3.connect(Path(self._folder.name) / "tally", isolation_level=None)
         for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", *_TABLES):
             self._database.execute(statement)
+        # Never committed: nobody else reads it, and it is gone at the end in any case.
+        self._database.execute("BEGIN")
 
     def __enter__(self) -> Self:
         return self
@@ -119,6 +121,4 @@ class Tally:
             yield Both(None, Told(*row))
 
     def _many(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
-        self._database.execute("BEGIN")
         self._database.executemany(statement, rows)
-        self._database.execute("COMMIT")
