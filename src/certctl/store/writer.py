@@ -8,19 +8,19 @@ works again as soon as the storage does, without a restart.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from certctl.domain.errors import StoreUnavailable
 from certctl.store import faults
-from certctl.store.commands import (
-    identity,
-)
-from certctl.store.errors import CaMismatch
+from certctl.store.commands import identity
+from certctl.store.commands.placeholders import drop_placeholders
+from certctl.store.errors import CaMismatch, StoreError
 from certctl.store.queries import identity as identity_queries
 from certctl.store.sql.audit import AuditWrites
 from certctl.store.sql.certificates import CertificateWrites
@@ -29,19 +29,39 @@ from certctl.store.sql.jobs import JobWrites
 from certctl.store.sql.profiles import ProfileWrites
 from certctl.store.sql.requests import RequestWrites
 
+# A connection that nobody used for so long is asked for a sign of life first, so that a
+# database restarted in a quiet hour refuses nobody.
+_QUIET_SECONDS: Final = 1.0
+
+
+def _nothing() -> None:
+    """PostgreSQL lets a node's lock go with its connection."""
+
 
 class SqlStore:
     """``ports.WritableStore`` over SQLAlchemy Core; made by ``engine.open_writable``.
 
     Attributes:
         node: name of this store's audit chain. Use it, not the name asked for.
+        blank: PostgreSQL has never seen this node nor any CA: a new database, or another
+            one than before. ``claim`` ends that.
     """
 
-    def __init__(self, engine: Engine, *, node: str, release: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        node: str,
+        release: Callable[[], None] = _nothing,
+        connection: Connection | None = None,
+        blank: bool = False,
+    ) -> None:
         self.node = node
+        self.blank = blank
         self._engine = engine
         self._release = release
-        self._connection: Connection | None = None
+        self._connection = connection
+        self._used = time.monotonic()
         self._busy = False
         self._closed = False
 
@@ -68,6 +88,16 @@ class SqlStore:
         with self.transaction() as transaction:
             transaction.bind_ca(issuer_id, fingerprint)
 
+    def claim(self) -> None:
+        """Remember that this node has worked on this database.
+
+        Raises:
+            StoreUnavailable: the database cannot record now.
+        """
+        with self.transaction() as transaction:
+            transaction.claim(self.node)
+        self.blank = False
+
     def close(self) -> None:
         """Close the database and let its lock go; a second call does nothing."""
         self._closed = True
@@ -79,21 +109,38 @@ class SqlStore:
         if self._closed or self._busy:
             raise RuntimeError("the store is closed" if self._closed else "a transaction is open")
         try:
-            if self._connection is None:
-                self._connection = self._engine.connect()
-            self._connection.begin()
+            if self._connection is not None:
+                try:
+                    self._busy = True
+                    return self._begun(self._connection)
+                except DBAPIError as err:
+                    self.drop()
+                    if not faults.is_lost(err):
+                        raise
+            self._connection = self._engine.connect()
+            self._busy = True
+            return self._begun(self._connection)
         except DBAPIError as err:
             self.drop()
             raise faults.meaning(err) from err
-        self._busy = True
-        return self._connection
+        except StoreError as err:
+            # The database is there, but this node may not work on it now.
+            self.drop()
+            raise StoreUnavailable("store") from err
+
+    def _begun(self, connection: Connection) -> Connection:
+        connection.begin()
+        if time.monotonic() - self._used > _QUIET_SECONDS:
+            connection.exec_driver_sql("SELECT 1")
+        return connection
 
     def end(self) -> None:
         """For ``SqlTransaction``: the transaction is over, whichever way."""
         self._busy = False
+        self._used = time.monotonic()
 
     def drop(self) -> None:
-        """Forget the connection; SQLite rolls back what it had open."""
+        """Forget the connection; the database rolls back what it had open."""
         connection, self._connection = self._connection, None
         self._busy = False
         if connection is not None:
@@ -130,6 +177,7 @@ class SqlTransaction(
         connection, self._connection = self._open(), None
         if kind is None and self._failure is None:
             try:
+                drop_placeholders(connection, self._held)
                 connection.commit()
             except DBAPIError as err:
                 self._store.drop()
@@ -145,6 +193,9 @@ class SqlTransaction(
 
     def ca_fingerprint(self, issuer_id: str) -> bytes | None:
         return self._run(identity_queries.ca_fingerprint, issuer_id)
+
+    def claim(self, node: str) -> None:
+        self._run(identity.claim_node, node)
 
     def bind_ca(self, issuer_id: str, fingerprint: bytes) -> None:
         bound = self._run(identity.bind_ca, issuer_id, fingerprint)

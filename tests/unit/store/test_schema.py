@@ -12,8 +12,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from certctl.store import open_records, open_writable
-from certctl.store.engine import REVISIONS
 from certctl.store.migrations import scripts
+from certctl.store.schema import REVISIONS
 from certctl.store.tables import metadata
 from tests.contract.samples import NOW, certificate, event
 

@@ -31,7 +31,9 @@ from certctl.domain.ports.trust import (
     TrustBundles,
 )
 from certctl.domain.ports.writes import (
+    Contended,
     DuplicateKey,
+    RunAgain,
     Transaction,
     WritableStore,
 )
@@ -41,6 +43,7 @@ __all__ = [
     "CanIssueResponder",
     "CanSignCRL",
     "ClientTrust",
+    "Contended",
     "DeviceQuestion",
     "DeviceState",
     "DuplicateKey",
@@ -49,6 +52,7 @@ __all__ = [
     "Linter",
     "Records",
     "RegistrationAuthorities",
+    "RunAgain",
     "SignedCertificate",
     "Terms",
     "Transaction",

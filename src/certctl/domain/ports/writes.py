@@ -69,7 +69,10 @@ class GateWrites(Protocol):
     """What the gates count: limits per principal and failed passwords."""
 
     def limit_hits(self, keys: Collection[bytes]) -> Mapping[bytes, tuple[int, ...]]:
-        """Times (oldest first) on record by key of a limit; absent ones are left out."""
+        """Times (oldest first) on record by key of a limit; absent ones are left out.
+
+        Until the transaction ends no other node counts for any of these keys.
+        """
         ...
 
     def record_limit_hits(self, hits: Mapping[bytes, Sequence[int]]) -> None:
@@ -80,8 +83,16 @@ class GateWrites(Protocol):
         """Drop at most so many keys, oldest first, whose newest time is not after that."""
         ...
 
+    def hold_sources(self, sources: Collection[str]) -> None:
+        """Until the transaction ends no other node counts for these sources, also those
+        that have no row yet; to be asked before ``lockouts`` where one may be counted.
+        """
+        ...
+
     def lockouts(self, sources: Collection[str]) -> Mapping[str, Lockout]:
-        """Failed passwords by source; sources without any are left out."""
+        """Failed passwords by source; sources without any are left out. No other node
+        changes a row that is there until the transaction ends.
+        """
         ...
 
     def record_lockouts(self, rows: Sequence[Lockout]) -> None:
@@ -173,7 +184,13 @@ class ProfileWrites(Protocol):
         """All certificate profiles of the store, in order of id."""
         ...
 
-    def put_profile(self, profile: StoredProfile) -> None: ...
+    def put_profile(self, profile: StoredProfile) -> None:
+        """Write a profile's row, whether there was one or not.
+
+        Raises:
+            DuplicateKey: another node has written this version or a higher one.
+        """
+        ...
 
     def delete_profile(self, profile_id: str) -> None: ...
 
@@ -184,7 +201,11 @@ class JobWrites(Protocol):
     def lease(self, job: str) -> Lease | None: ...
 
     def put_lease(self, lease: Lease) -> None:
-        """Write a job's row, whether there was one or not."""
+        """Write a job's row, whether there was one or not.
+
+        Raises:
+            DuplicateKey: another holder has it with this fence or a higher one.
+        """
         ...
 
     def purge_expired(self, now_us: int, most: int) -> int:
@@ -204,8 +225,16 @@ class Transaction(
     """One durable unit of the authority: all of it is on disk, or none."""
 
 
-class DuplicateKey(Exception):
-    """A unique key of the store is taken: run the batch again one by one."""
+class RunAgain(Exception):
+    """Another writer was in the way and nothing was kept: run the batch again one by one."""
+
+
+class DuplicateKey(RunAgain):
+    """A unique key of the store is taken, or a row is newer than what would replace it."""
+
+
+class Contended(RunAgain):
+    """Another node held what was needed, or each waited for the other."""
 
 
 class WritableStore(Protocol):

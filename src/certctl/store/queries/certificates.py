@@ -15,7 +15,7 @@ from certctl.store.rows import (
     serial_octets,
     subject_key,
 )
-from certctl.store.statement import chunks, positional
+from certctl.store.statement import chunks, ours, positional
 from certctl.store.tables import certificates
 from certctl.wire.identity import comparable_names
 
@@ -80,10 +80,12 @@ def certificate(connection: Connection, certificate_id: str) -> CertificateRecor
     return certificate_record(rows[0]) if rows else None
 
 
-def by_id(connection: Connection, ids: Collection[str]) -> Mapping[str, CertificateRecord]:
-    """Whole records by id; absent ones are left out."""
-    clause = select(certificates).where(_c.id.in_([*ids]))
-    rows = connection.execute(clause).fetchall()
+def our_records(connection: Connection, ids: Collection[str]) -> Mapping[str, CertificateRecord]:
+    """Whole records by id, which nobody else revokes until the transaction ends; absent
+    ones are left out.
+    """
+    clause = select(certificates).where(_c.id.in_([*ids])).order_by(_c.id)
+    rows = connection.execute(ours(clause)).fetchall()
     return {row[0]: certificate_record(row) for row in rows}
 
 

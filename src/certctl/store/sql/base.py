@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from certctl.domain.ports import DuplicateKey
+from certctl.domain.errors import StoreUnavailable
+from certctl.domain.ports import RunAgain
 from certctl.store import faults
+from certctl.store.commands.placeholders import Held
 
-P = ParamSpec("P")
 T = TypeVar("T")
+
+# A database that did not take a connection is not asked again for so long: whoever waits
+# for an answer must not wait for one failing attempt after the other.
+_PAUSE_SECONDS: Final = 1.0
 
 
 class Reads:
-    """Asks on a connection of its own, made anew after a fault of the storage."""
+    """Asks on a connection of its own, made anew after a fault of the storage.
+
+    One that broke while nobody asked (PostgreSQL was restarted) is replaced at once: a
+    question can be asked twice.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._connection: Connection | None = None
         self._closed = False
+        self._not_before = 0.0
 
     def close(self) -> None:
         """Close the database; a second call does nothing."""
@@ -32,12 +43,27 @@ class Reads:
         if self._closed:
             raise RuntimeError("the records are closed")
         try:
-            if self._connection is None:
-                self._connection = self._engine.connect()
-            return query(self._connection, *values)
+            if self._connection is not None:
+                try:
+                    return query(self._connection, *values)
+                except DBAPIError as err:
+                    self._drop()
+                    if not faults.is_lost(err):
+                        raise
+            return query(self._connected(), *values)
         except DBAPIError as err:
             self._drop()
             raise faults.meaning(err) from err
+
+    def _connected(self) -> Connection:
+        if time.monotonic() < self._not_before:
+            raise StoreUnavailable("store")
+        try:
+            self._connection = self._engine.connect()
+        except DBAPIError:
+            self._not_before = time.monotonic() + _PAUSE_SECONDS
+            raise
+        return self._connection
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -49,20 +75,21 @@ class Reads:
 class Writes:
     """Runs commands inside one transaction; a failed one spoils it."""
 
-    __slots__ = ("_connection", "_failure")
+    __slots__ = ("_connection", "_failure", "_held")
 
     def __init__(self) -> None:
         self._connection: Connection | None = None
         self._failure: Exception | None = None
+        self._held = Held()
 
-    def _run(self, command: Callable[..., T], *values: object) -> T:
+    def _run(self, command: Callable[..., T], *values: object, **named: object) -> T:
         connection = self._open()
         try:
-            return command(connection, *values)
+            return command(connection, *values, **named)
         except DBAPIError as err:
             self._failure = faults.meaning(err)
             raise self._failure from err
-        except (DuplicateKey, ValueError, TypeError, ArithmeticError) as err:
+        except (RunAgain, ValueError, TypeError, ArithmeticError) as err:
             # Taken keys, and values that a row cannot hold, met half-way through a batch.
             self._failure = err
             raise

@@ -62,10 +62,10 @@ class CertificateWrites(Writes):
         return self._run(key_queries.key_facts, keys, now_us)
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None:
-        return self._run(certificate_queries.certificate, certificate_id)
+        return self.certificates_by_id((certificate_id,)).get(certificate_id)
 
     def certificates_by_id(self, ids: Collection[str]) -> Mapping[str, CertificateRecord]:
-        return self._run(certificate_queries.by_id, ids)
+        return self._run(certificate_queries.our_records, ids)
 
     def record_certificates(self, records: Sequence[CertificateRecord]) -> None:
         self._run(certificates.record_certificates, records)

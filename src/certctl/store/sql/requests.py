@@ -42,7 +42,7 @@ class RequestWrites(Writes):
         self._run(approval.record_requests, requests)
 
     def request(self, request_id: str) -> WaitingRequest | None:
-        return self._run(approval_queries.request, request_id)
+        return self._run(approval_queries.our_request, request_id)
 
     def decisions(self, request_id: str) -> Sequence[Decision]:
         return self._run(approval_queries.decisions, request_id)
