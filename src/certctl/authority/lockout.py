@@ -92,10 +92,21 @@ class Sources:
 
 
 def read_sources(
-    addresses: Collection[str], transaction: Transaction, rule: LockoutRule, now_us: int
+    addresses: Collection[str],
+    transaction: Transaction,
+    rule: LockoutRule,
+    now_us: int,
+    *,
+    counting: bool = False,
 ) -> Sources:
-    """Ask the records about these addresses, once for all of them."""
+    """Ask the records about these addresses, once for all of them.
+
+    ``counting``: wrong passwords may be counted, so that no other node may count for the
+    same sources meanwhile. A right password alone changes nothing where nothing is counted.
+    """
     keys = {source_key(address) for address in addresses}
+    if counting and keys:
+        transaction.hold_sources(keys)
     rows = dict(transaction.lockouts(keys)) if keys else {}
     return Sources(rule=rule, now_us=now_us, rows=rows)
 

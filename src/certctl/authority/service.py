@@ -2,8 +2,12 @@
 
 Order of the law: check → sign → {certificate, repetition, audit, counter} durable →
 answer. A signature that was not committed never leaves this process. When a batch
-meets a doubled key or a fault, nothing of it is kept and it is run again one by one,
-so that one request's trouble is not its neighbours'.
+meets a doubled key, another node or a fault, nothing of it is kept and it is run again
+one by one, so that one request's trouble is not its neighbours'.
+
+A commit whose answer was lost may have happened. What was asked for is answered as not
+done (503) and the same request again finds its certificate; what waits to be recorded
+again is looked up in the audit chain first, so that nothing is on record twice.
 """
 
 from __future__ import annotations
@@ -41,7 +45,7 @@ from certctl.domain.ids import NewId
 from certctl.domain.limit import WINDOW_US, one_more, require_room, window
 from certctl.domain.lockout import LockoutRule
 from certctl.domain.order import Issued, Order
-from certctl.domain.ports import DuplicateKey, Transaction, WritableStore
+from certctl.domain.ports import RunAgain, Transaction, WritableStore
 from certctl.domain.profiles import AuthMode
 from certctl.domain.revocation import RevocationReason
 
@@ -97,23 +101,37 @@ class AuthorityService:
         self._on_fault = on_fault
         self._lockout = lockout or LockoutRule()
         self._waiting: list[Refusal] = []
+        self._doubtful: tuple[str, list[Refusal]] | None = None
+        self._current = False
         self.resume()
 
     def resume(self) -> None:
         """Take up the audit chain where the store has it, after others wrote to it."""
+        self._current = False
         with self._store.transaction() as transaction:
-            self._chain = Chain(self._node, transaction.last_event(self._node))
+            last = transaction.last_event(self._node)
+        self._chain = Chain(self._node, last)
+        self._current = True
+        if self._doubtful is not None:
+            event_id, refusals = self._doubtful
+            self._doubtful = None
+            if last is None or last.id != event_id:
+                self._keep(refusals)
 
     def run(self, orders: Sequence[Order], refusals: Sequence[Refusal] = ()) -> list[Outcome]:
         """Answer orders, in their order; every ``Issued`` is durable on return."""
+        try:
+            self._catch_up()
+        except StoreUnavailable as failure:
+            self._keep([*refusals])
+            return [failure] * len(orders)
         waiting = [*self._waiting, *refusals]
         self._waiting = []
         try:
             return self._run_together(orders, waiting)
         except StoreUnavailable as failure:
-            self._keep(waiting)
             return [failure] * len(orders)
-        except DuplicateKey:
+        except RunAgain:
             return self._run_one_by_one(orders, waiting)
         except Exception as fault:  # noqa: BLE001 - an edge: the authority must outlive one order
             self._on_fault(fault)
@@ -131,15 +149,21 @@ class AuthorityService:
     def _attempted(self, work: Callable[[], T]) -> T | Failure:
         """Do something that is one transaction; a fault of it stays its own."""
         try:
+            self._catch_up()
             return work()
-        except DuplicateKey:
-            # Our place in the audit chain, or a key that another node took meanwhile.
+        except RunAgain:
+            # Our place in the audit chain, or what another node took meanwhile.
             try:
                 self.resume()
                 return work()
-            except (DuplicateKey, StoreUnavailable) as err:
+            except (RunAgain, StoreUnavailable) as err:
                 self._on_fault(err)
                 return StoreUnavailable("store")
+            except Failure as failure:
+                return failure
+        except StoreUnavailable as failure:
+            self._current = False
+            return failure
         except Failure as failure:
             return failure
         except Exception as fault:  # noqa: BLE001 - an edge: the authority must outlive one piece of work
@@ -158,7 +182,9 @@ class AuthorityService:
     def _judge(self, attempts: Sequence[Attempt]) -> list[Failure | None]:
         with self._store.transaction() as transaction:
             addresses = {attempt.address for attempt in attempts}
-            sources = read_sources(addresses, transaction, self._lockout, self._clock())
+            sources = read_sources(
+                addresses, transaction, self._lockout, self._clock(), counting=True
+            )
             judged = judge(attempts, sources)
             sources.keep(transaction)
             recorded = self._put(judged.events, judged.counts, transaction)
@@ -171,8 +197,17 @@ class AuthorityService:
 
     def flush(self) -> None:
         """Try again to record refusals that had to wait for the store."""
-        if self._waiting:
+        if self._waiting or not self._current:
             self.run(())
+
+    def _catch_up(self) -> None:
+        """After a fault of the store, before anything is decided: see what it holds.
+
+        Raises:
+            StoreUnavailable: it is still away.
+        """
+        if not self._current:
+            self.resume()
 
     def _run_one_by_one(self, orders: Sequence[Order], refusals: list[Refusal]) -> list[Outcome]:
         try:
@@ -187,7 +222,7 @@ class AuthorityService:
                 outcomes += self._run_together((order,), [])
             except StoreUnavailable as failure:
                 outcomes.append(failure)
-            except DuplicateKey:
+            except RunAgain:
                 # Another node won the race for this very request: the repeat finds it.
                 outcomes += self._repeat(order)
             except Exception as fault:  # noqa: BLE001 - an edge, as above
@@ -197,6 +232,8 @@ class AuthorityService:
             try:
                 self._run_together((), [refusal])
             except StoreUnavailable:
+                continue
+            except RunAgain:
                 self._keep([refusal])
             except Exception as fault:  # noqa: BLE001 - an edge, as above
                 self._on_fault(fault)
@@ -204,8 +241,9 @@ class AuthorityService:
 
     def _repeat(self, order: Order) -> list[Outcome]:
         try:
+            self.resume()
             return self._run_together((order,), [])
-        except (DuplicateKey, StoreUnavailable) as err:
+        except (RunAgain, StoreUnavailable) as err:
             self._on_fault(err)
             return [StoreUnavailable("store")]
 
@@ -213,16 +251,30 @@ class AuthorityService:
         self._waiting = [*self._waiting, *refusals][-MAX_WAITING_REFUSALS:]
 
     def _run_together(self, orders: Sequence[Order], refusals: list[Refusal]) -> list[Outcome]:
+        """One transaction; refusals that it could not record wait.
+
+        Raises:
+            StoreUnavailable, RunAgain: nothing is answered.
+        """
         turn = _Turn()
         recorded: list[RecordedEvent] = []
-        with self._store.transaction() as transaction:
-            if orders:
-                self._fulfil(orders, turn, transaction)
-            for event, counter in refusals:
-                turn.events.append(event)
-                if counter is not None:
-                    turn.counts[event.profile, counter] += event.count
-            recorded = self._record(turn, transaction)
+        try:
+            with self._store.transaction() as transaction:
+                if orders:
+                    self._fulfil(orders, turn, transaction)
+                for event, counter in refusals:
+                    turn.events.append(event)
+                    if counter is not None:
+                        turn.counts[event.profile, counter] += event.count
+                recorded = self._record(turn, transaction)
+        except StoreUnavailable:
+            self._current = False
+            if recorded:
+                # It was the commit that failed, and that may have happened all the same.
+                self._doubtful = (recorded[-1].id, refusals)
+            else:
+                self._keep(refusals)
+            raise
         self._chain.advance(recorded)
         return turn.outcomes
 

@@ -71,6 +71,20 @@ def check(config: ConfigFile = None) -> None:
 
 
 @app.command()
+def migrate(config: ConfigFile = None) -> None:
+    """Bring a PostgreSQL database to this version's tables, as a role that owns them.
+
+    Running servers go on meanwhile. The embedded database needs no such step.
+
+    Example: CERTCTL_DATABASE_URL=postgresql://owner@db/certctl certctl-server migrate
+    """
+    settings = settings_or_exit(config)
+    from certctl.cli.migrate import migrate as run  # noqa: PLC0415 - loads the database
+
+    run(settings)
+
+
+@app.command()
 def quickstart(
     directory: Annotated[
         Path, typer.Option("--dir", help="Where everything is kept; made when missing.")

@@ -21,6 +21,8 @@ FINGERPRINT = re.compile(r"cert:[0-9a-fA-F]{64}")
 
 PORT = integer(1, 65_535)
 
+POSTGRES = ("postgresql://", "postgres://")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
@@ -145,14 +147,28 @@ def _secrets(text: str) -> tuple[Secret, ...]:
 
 def _database_url(text: str) -> str:
     printable(text)
-    if text.startswith(("postgresql://", "postgres://")):
-        return text
+    if text.startswith(POSTGRES):
+        return _postgres_url(text)
     if not text.startswith("sqlite:///"):
         raise ValueError("neither sqlite:/// nor postgresql://")
     path = text.removeprefix("sqlite:///")
     if path in {"", ":memory:"} or "?" in path:
         # Each process would see a database of its own, or options would be lost.
         raise ValueError("not the path of a database file, or options are in it")
+    return text
+
+
+def _postgres_url(text: str) -> str:
+    if not text.startswith(POSTGRES):
+        raise ValueError("not postgresql://")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        # Its words repeat what stands in the URL's place of a port.
+        raise ValueError("not a URL; a password is percent-encoded in it") from None
+    if port == 0 or parts.path in {"", "/"} or parts.fragment:
+        raise ValueError("no database is named, or a # is not written as %23")
     return text
 
 
@@ -177,4 +193,5 @@ SECRETS = Kind(allowed="keys, split on commas", read=_secrets)
 DATABASE = Kind(
     allowed="sqlite:///PATH (sqlite:////absolute/path) or postgresql://…", read=_database_url
 )
+POSTGRES_URL = Kind(allowed="postgresql://…", read=_postgres_url)
 AUDIT_COPY = Kind(allowed="file:PATH or syslog:ADDRESS", read=_audit_copy)

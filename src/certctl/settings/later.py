@@ -41,11 +41,6 @@ LATER: Final = (
     Later(variable=server.RATE_LIMIT_RPS),
     Later(variable=server.RATE_LIMIT_BURST),
     Later(variable=server.CONFIG_ENCRYPTION_KEY),
-    Later(
-        variable=server.DATABASE_URL,
-        remedy="unset it, or give a sqlite:/// URL",
-        works=lambda value: value.startswith("sqlite:///"),
-    ),
     Later(variable=est.SERVERKEYGEN_ENABLED),
     Later(variable=est.SERVERKEYGEN_FORM),
     Later(variable=est.FULLCMC),

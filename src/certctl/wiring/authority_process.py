@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import signal
 import socket
 from pathlib import Path
@@ -12,6 +11,7 @@ from certctl.authority.carry_out import Powers
 from certctl.authority.issue import IssuingRules
 from certctl.authority.server import AuthorityServer
 from certctl.authority.service import AuthorityService
+from certctl.domain.certificate_profiles import CertificateProfiles
 from certctl.domain.clock import Clock
 from certctl.domain.errors import IssuerUnavailable, StoreUnavailable
 from certctl.domain.ids import NewId
@@ -24,8 +24,8 @@ from certctl.obs.log import Log
 from certctl.settings.certificate_profiles import CertificateProfilesRefused
 from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
-from certctl.store import SqlStore, StoreError, open_writable
-from certctl.store.files import database_path
+from certctl.store import SqlStore, StoreError, open_records
+from certctl.store.url import is_postgres
 from certctl.trust.accepted import AcceptedBundles
 from certctl.trust.bundle import BundleRefused
 from certctl.wiring import server_certificate
@@ -33,6 +33,7 @@ from certctl.wiring.audit_key import open_audit_key
 from certctl.wiring.authority_reload import AuthorityReload
 from certctl.wiring.certificate_profiles import (
     CertificateProfileMissing,
+    StoreWatch,
     named_by,
     open_certificate_profiles,
     require_named,
@@ -40,13 +41,12 @@ from certctl.wiring.certificate_profiles import (
 )
 from certctl.wiring.ids import new_ids
 from certctl.wiring.issuers import (
-    RecordsLost,
     ca_certificate_file,
     open_issuers,
-    refuse_lost_records,
 )
 from certctl.wiring.process import keep_out_of_dumps, name_process
 from certctl.wiring.reload import trust_directory
+from certctl.wiring.store import open_store
 from certctl.wiring.supervisor import Status, refuse_start
 
 SERVER_CERTIFICATE_EVERY_US = 3_600 * 1_000_000
@@ -62,8 +62,7 @@ def run(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        refuse_lost_records(settings, database_path(settings.server.database_url))
-        store = open_writable(settings.server.database_url, node=f"node-{secrets.token_hex(4)}")
+        store = open_store(settings)
         with store.transaction() as transaction:
             certificate_profiles = open_certificate_profiles(settings, transaction, log)
         require_named(settings, certificate_profiles)
@@ -83,7 +82,6 @@ def run(
         )
         unfinished = bundles.open(clock())
     except (
-        RecordsLost,
         StoreError,
         CARefused,
         KeyFileRefused,
@@ -114,9 +112,12 @@ def run(
         lockout=settings.est.lockout,
     )
 
+    watch = _store_watch(settings, certificate_profiles, log)
     reload = AuthorityReload(settings, service, certificate_profiles, log=log, clock=clock)
 
     def on_tick() -> None:
+        if watch is not None:
+            watch.look()
         try:
             if not keeper.renew_if_due(clock()):
                 return
@@ -137,6 +138,16 @@ def run(
     server.serve()
     store.close()
     return 0
+
+
+def _store_watch(
+    settings: Settings, certificate_profiles: CertificateProfiles, log: Log
+) -> StoreWatch | None:
+    """Where other nodes write too, what they change must be noticed."""
+    if not is_postgres(settings.server.database_url):
+        return None
+    records = open_records(settings.server.database_url)
+    return StoreWatch(certificate_profiles, records, log)
 
 
 def first_ca_file(settings: Settings) -> Path:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import secrets
 import sys
 from pathlib import Path
 from typing import TypeVar
@@ -28,11 +27,12 @@ from certctl.settings.certificate_profiles import (
     load_certificate_profiles,
 )
 from certctl.settings.schema import Settings
-from certctl.store import SqlRecords, open_records, open_writable
+from certctl.store import SqlRecords, open_records
 from certctl.wiring import sockets
 from certctl.wiring.certificate_profiles import named_by
 from certctl.wiring.clock import system_clock
 from certctl.wiring.ids import new_ids
+from certctl.wiring.store import open_store
 
 Answer = TypeVar("Answer", bound=CommandResult)
 
@@ -66,7 +66,7 @@ def records(settings: Settings) -> SqlRecords:
     Raises:
         StoreError: there is no store, or not one of this version.
     """
-    return open_records(settings.server.database_url)
+    return open_records(settings.server.database_read_url)
 
 
 def run_command(
@@ -102,7 +102,7 @@ def is_running(settings: Settings) -> bool:
 
 
 def _in_process(settings: Settings, command: Command, clock: Clock) -> CommandResult:
-    store = open_writable(settings.server.database_url, node=f"node-{secrets.token_hex(4)}")
+    store = open_store(settings)
     try:
         service = AuthorityService(
             store,

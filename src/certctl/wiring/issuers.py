@@ -15,25 +15,6 @@ from certctl.settings.schema import IssuerSettings, Settings
 from certctl.store import SqlStore
 
 
-class RecordsLost(Exception):
-    """There is a CA here and no database: starting would forget every certificate."""
-
-
-def refuse_lost_records(settings: Settings, database: Path) -> None:
-    """A new database beside an old CA would drop all records and revocations silently.
-
-    Raises:
-        RecordsLost: the text names both and the ways out.
-    """
-    keys = sorted(settings.server.data_dir.glob("ca-*.key"))
-    if keys and not database.exists():
-        raise RecordsLost(
-            f"{database} is missing, but {keys[0]} is there: all records and revocations would"
-            " be lost. Restore the database from a backup; to begin anew, move the ca-* files"
-            " away."
-        )
-
-
 def open_issuers(settings: Settings, store: SqlStore, *, now_us: int) -> dict[str, LocalCA]:
     """Open or make every configured CA and bind it to the store.
 

@@ -34,7 +34,7 @@ def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, cl
     stopping = _Stop()
     signal.signal(signal.SIGTERM, stopping.note)
     try:
-        records = open_records(settings.server.database_url)
+        records = open_records(settings.server.database_read_url)
     except StoreError as refused:
         return refuse_start(refused)
     caller = AuthorityCaller(partial(sockets.connect, run_directory))

@@ -81,7 +81,7 @@ def run(settings: Settings, place: Place, status: Status, *, log: Log, clock: Cl
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise_file_limit()
     try:
-        records = open_records(settings.server.database_url)
+        records = open_records(settings.server.database_read_url)
         return uvloop.run(_Worker(settings, place, records, log=log, clock=clock).serve(status))
     except (
         StoreError,

@@ -21,7 +21,6 @@ SWITCHED_ON = {
     "RATE_LIMIT_RPS": "51",
     "RATE_LIMIT_BURST": "101",
     "CONFIG_ENCRYPTION_KEY": "key",
-    "DATABASE_URL": "postgresql://db/certctl",
     "CRL_GENERATION_INTERVAL": "2h",
     "CRL_DEBOUNCE": "11s",
     "CRL_VALIDITY": "48h",
@@ -59,7 +58,6 @@ OFF = {
     "RATE_LIMIT_ENABLED": "yes",
     "RATE_LIMIT_RPS": "50",
     "RATE_LIMIT_BURST": "100",
-    "DATABASE_URL": "sqlite:///a.db",
     "CRL_GENERATION_INTERVAL": "1h",
     "EXPIRY_NOTICE_DAYS": "30, 7, 1",
     "AUDIT_COPY": "off",
@@ -135,7 +133,7 @@ def test_every_setting_of_the_specification_is_known() -> None:
         PROFILE_ID EST_PROFILE_ID CERTIFICATE_PROFILES_DIR CSRATTRS_TEMPLATE
         ISSUERS CA_CERT_PATH VALIDITY CA_KEY_PASSPHRASE
         TLS12_PORT CHANNEL_BINDING_REQUIRED CHALLENGE_PASSWORD
-        RATE_LIMIT_PER_PRINCIPAL_24H
+        RATE_LIMIT_PER_PRINCIPAL_24H DATABASE_URL DATABASE_READ_URL
             REENROLL_KEY REENROLL_GRACE ON_REENROLL DEVICE_STATE_HOOK
     """.split()  # noqa: SIM905 - a table for people
     )
