@@ -134,6 +134,19 @@ class PrivatePostgres:
         )
         return self.url(name)
 
+    def reader(self, url: str) -> str:
+        """The URL of the same database for a new role that may only read, as the docs say."""
+        role = f"reader_{secrets.token_hex(4)}"
+        for statement in (
+            "CREATE ROLE {role} LOGIN PASSWORD {password}",
+            "GRANT USAGE ON SCHEMA public TO {role}",
+            "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}",
+        ):
+            self.execute(
+                sql.SQL(statement).format(role=sql.Identifier(role), password=PASSWORD), url
+            )
+        return self.url(url.rpartition("/")[2], user=role)
+
     def url(self, name: str, *, user: str = "certctl", password: str = PASSWORD) -> str:
         return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{name}"
 
