@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
-from tests.harness.postgres import PostgresMissing, PrivatePostgres
+from tests.harness.postgres import PrivatePostgres, private_postgres
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PrivatePostgres]:
     """One private PostgreSQL for the whole session; nobody may restart this one."""
-    try:
-        server = PrivatePostgres()
-    except PostgresMissing as missing:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(missing))
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
+    yield from private_postgres()

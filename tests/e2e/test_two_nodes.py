@@ -91,7 +91,7 @@ def test_a_limit_hit_at_both_at_once_allows_so_many_in_all(nodes: Nodes, tmp_pat
     devices = [Device(tmp_path, "crowd") for _ in range(12)]
     answers = at_once(
         *(
-            lambda server=nodes[n % 2], device=device: ask(server, device, source)  # type: ignore[misc]
+            lambda server=nodes[n % 2], device=device: ask(server, device, source)
             for n, device in enumerate(devices)
         )
     )
@@ -110,7 +110,7 @@ def test_wrong_passwords_at_both_are_counted_together(nodes: Nodes, tmp_path: Pa
     tries = 2 * rule.failures
     answers = at_once(
         *(
-            lambda server=nodes[n % 2]: ask(server, device, source, "wrong-password-00")  # type: ignore[misc]
+            lambda server=nodes[n % 2]: ask(server, device, source, "wrong-password-00")
             for n in range(tries)
         )
     )
@@ -136,7 +136,7 @@ def test_the_same_request_to_both_at_once_has_one_certificate(nodes: Nodes, tmp_
                 client.send(request)
                 return client.answer()
 
-        answers = at_once(*(lambda server=server: send(server) for server in nodes))  # type: ignore[misc]
+        answers = at_once(*(lambda server=server: send(server) for server in nodes))
         assert [answer.status for answer in answers] == [200, 200]
         assert answers[0].body == answers[1].body
 

@@ -12,12 +12,13 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg import sql
+import pytest
 
 from certctl.store import migrate_store
 from tests.harness.server import free_port
@@ -52,6 +53,23 @@ def binaries() -> Path | None:
         return found[-1].parent
     program = shutil.which("initdb")
     return Path(program).resolve().parent if program else None
+
+
+def private_postgres() -> Iterator[PrivatePostgres]:
+    """For a fixture: a running cluster. Without PostgreSQL its tests are skipped, loudly;
+    with CI=true that is a failure.
+    """
+    try:
+        server = PrivatePostgres()
+    except PostgresMissing as missing:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(missing))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
 
 
 @dataclass
@@ -114,11 +132,8 @@ class PrivatePostgres:
         """The URL of a new, empty database."""
         name = f"t_{secrets.token_hex(6)}"
         # Sorted by a language's rules unless told otherwise, as many are in the field.
-        self.execute(
-            sql.SQL(
-                "CREATE DATABASE {} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en'"
-            ).format(sql.Identifier(name))
-        )
+        language = "LOCALE_PROVIDER icu ICU_LOCALE 'en'"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE template0 {language}")
         return self.url(name)
 
     def migrated(self) -> str:
@@ -127,33 +142,27 @@ class PrivatePostgres:
             self._template = self.database().rpartition("/")[2]
             migrate_store(self.url(self._template))
         name = f"t_{secrets.token_hex(6)}"
-        self.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                sql.Identifier(name), sql.Identifier(self._template)
-            )
-        )
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {self._template}")
         return self.url(name)
 
     def reader(self, url: str) -> str:
         """The URL of the same database for a new role that may only read, as the docs say."""
         role = f"reader_{secrets.token_hex(4)}"
         for statement in (
-            "CREATE ROLE {role} LOGIN PASSWORD {password}",
-            "GRANT USAGE ON SCHEMA public TO {role}",
-            "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}",
+            f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'",
+            f"GRANT USAGE ON SCHEMA public TO {role}",
+            f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}",
         ):
-            self.execute(
-                sql.SQL(statement).format(role=sql.Identifier(role), password=PASSWORD), url
-            )
+            self.execute(statement, url)
         return self.url(url.rpartition("/")[2], user=role)
 
     def url(self, name: str, *, user: str = "certctl", password: str = PASSWORD) -> str:
         return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{name}"
 
-    def execute(self, statement: sql.Composed | sql.SQL | str, url: str | None = None) -> list[Any]:
+    def execute(self, statement: str, url: str | None = None, *values: object) -> list[Any]:
         """Run one statement as the cluster's superuser; gives its rows, if any."""
         with psycopg.connect(url or self.url("postgres"), autocommit=True) as connection:
-            cursor = connection.execute(statement)
+            cursor = connection.execute(statement.encode(), values or None)
             return cursor.fetchall() if cursor.description else []
 
     def _own(self, path: Path) -> None:

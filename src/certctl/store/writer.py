@@ -8,10 +8,9 @@ works again as soon as the storage does, without a restart.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
@@ -28,10 +27,6 @@ from certctl.store.sql.gates import GateWrites
 from certctl.store.sql.jobs import JobWrites
 from certctl.store.sql.profiles import ProfileWrites
 from certctl.store.sql.requests import RequestWrites
-
-# A connection that nobody used for so long is asked for a sign of life first, so that a
-# database restarted in a quiet hour refuses nobody.
-_QUIET_SECONDS: Final = 1.0
 
 
 def _nothing() -> None:
@@ -61,7 +56,6 @@ class SqlStore:
         self._engine = engine
         self._release = release
         self._connection = connection
-        self._used = time.monotonic()
         self._busy = False
         self._closed = False
 
@@ -109,17 +103,9 @@ class SqlStore:
         if self._closed or self._busy:
             raise RuntimeError("the store is closed" if self._closed else "a transaction is open")
         try:
-            if self._connection is not None:
-                try:
-                    self._busy = True
-                    return self._begun(self._connection)
-                except DBAPIError as err:
-                    self.drop()
-                    if not faults.is_lost(err):
-                        raise
-            self._connection = self._engine.connect()
-            self._busy = True
-            return self._begun(self._connection)
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            self._connection.begin()
         except DBAPIError as err:
             self.drop()
             raise faults.meaning(err) from err
@@ -127,17 +113,12 @@ class SqlStore:
             # The database is there, but this node may not work on it now.
             self.drop()
             raise StoreUnavailable("store") from err
-
-    def _begun(self, connection: Connection) -> Connection:
-        connection.begin()
-        if time.monotonic() - self._used > _QUIET_SECONDS:
-            connection.exec_driver_sql("SELECT 1")
-        return connection
+        self._busy = True
+        return self._connection
 
     def end(self) -> None:
         """For ``SqlTransaction``: the transaction is over, whichever way."""
         self._busy = False
-        self._used = time.monotonic()
 
     def drop(self) -> None:
         """Forget the connection; the database rolls back what it had open."""
@@ -174,7 +155,12 @@ class SqlTransaction(
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        connection, self._connection = self._open(), None
+        connection, self._connection = self._connection, None
+        if connection is None:
+            # It was lost, and no other was to be had.
+            if error is None and self._failure is not None:
+                raise self._failure
+            return
         if kind is None and self._failure is None:
             try:
                 drop_placeholders(connection, self._held)
@@ -201,6 +187,10 @@ class SqlTransaction(
         bound = self._run(identity.bind_ca, issuer_id, fingerprint)
         if bound != fingerprint:
             raise CaMismatch(issuer_id, recorded=bound, presented=fingerprint)
+
+    def _begun_anew(self) -> Connection:
+        self._store.drop()
+        return self._store.begin()
 
     def _roll_back(self, connection: Connection) -> None:
         try:

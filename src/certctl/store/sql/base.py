@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -72,27 +73,48 @@ class Reads:
             connection.close()
 
 
-class Writes:
-    """Runs commands inside one transaction; a failed one spoils it."""
+class Writes(ABC):
+    """Runs commands inside one transaction; a failed one spoils it.
 
-    __slots__ = ("_connection", "_failure", "_held")
+    Only the first may be run again, on a new connection, where the old one turns out to
+    be gone: nothing was done on it yet.
+    """
+
+    __slots__ = ("_connection", "_failure", "_held", "_untouched")
 
     def __init__(self) -> None:
         self._connection: Connection | None = None
         self._failure: Exception | None = None
         self._held = Held()
+        self._untouched = True
 
     def _run(self, command: Callable[..., T], *values: object, **named: object) -> T:
         connection = self._open()
+        first, self._untouched = self._untouched, False
         try:
-            return command(connection, *values, **named)
+            try:
+                return command(connection, *values, **named)
+            except DBAPIError as err:
+                if not first or not faults.is_lost(err):
+                    raise
+                self._connection = None
+            self._connection = self._begun_anew()
+            return command(self._connection, *values, **named)
         except DBAPIError as err:
             self._failure = faults.meaning(err)
             raise self._failure from err
-        except (RunAgain, ValueError, TypeError, ArithmeticError) as err:
+        except (RunAgain, StoreUnavailable, ValueError, TypeError, ArithmeticError) as err:
             # Taken keys, and values that a row cannot hold, met half-way through a batch.
             self._failure = err
             raise
+
+    @abstractmethod
+    def _begun_anew(self) -> Connection:
+        """A transaction on a new connection, in place of the one that was lost.
+
+        Raises:
+            StoreUnavailable: there is none to be had.
+        """
 
     def _open(self) -> Connection:
         # Outside its block a command would commit by itself, one statement at a time.
