@@ -16,10 +16,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certctl.domain.audit import AuditAction, Counter
+from tests.conftest import private_postgres
 from tests.harness.device import Device, certificates_of
 from tests.harness.http import basic, fetch
 from tests.harness.nodes import command, node
-from tests.harness.postgres import PrivatePostgres, private_postgres
+from tests.harness.postgres import PrivatePostgres
 from tests.harness.records import all_events
 from tests.harness.server import RunningServer
 

@@ -12,13 +12,11 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 
 from certctl.store import migrate_store
 from tests.harness.server import free_port
@@ -55,27 +53,11 @@ def binaries() -> Path | None:
     return Path(program).resolve().parent if program else None
 
 
-def private_postgres() -> Iterator[PrivatePostgres]:
-    """For a fixture: a running cluster. Without PostgreSQL its tests are skipped, loudly;
-    with CI=true that is a failure.
-    """
-    try:
-        server = PrivatePostgres()
-    except PostgresMissing as missing:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(missing))
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
-
-
 @dataclass
 class PrivatePostgres:
     """One cluster; ``start`` makes it, ``remove`` ends it and takes everything away."""
 
+    parent: Path | None = None
     folder: Path = field(init=False)
     port: int = field(init=False)
     _binaries: Path = field(init=False)
@@ -87,7 +69,7 @@ class PrivatePostgres:
         if found is None:
             raise PostgresMissing("PostgreSQL is missing: apt-get install postgresql")
         self._binaries = found
-        self.folder = Path(tempfile.mkdtemp(prefix="certctl-pg-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="certctl-pg-", dir=self.parent))
         self.port = free_port()
         if os.geteuid() == 0:
             self._user = "postgres"

@@ -18,9 +18,8 @@ _c = lockouts.c
 
 def of_source(connection: Connection, source: str) -> Lockout | None:
     """One source's row; None without failures."""
-    clause = select(_c.source, _c.failures, _c.window_began_us).where(_c.source == source)
-    rows = [_lockout(row) for row in connection.execute(clause).fetchall()]
-    return rows[0] if rows else None
+    rows = connection.exec_driver_sql(_one(connection.dialect), (source,)).fetchall()
+    return _lockout(rows[0]) if rows else None
 
 
 def ours_by_source(connection: Connection, sources: Collection[str]) -> Mapping[str, Lockout]:
@@ -34,6 +33,14 @@ def ours_by_source(connection: Connection, sources: Collection[str]) -> Mapping[
 
 def _lockout(row: Sequence[Any]) -> Lockout:
     return Lockout(source=row[0], failures=row[1], window_began_us=row[2])
+
+
+@lru_cache(maxsize=8)
+def _one(dialect: Dialect) -> str:
+    clause = select(_c.source, _c.failures, _c.window_began_us).where(
+        _c.source == bindparam("source")
+    )
+    return positional(clause, dialect, ("source",))
 
 
 @lru_cache(maxsize=64)
