@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,11 +52,16 @@ class Nodes(NamedTuple):
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory, postgres: PrivatePostgres) -> Iterator[Nodes]:
     directory = tmp_path_factory.mktemp("nodes")
-    url = postgres.migrated()
-    # The workers' role can read, and nothing else.
-    reader = postgres.reader(url)
-    one = node(directory / "one", url, SETTINGS | {"DATABASE_READ_URL": reader})
+    urls = postgres.as_documented()
+    one = node(directory / "one", urls.writer, SETTINGS | {"DATABASE_READ_URL": urls.reader})
     one.ca_file.parent.mkdir(mode=0o700)
+    one.launch()
+    assert one.process.wait(WAIT_SECONDS) == 2
+    assert "run certctl-server migrate" in one.log()
+    owner = replace(one, environment=one.environment | {"CERTCTL_DATABASE_URL": urls.owner})
+    for said in ("Migrated from schema none", "already: nothing to do"):
+        done = command(owner, "migrate")
+        assert (done.returncode, said in done.stdout) == (0, True), done.stderr
     rules = directory / "shared.toml"
     rules.write_text("max_ttl_seconds = 2_592_000")
     done = command(one, "profiles", "put", str(rules))

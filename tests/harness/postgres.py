@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import secrets
 import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 
@@ -23,6 +24,8 @@ from tests.harness.server import free_port
 
 SECONDS = "60"
 PASSWORD = "planted-database-password"
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "postgresql.md"
 
 _CONFIGURATION = """
 listen_addresses = '127.0.0.1'
@@ -51,6 +54,21 @@ def binaries() -> Path | None:
         return found[-1].parent
     program = shutil.which("initdb")
     return Path(program).resolve().parent if program else None
+
+
+class Urls(NamedTuple):
+    """One database, as each of its roles."""
+
+    owner: str
+    writer: str
+    reader: str
+
+
+def _words(block: str, name: str) -> list[str]:
+    """The statements of a block of the page, for a database and roles of this name."""
+    text = block.partition("```")[0].replace("certctl", name)
+    text = re.sub(r"'change-me-\w+'", f"'{PASSWORD}'", text)
+    return [statement for statement in text.split(";") if statement.strip()]
 
 
 @dataclass
@@ -88,7 +106,7 @@ class PrivatePostgres:
             self._own(password)
             self._run(
                 "initdb",
-                *("-D", str(self.data), "-U", "certctl", "-E", "UTF8", "--locale=C.UTF-8"),
+                *("-D", str(self.data), "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8"),
                 *("-A", "scram-sha-256", "--pwfile", str(password)),
             )
             with (self.data / "postgresql.conf").open("a") as file:
@@ -127,18 +145,19 @@ class PrivatePostgres:
         self.execute(f"CREATE DATABASE {name} TEMPLATE {self._template}")
         return self.url(name)
 
-    def reader(self, url: str) -> str:
-        """The URL of the same database for a new role that may only read, as the docs say."""
-        role = f"reader_{secrets.token_hex(4)}"
-        for statement in (
-            f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'",
-            f"GRANT USAGE ON SCHEMA public TO {role}",
-            f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}",
-        ):
-            self.execute(statement, url)
-        return self.url(url.rpartition("/")[2], user=role)
+    def as_documented(self) -> Urls:
+        """A new, empty database with the three roles of docs/how-to/postgresql.md, whose
+        statements are run as they stand there, under names of their own.
+        """
+        name = f"t_{secrets.token_hex(6)}"
+        roles, here = (_words(block, name) for block in PAGE.read_text().split("```sql\n")[1:])
+        for statement in roles:
+            self.execute(statement)
+        for statement in here:
+            self.execute(statement, self.url(name))
+        return Urls(*(self.url(name, user=f"{name}_{role}") for role in Urls._fields))
 
-    def url(self, name: str, *, user: str = "certctl", password: str = PASSWORD) -> str:
+    def url(self, name: str, *, user: str = "postgres", password: str = PASSWORD) -> str:
         return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{name}"
 
     def execute(self, statement: str, url: str | None = None, *values: object) -> list[Any]:

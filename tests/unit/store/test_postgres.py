@@ -300,6 +300,27 @@ def test_two_that_count_for_one_source_come_one_after_the_other(
     assert len(postgres.execute("SELECT source FROM lockouts", url)) == 1
 
 
+def test_two_that_ask_about_one_key_come_one_after_the_other(
+    url: str, stores: tuple[SqlStore, SqlStore], postgres: PrivatePostgres
+) -> None:
+    one, two = stores
+    record = certificate(1)
+    seen: list[int] = []
+
+    def second() -> None:
+        with two.transaction() as transaction:
+            seen.append(len(transaction.key_facts({record.spki_sha256}, NOW)))
+
+    with one.transaction() as transaction:
+        assert transaction.key_facts({record.spki_sha256, b"x" * 32}, NOW) == {}
+        waiter = Waiter(second)
+        waiter.start()
+        waits(postgres, url)
+        transaction.record_certificates([record])
+    assert waiter.end() is None
+    assert seen == [1]
+
+
 @pytest.mark.parametrize("void", [False, True])
 def test_of_two_with_one_repetition_key_one_wins(
     url: str, stores: tuple[SqlStore, SqlStore], postgres: PrivatePostgres, *, void: bool

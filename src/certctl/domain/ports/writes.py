@@ -35,7 +35,10 @@ class CertificateWrites(Protocol):
         ...
 
     def key_facts(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, KeyFacts]:
-        """What is on record by SHA-256 of SubjectPublicKeyInfo; unknown keys are left out."""
+        """What is on record by SHA-256 of SubjectPublicKeyInfo; unknown keys are left out.
+
+        Until the transaction ends no other node decides about any of these keys.
+        """
         ...
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None: ...

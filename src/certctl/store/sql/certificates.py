@@ -16,6 +16,7 @@ from certctl.store.commands import (
     repetitions,
     revocation,
 )
+from certctl.store.commands.key_locks import hold_keys
 from certctl.store.queries import certificates as certificate_queries
 from certctl.store.queries import keys as key_queries
 from certctl.store.queries import repetitions as repetition_queries
@@ -59,6 +60,7 @@ class CertificateWrites(Writes):
         return self._run(repetition_queries.repeated_certificates, keys, now_us)
 
     def key_facts(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, KeyFacts]:
+        self._run(hold_keys, keys)
         return self._run(key_queries.key_facts, keys, now_us)
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None:
