@@ -28,8 +28,9 @@ NOW_US = 1_790_000_000_000_000
 class Workshop:
     """Service, store, CA and a clock that stands still until moved."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, url: str | None = None) -> None:
         self.directory = directory
+        self.url = url or f"sqlite:///{directory / 'certctl.db'}"
         self.now_us = NOW_US
         self.faults: list[BaseException] = []
         self.ca = LocalCA.open(
@@ -43,10 +44,6 @@ class Workshop:
         self.rules = IssuingRules({"iss-local": self.ca}, {DEFAULT_PROFILE.id: DEFAULT_PROFILE})
         self.store: SqlStore = open_writable(self.url, node="node-a")
         self.service = self.serve_again()
-
-    @property
-    def url(self) -> str:
-        return f"sqlite:///{self.directory / 'certctl.db'}"
 
     def serve_again(self, rules: IssuingRules | None = None) -> AuthorityService:
         self.service = AuthorityService(
