@@ -6,7 +6,12 @@ read (``open_records``); ``MemoryStore`` is both in memory, for tests and trials
 
 from __future__ import annotations
 
-from certctl.store.engine import migrate_store, open_records, open_writable
+from certctl.store.engine import (
+    migrate_store,
+    open_records,
+    open_worker_records,
+    open_writable,
+)
 from certctl.store.errors import (
     CaMismatch,
     CommandRefused,
@@ -41,5 +46,6 @@ __all__ = [
     "StoreUnopenable",
     "migrate_store",
     "open_records",
+    "open_worker_records",
     "open_writable",
 ]

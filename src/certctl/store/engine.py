@@ -41,6 +41,19 @@ def open_records(url: str) -> SqlRecords:
     return open_sqlite_records(url)
 
 
+def open_worker_records(url: str, *, locked_from: int) -> SqlRecords:
+    """``open_records`` for a worker; ``locked_from`` failures lock a source out.
+
+    Raises:
+        StoreCorrupt, StoreUnopenable, SchemaTooNew, SchemaOutdated.
+    """
+    if is_postgres(url):
+        from certctl.store.postgres import open_postgres_worker  # noqa: PLC0415
+
+        return open_postgres_worker(url, locked_from=locked_from)
+    return open_sqlite_records(url)
+
+
 def migrate_store(url: str) -> str:
     """Bring a PostgreSQL database to this version's schema; gives the revision it had.
 

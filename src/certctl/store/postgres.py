@@ -18,7 +18,7 @@ from certctl.store.errors import StoreUnopenable
 from certctl.store.migrations.collation import settle_collation
 from certctl.store.postgres_session import MigratorSession, NodeSession, ReaderSession
 from certctl.store.queries.identity import is_blank
-from certctl.store.reader import SqlRecords
+from certctl.store.reader import DistantRecords, SqlRecords
 from certctl.store.schema import migrate, probe, require_current
 from certctl.store.url import place, postgres_url
 from certctl.store.writer import SqlStore
@@ -72,13 +72,22 @@ def open_postgres_records(url: str) -> SqlRecords:
     Raises:
         StoreCorrupt, StoreUnopenable, SchemaTooNew, SchemaOutdated.
     """
+    return SqlRecords(_reading(url))
+
+
+def open_postgres_worker(url: str, *, locked_from: int) -> DistantRecords:
+    """The same for a worker, where ``locked_from`` failures lock a source out."""
+    return DistantRecords(_reading(url), locked_from=locked_from)
+
+
+def _reading(url: str) -> Engine:
     target = postgres_url(url)
     engine = _engine(target, ReaderSession().prepare, isolation_level="AUTOCOMMIT")
 
-    def opened() -> SqlRecords:
+    def opened() -> Engine:
         with engine.connect() as connection:
             require_current(connection, place(target))
-        return SqlRecords(engine)
+        return engine
 
     return _told(target, opened)
 

@@ -28,7 +28,7 @@ from certctl.obs.bounded_log import BoundedLog
 from certctl.obs.log import Log
 from certctl.settings.certificate_profiles import CertificateProfilesRefused
 from certctl.settings.schema import Settings
-from certctl.store import StoreError, open_records
+from certctl.store import StoreError, open_worker_records
 from certctl.store.reader import SqlRecords
 from certctl.tls.context import BadServerPair, Oldest, build_server_context
 from certctl.tls.limits import ConnectionLimits
@@ -81,7 +81,9 @@ def run(settings: Settings, place: Place, status: Status, *, log: Log, clock: Cl
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise_file_limit()
     try:
-        records = open_records(settings.server.database_read_url)
+        records = open_worker_records(
+            settings.server.database_read_url, locked_from=settings.est.lockout.failures
+        )
         return uvloop.run(_Worker(settings, place, records, log=log, clock=clock).serve(status))
     except (
         StoreError,

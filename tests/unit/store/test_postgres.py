@@ -26,6 +26,7 @@ from certctl.store import (
     StoreUnopenable,
     migrate_store,
     open_records,
+    open_worker_records,
     open_writable,
 )
 from certctl.store.schema import REVISIONS
@@ -200,6 +201,15 @@ def test_a_reader_asks_again_on_a_new_connection(url: str, postgres: PrivatePost
     assert records.leases() == []
     end_sessions(postgres, url)
     assert records.leases() == []
+    records.close()
+
+
+def test_a_worker_knows_who_is_locked_out_and_nobody_else(url: str, store: SqlStore) -> None:
+    rows = [Lockout(source=f"192.0.2.{n}", failures=n, window_began_us=NOW) for n in (2, 3, 4)]
+    with store.transaction() as transaction:
+        transaction.record_lockouts(rows)
+    records = open_worker_records(url, locked_from=3)
+    assert [records.lockout(row.source) for row in rows] == [None, *rows[1:]]
     records.close()
 
 

@@ -13,6 +13,9 @@ from certctl.domain.lockout import Lockout
 from certctl.store.statement import chunks, ours, positional
 from certctl.store.tables import lockouts
 
+MOST_LOCKED = 10_000
+"""How many locked-out sources a worker keeps in mind; the authority knows the others."""
+
 _c = lockouts.c
 
 
@@ -20,6 +23,17 @@ def of_source(connection: Connection, source: str) -> Lockout | None:
     """One source's row; None without failures."""
     rows = connection.exec_driver_sql(_one(connection.dialect), (source,)).fetchall()
     return _lockout(rows[0]) if rows else None
+
+
+def locked(connection: Connection, failures: int) -> dict[str, Lockout]:
+    """Rows with so many failures or more, the newest, by source."""
+    clause = (
+        select(_c.source, _c.failures, _c.window_began_us)
+        .where(_c.failures >= failures)
+        .order_by(_c.window_began_us.desc())
+        .limit(MOST_LOCKED)
+    )
+    return {row[0]: _lockout(row) for row in connection.execute(clause).fetchall()}
 
 
 def ours_by_source(connection: Connection, sources: Collection[str]) -> Mapping[str, Lockout]:
