@@ -20,6 +20,7 @@ from tests.conftest import private_postgres
 from tests.harness.device import Device, certificates_of
 from tests.harness.http import basic, fetch
 from tests.harness.nodes import command, node
+from tests.harness.postgres import PASSWORD as DATABASE_PASSWORD
 from tests.harness.postgres import PrivatePostgres
 from tests.harness.records import all_events
 from tests.harness.server import RunningServer
@@ -166,6 +167,11 @@ def test_stopped_it_answers_503_and_then_goes_on_by_itself(
     fleet.end()
     judge(server, fleet)
     assert server.processes() == pids
+    told = server.log_events("store_away")[-1]
+    assert "connection" in str(told["problem"])
+    assert server.log_events("store_back")
+    assert PASSWORD not in server.log()
+    assert DATABASE_PASSWORD not in server.log()
 
 
 def test_restarted_while_nobody_asks_it_refuses_nobody(

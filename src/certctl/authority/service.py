@@ -91,7 +91,9 @@ class AuthorityService:
         on_fault: Callable[[BaseException], None],
         powers: Powers | None = None,
         lockout: LockoutRule | None = None,
+        on_store: Callable[[StoreUnavailable | None], None] = lambda _: None,
     ) -> None:
+        """``on_store`` hears once that the store is away, and once (None) that it is back."""
         self._powers = powers or Powers()
         self._store = store
         self._rules = rules
@@ -102,6 +104,8 @@ class AuthorityService:
         self._lockout = lockout or LockoutRule()
         self._waiting: list[Refusal] = []
         self._doubtful: tuple[str, list[Refusal]] | None = None
+        self._on_store = on_store
+        self._away = False
         self._current = False
         self.resume()
 
@@ -162,7 +166,7 @@ class AuthorityService:
             except Failure as failure:
                 return failure
         except StoreUnavailable as failure:
-            self._current = False
+            self._gone(failure)
             return failure
         except Failure as failure:
             return failure
@@ -206,8 +210,22 @@ class AuthorityService:
         Raises:
             StoreUnavailable: it is still away.
         """
-        if not self._current:
+        if self._current:
+            return
+        try:
             self.resume()
+        except StoreUnavailable as failure:
+            self._gone(failure)
+            raise
+        if self._away:
+            self._away = False
+            self._on_store(None)
+
+    def _gone(self, failure: StoreUnavailable) -> None:
+        self._current = False
+        if not self._away:
+            self._away = True
+            self._on_store(failure)
 
     def _run_one_by_one(self, orders: Sequence[Order], refusals: list[Refusal]) -> list[Outcome]:
         try:
@@ -267,8 +285,8 @@ class AuthorityService:
                     if counter is not None:
                         turn.counts[event.profile, counter] += event.count
                 recorded = self._record(turn, transaction)
-        except StoreUnavailable:
-            self._current = False
+        except StoreUnavailable as failure:
+            self._gone(failure)
             if recorded:
                 # It was the commit that failed, and that may have happened all the same.
                 self._doubtful = (recorded[-1].id, refusals)

@@ -36,6 +36,8 @@ _DIALECT_OPTIONS: Final[dict[str, Any]] = {
     "paramstyle": "format",
     # Else the first connection asks for a type that we do not use.
     "use_native_hstore": False,
+    # Its errors may come into a log.
+    "hide_parameters": True,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+from functools import partial
 from pathlib import Path
 
 from certctl.authority.audit import Chain
@@ -110,6 +111,7 @@ def run(
             profiles_changed=lambda rows: certificate_profiles.replace(stored=usable(rows, log)),
         ),
         lockout=settings.est.lockout,
+        on_store=partial(_tell_of_store, log),
     )
 
     watch = _store_watch(settings, certificate_profiles, log)
@@ -138,6 +140,15 @@ def run(
     server.serve()
     store.close()
     return 0
+
+
+def _tell_of_store(log: Log, failure: StoreUnavailable | None) -> None:
+    if failure is None:
+        log.info("store_back")
+        return
+    cause = failure.__cause__ or failure
+    # The driver's own words; SQLAlchemy's would repeat the statement with its values.
+    log.error("store_away", problem=str(getattr(cause, "orig", None) or cause).strip())
 
 
 def _store_watch(
