@@ -25,11 +25,11 @@ from certctl.domain.certificates import (
 )
 from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.domain.errors import (
+    CertificateProfileUnavailable,
     CertificateRefused,
     InternalError,
     IssuerUnavailable,
     PolicyViolation,
-    StoreUnavailable,
 )
 from certctl.domain.ids import RandomBytes
 from certctl.domain.keys import describe_key, load_public_key
@@ -119,7 +119,7 @@ class IssuingRules:
             PolicyViolation: it is not allowed.
             RequestMalformed: it is not DER of its kind.
             IssuerUnavailable: there is no such issuer here.
-            StoreUnavailable: the certificate profile is gone.
+            CertificateProfileUnavailable: the certificate profile is gone.
         """
         issuer = self._issuers.get(order.issuer_id)
         if issuer is None:
@@ -127,7 +127,7 @@ class IssuingRules:
         profile = self._certificate_profiles.get(order.certificate_profile)
         if profile is None or not profile.enabled:
             what = f"certificate profile {order.certificate_profile}"
-            raise StoreUnavailable(what, retry_after=60)
+            raise CertificateProfileUnavailable(what, retry_after=60)
         if order.renames:
             check_change(profile)
         subject = decode_name(order.subject_der)

@@ -305,7 +305,7 @@ class AuthorityService:
 
         Raises:
             Pending, Denied: operators have not approved it, or have denied it.
-            StoreUnavailable: too many wait.
+            WaitingRoomFull: too many wait.
         """
         found = approved_request(checked, facts)
         if found is not None:

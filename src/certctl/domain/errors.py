@@ -23,7 +23,11 @@
     ├── Pending                        waits for an operator: not a refusal, not a grant
     ├── OcspRefused                    error: malformedRequest, unauthorized …; unsigned answer
     ├── CrlRefused                     reason: malformed, algorithm, issuer, number, dates …
-    ├── Unavailable                    retry_after seconds; what: issuer, store, profile
+    ├── Unavailable                    retry_after seconds; what is away
+    │   ├── IssuerUnavailable
+    │   ├── StoreUnavailable
+    │   ├── CertificateProfileUnavailable
+    │   └── WaitingRoomFull
     ├── LeaseLost                      a job's lease was taken by another node
     ├── NotFound                       a host command named something not on record
     ├── Conflict                       a host command came too late, or twice
@@ -341,6 +345,18 @@ class IssuerUnavailable(Unavailable):
 
 class StoreUnavailable(Unavailable):
     """The authority or its database cannot record now, so nothing is issued."""
+
+
+class CertificateProfileUnavailable(Unavailable):
+    """The certificate profile is missing or switched off: no issuance (policy §1)."""
+
+    reason = "certificate_profile"
+
+
+class WaitingRoomFull(Unavailable):
+    """As many requests wait for approval as are kept; this one was not put on record."""
+
+    reason = "waiting_room"
 
 
 class LeaseLost(Failure):

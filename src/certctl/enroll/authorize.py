@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from certctl.domain.common_name import san_of_common_name
 from certctl.domain.csr import Csr
-from certctl.domain.errors import NotAllowed, PolicyViolation, Unavailable
+from certctl.domain.errors import CertificateProfileUnavailable, NotAllowed, PolicyViolation
 from certctl.domain.known_weak import check_known_weak
 from certctl.domain.names import DistinguishedName, same_subject
 from certctl.domain.order import Order
@@ -45,7 +45,7 @@ def authorize(
     Raises:
         NotAllowed: a renewal that is none, or a name that is not the caller's.
         PolicyViolation: the certificate profile does not allow it.
-        Unavailable: the certificate profile is missing or disabled: never "no rules".
+        CertificateProfileUnavailable: missing or disabled, which is never "no rules".
     """
     certificate_profile = wanted_profile(request.profile, ports)
     original, csr = csr, _with_common_name(csr, certificate_profile)
@@ -102,12 +102,12 @@ def wanted_profile(est_profile: EstProfile, ports: Ports) -> CertificateProfile:
     """The certificate profile that an EST profile names, as it is now.
 
     Raises:
-        Unavailable: it is missing or disabled.
+        CertificateProfileUnavailable: it is missing or disabled.
     """
     wanted = est_profile.certificate_profile_id or DEFAULT_PROFILE.id
     found = ports.certificate_profiles.get(wanted)
     if found is None or not found.enabled:
-        raise Unavailable(f"certificate profile {wanted}", retry_after=60)
+        raise CertificateProfileUnavailable(f"certificate profile {wanted}", retry_after=60)
     return found
 
 

@@ -160,7 +160,7 @@ class _Worker:
             (Oldest.TLS13, self._place.port, app)
         ]
         if server.tls12_port is not None:
-            faces.append((Oldest.TLS12, server.tls12_port, OldDevicesApp(app)))
+            faces.append((Oldest.TLS12, server.tls12_port, OldDevicesApp(app, random=os.urandom)))
         return {
             oldest: Listener(
                 bind_listener(server.host, port),
@@ -221,7 +221,7 @@ class _Worker:
             random=os.urandom,
             log=self._log,
         )
-        return App(est, lambda: {"authority": authority.connected})
+        return App(est, lambda: {"authority": authority.connected}, random=os.urandom)
 
     def _ca_chains(self) -> dict[str, tuple[bytes, ...]]:
         """By path ID: the certificates of its CA (DER), the signing one first."""

@@ -13,6 +13,7 @@ from certctl.authority.issue import IssuingRules
 from certctl.domain.audit import AuditAction, AuditEvent, Counter, Outcome
 from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.domain.errors import (
+    CertificateProfileUnavailable,
     CertificateRefused,
     InternalError,
     IssuerUnavailable,
@@ -111,7 +112,7 @@ def test_after_a_day_the_same_request_is_a_new_one(workshop: Workshop) -> None:
     [
         ({"spki_der": RSA_1024}, PolicyViolation),
         ({"subject_der": bytes.fromhex("3000")}, PolicyViolation),
-        ({"certificate_profile": "gone"}, StoreUnavailable),
+        ({"certificate_profile": "gone"}, CertificateProfileUnavailable),
         ({"issuer_id": "gone"}, IssuerUnavailable),
         ({"credential": bytes(32), "credential_own": True}, CertificateRefused),
     ],
@@ -136,7 +137,7 @@ def test_a_disabled_certificate_profile_issues_nothing(workshop: Workshop) -> No
         IssuingRules({"iss-local": workshop.ca}, {DEFAULT_PROFILE.id: disabled})
     )
     [outcome] = service.run([workshop.order()])
-    assert isinstance(outcome, StoreUnavailable)
+    assert isinstance(outcome, CertificateProfileUnavailable)
     assert not workshop.records().certificates()
 
 
