@@ -51,6 +51,12 @@ def assert_logged(server: RunningServer, source: str, reason: str, status: int =
     assert [(each["reason"], each["status"]) for each in lines] == [(reason, status)]
 
 
+def assert_logged_as(server: RunningServer, source: str, answer: Answer) -> None:
+    """The edge's line about this source has the request id that the answer showed."""
+    (line,) = edge_lines(server, source)
+    assert line["request_id"] == answer.headers["x-request-id"]
+
+
 def edge_lines(
     server: RunningServer, source: str, *, seconds: float = WAIT_SECONDS
 ) -> list[dict[str, object]]:

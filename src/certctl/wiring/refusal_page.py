@@ -79,7 +79,7 @@ def samples() -> Iterator[Failure]:
     for dimension in POLICY:
         yield PolicyViolation(dimension, wanted="what the profile says", got="what was asked for")
     for reason in NOT_ALLOWED:
-        compared = reason.endswith("_changed") and reason != "key_changed"
+        compared = reason in ("identity_mismatch", "subject_changed", "san_changed")
         wanted, got = ("CN=a", "CN=b") if compared else ("", "")
         yield NotAllowed(reason, wanted=wanted, got=got)
     yield DeviceStateFailed(note="unpatched")
