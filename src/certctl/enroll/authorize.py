@@ -18,6 +18,7 @@ from certctl.domain.order import Order
 from certctl.domain.policy import (
     DEFAULT_PROFILE,
     CertificateProfile,
+    Granted,
     check_attributes,
     check_change,
     check_contents,
@@ -26,7 +27,8 @@ from certctl.domain.policy import (
 )
 from certctl.domain.principal import Principal
 from certctl.domain.profiles import EstProfile, OnReenroll, Operation, ReenrollKey
-from certctl.domain.san import same_sans
+from certctl.domain.rules import Judge, Rule, strict
+from certctl.domain.san import GeneralName, same_sans
 from certctl.enroll.binding import Binding
 from certctl.enroll.identity import require_identity
 from certctl.enroll.ports import Ports
@@ -38,7 +40,13 @@ from certctl.wire.pkcs10 import repetition_input, strip_challenges
 
 
 def authorize(
-    csr: Csr, caller: Principal, request: EstRequest, *, binding: Binding, ports: Ports
+    csr: Csr,
+    caller: Principal,
+    request: EstRequest,
+    *,
+    binding: Binding,
+    ports: Ports,
+    judge: Judge = strict,
 ) -> Order:
     """Decide what this caller gets for this CSR.
 
@@ -48,21 +56,31 @@ def authorize(
         CertificateProfileUnavailable: missing or disabled, which is never "no rules".
     """
     certificate_profile = wanted_profile(request.profile, ports)
-    original, csr = csr, _with_common_name(csr, certificate_profile)
-    if request.operation is not Operation.SIMPLEREENROLL:
-        require_identity(original, caller, request.profile.identity_binding)
-    renews = _renewed_either(csr, original, caller, request, ports)
-    subject_der, san_der = _names(csr, original, request, certificate_profile)
-    subject = decode_name(subject_der)
-    requested = check_request(csr, certificate_profile)
-    check_attributes(request_types(csr), subject, certificate_profile)
-    check_contents(
-        subject,
-        decode_general_names(san_der) if san_der else (),
-        csr.public_key,
-        certificate_profile,
-    )
-    check_known_weak(csr.public_key)
+    original = csr
+    with judge(Rule.READABLE_NAMES):
+        csr = _with_common_name(csr, certificate_profile)
+    with judge(Rule.IDENTITY):
+        if request.operation is not Operation.SIMPLEREENROLL:
+            require_identity(original, caller, request.profile.identity_binding)
+    renews: str | None = None
+    with judge(Rule.RENEWAL):
+        renews = _renewed_either(csr, original, caller, request, ports)
+    subject_der, san_der = csr.subject_der, csr.san_der
+    with judge(Rule.NEW_NAMES):
+        subject_der, san_der = _names(csr, original, request, certificate_profile)
+    subject = DistinguishedName(rdns=())
+    sans: tuple[GeneralName, ...] = ()
+    with judge(Rule.READABLE_NAMES):
+        subject = decode_name(subject_der)
+        sans = decode_general_names(san_der) if san_der else ()
+    requested = Granted(key_agreement=False, dropped=())
+    with judge(Rule.EXTENSIONS):
+        requested = check_request(csr, certificate_profile)
+    with judge(Rule.ATTRIBUTES):
+        check_attributes(request_types(csr), subject, certificate_profile)
+    check_contents(subject, sans, csr.public_key, certificate_profile, judge=judge)
+    with judge(Rule.KNOWN_WEAK_KEY):
+        check_known_weak(csr.public_key)
     credential = caller.credential
     return Order(
         request_id=request.request_id,
