@@ -44,14 +44,23 @@ def approved_request(checked: Checked, facts: Facts) -> WaitingRequest | None:
             return None
 
 
+def require_waiting_room(facts: Facts) -> None:
+    """One more may wait: nobody fills the disk with requests.
+
+    Raises:
+        WaitingRoomFull: too many wait already.
+    """
+    if facts.waiting >= MAX_WAITING:
+        raise WaitingRoomFull("room for more waiting requests", retry_after=_FULL_SECONDS)
+
+
 def begin(checked: Checked, facts: Facts, new_id: NewId) -> tuple[WaitingRequest, AuditEvent]:
     """A request that begins to wait, and the event of it.
 
     Raises:
-        WaitingRoomFull: too many wait already: nobody fills the disk with requests.
+        WaitingRoomFull: too many wait already.
     """
-    if facts.waiting >= MAX_WAITING:
-        raise WaitingRoomFull("room for more waiting requests", retry_after=_FULL_SECONDS)
+    require_waiting_room(facts)
     order = checked.order
     request = WaitingRequest(
         id=new_id(),

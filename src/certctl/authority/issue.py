@@ -159,7 +159,9 @@ class IssuingRules:
             key=key,
         )
 
-    def fulfil(self, checked: Checked, *, certificate_id: str, now_us: int) -> Fulfilled:
+    def fulfil(
+        self, checked: Checked, *, certificate_id: str, now_us: int, judge: Judge = strict
+    ) -> Fulfilled:
         """Sign, and say what to record. Nothing is on record yet.
 
         Raises:
@@ -174,8 +176,9 @@ class IssuingRules:
             "subject": record.subject,
             "sans": list(record.sans),
         }
-        if profile.lint is not LintMode.OFF:
-            about["lint"] = self._linted(signed.der, profile)
+        with judge(Rule.LINT):
+            if profile.lint is not LintMode.OFF:
+                about["lint"] = self._linted(signed.der, profile)
         event, counter = _event(order, about, now_us=now_us, certificate_id=certificate_id)
         return Fulfilled(
             record=record,

@@ -31,7 +31,7 @@ from certctl.domain.rules import Judge, Rule, strict
 from certctl.domain.san import GeneralName, same_sans
 from certctl.enroll.binding import Binding
 from certctl.enroll.identity import require_identity
-from certctl.enroll.ports import Ports
+from certctl.enroll.ports import JudgingPorts
 from certctl.enroll.request import EstRequest
 from certctl.wire.certified_key import certifies_key
 from certctl.wire.general_names import append_general_name, decode_general_names
@@ -45,7 +45,7 @@ def authorize(
     request: EstRequest,
     *,
     binding: Binding,
-    ports: Ports,
+    ports: JudgingPorts,
     judge: Judge = strict,
 ) -> Order:
     """Decide what this caller gets for this CSR.
@@ -116,7 +116,7 @@ def authorize(
     )
 
 
-def wanted_profile(est_profile: EstProfile, ports: Ports) -> CertificateProfile:
+def wanted_profile(est_profile: EstProfile, ports: JudgingPorts) -> CertificateProfile:
     """The certificate profile that an EST profile names, as it is now.
 
     Raises:
@@ -158,7 +158,7 @@ def _san_with_common_name(
 
 
 def _renewed_either(
-    csr: Csr, original: Csr, caller: Principal, request: EstRequest, ports: Ports
+    csr: Csr, original: Csr, caller: Principal, request: EstRequest, ports: JudgingPorts
 ) -> str | None:
     """With the copied common name, or as the request came: what is renewed may be from
     before ``cn_as_san`` was switched on, and the name copied is its own.
@@ -171,7 +171,7 @@ def _renewed_either(
         return _renewed(original, caller, request, ports)
 
 
-def _renewed(csr: Csr, caller: Principal, request: EstRequest, ports: Ports) -> str | None:
+def _renewed(csr: Csr, caller: Principal, request: EstRequest, ports: JudgingPorts) -> str | None:
     """RFC 7030 §4.2.2: a renewal keeps subject and SAN of what it renews.
 
     Without a certificate of the thing renewed (a password, or a registration authority
@@ -220,7 +220,7 @@ def _names(
     return subject_der, san_der
 
 
-def _newest_on_record(csr: Csr, request: EstRequest, ports: Ports) -> str:
+def _newest_on_record(csr: Csr, request: EstRequest, ports: JudgingPorts) -> str:
     # What expired within the grace time still renews, without a client certificate too.
     since_us = ports.clock() - request.profile.reenroll_grace_us
     found = ports.records.newest_valid(
