@@ -36,17 +36,21 @@
 
 ``counter`` and ``action`` say what a failure leaves in the records; ``action`` None
 means the failed event of the operation (``est_simple_enroll_failed`` …).
-``ends_connection`` is set where no request may follow on the connection. Only
+``ends_connection`` is set where no request may follow on the connection, ``caller`` where
+it was known who asked. Only
 ``web.problems`` knows statuses and texts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from certctl.domain.audit import AuditAction, Counter
 from certctl.domain.ocsp import OcspError
+
+if TYPE_CHECKING:
+    from certctl.domain.principal import Principal
 
 
 class Failure(Exception):
@@ -57,6 +61,7 @@ class Failure(Exception):
 
     reason: str = ""
     ends_connection: bool = False
+    caller: Principal | None = None
 
     def details(self) -> Mapping[str, str | int | list[str]]:
         """What the audit event keeps about this failure; never a secret."""

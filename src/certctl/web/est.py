@@ -269,11 +269,18 @@ class EstApp:
         source = caller.source
         via = caller.tls.via
         profile = endpoint.profile
-        user = getattr(failure, "user", "")
+        known = failure.caller
+        shown = known.credential if known is not None else None
+        name = known.name if known is not None else getattr(failure, "user", "")
+        details = dict(failure.details())
+        if via:
+            details["via"] = via
+        if shown is not None and shown.registration_authority:
+            details["registration_authority"] = shown.subject
         action = failure.action or _FAILED.get(endpoint.operation, AuditAction.SIMPLE_ENROLL_FAILED)
         return AuditEvent(
             time_us=self._ports.clock(),
-            actor=f"est-client:{user or getattr(failure, 'subject', '') or source}",
+            actor=f"est-client:{name or getattr(failure, 'subject', '') or source}",
             actor_type="est-client",
             action=action,
             outcome=Outcome.FAILURE,
@@ -282,10 +289,11 @@ class EstApp:
             resource_id=endpoint.operation.value,
             source_address=source,
             request_id=number,
-            client_certificate_subject=getattr(failure, "subject", ""),
-            client_certificate_serial=getattr(failure, "serial", ""),
+            auth_mode=known.auth_mode.value if known is not None else "",
+            client_certificate_subject=shown.subject if shown else getattr(failure, "subject", ""),
+            client_certificate_serial=shown.serial if shown else getattr(failure, "serial", ""),
             tls_version=caller.tls.version,
-            details={**failure.details(), "via": via} if via else failure.details(),
+            details=details,
             tenant=profile.tenant,
         )
 
