@@ -51,8 +51,9 @@ def _root(
 def serve(config: ConfigFile = None) -> None:
     """Run the server in the foreground until SIGTERM.
 
-    SIGHUP reads the server's certificate and key and all trust bundles again; what is
-    bad there is told in the log, and what was in force before stays.
+    SIGHUP reads the server's certificate and key, all trust bundles and lists of
+    registration authorities again; what is bad there is told in the log, and what was in
+    force before stays.
 
     Example: CERTCTL_EST_ENABLED=true CERTCTL_EST_ISSUER_ID=iss-local certctl-server serve
     """

@@ -31,13 +31,14 @@ from certctl.issuers.preview import preview_ca
 from certctl.obs.log import Log
 from certctl.settings.schema import EstProfileSettings, Settings
 from certctl.store import SqlRecords
-from certctl.trust.accepted import load_accepted, profile_trust
+from certctl.trust.accepted import REGISTRATION, load_accepted, profile_trust
 from certctl.trust.bundle import load_bundle
 from certctl.trust.registration import RegistrationAuthorities as ListedAuthorities
+from certctl.trust.registration import load_registration_authorities
 from certctl.wiring import host
 from certctl.wiring.certificate_profiles import open_certificate_profiles
 from certctl.wiring.issuers import ca_certificate_file, read_chain
-from certctl.wiring.reload import trust_directory
+from certctl.wiring.reload import registration_directory, trust_directory
 
 NOT_ISSUED = "explained"
 """Stands where a request id would be: no request came, and none is on record."""
@@ -89,7 +90,7 @@ def explain(
         passwords={profile.path_id: PasswordDigest.of(password, secrets.token_bytes(32))},
         certificate_profiles=certificate_profiles,
         clock=lambda: now_us,
-        registration_authorities=_authorities(chosen, chains[profile.issuer_id][0]),
+        registration_authorities=_authorities(settings, chosen, chains[profile.issuer_id][0]),
         lockout=settings.est.lockout,
     )
     judge = Collector()
@@ -159,8 +160,15 @@ def _trust(settings: Settings, chosen: EstProfileSettings, now_us: int) -> Clien
     return profile_trust(bundle, require_crl=chosen.crl_required)
 
 
-def _authorities(chosen: EstProfileSettings, issuer: bytes) -> dict[str, RegistrationAuthorities]:
-    if chosen.ra_certificates_path is None:
+def _authorities(
+    settings: Settings, chosen: EstProfileSettings, issuer: bytes
+) -> dict[str, RegistrationAuthorities]:
+    path, path_id = chosen.ra_certificates_path, chosen.profile.path_id
+    if path is None:
         return {}
-    listed = ListedAuthorities(read_chain(chosen.ra_certificates_path), issuer)
-    return {chosen.profile.path_id: listed}
+    if host.is_running(settings):
+        directory = registration_directory(settings.server)
+        listed = load_accepted(directory, path_id, REGISTRATION).bundle
+    else:
+        listed = load_registration_authorities(path, now_us=0)
+    return {path_id: ListedAuthorities(listed.ders, issuer)}

@@ -35,7 +35,6 @@ from certctl.tls.limits import ConnectionLimits
 from certctl.tls.listener import Listener, bind_listener
 from certctl.tls.places import Places
 from certctl.trust.bundle import BundleRefused
-from certctl.trust.registration import RegistrationAuthorities
 from certctl.web.app import App
 from certctl.web.est import EstApp, Published
 from certctl.web.old_devices import OldDevicesApp
@@ -51,7 +50,7 @@ from certctl.wiring.certificate_profiles import (
 from certctl.wiring.edge_log import EdgeLog
 from certctl.wiring.issuers import ca_certificate_file, read_chain
 from certctl.wiring.process import name_process, raise_file_limit
-from certctl.wiring.reload import ProfileTrusts, Reloads
+from certctl.wiring.reload import ProfileAuthorities, ProfileTrusts, Reloads
 from certctl.wiring.server_certificate import CERTIFICATE_FILE, KEY_FILE
 from certctl.wiring.supervisor import Status, refuse_start
 
@@ -194,6 +193,9 @@ class _Worker:
                 password = each.enrollment_password.reveal()
                 passwords[each.profile.path_id] = PasswordDigest.of(password, key)
         chains = self._ca_chains()
+        issuers = {path_id: chain[0] for path_id, chain in chains.items()}
+        authorities = ProfileAuthorities(settings, issuers, self._log)
+        self._reloads.add("registration_authorities", authorities.load)
         ports = Ports(
             authority=authority,
             records=self._records,
@@ -202,7 +204,7 @@ class _Worker:
             certificate_profiles=self._certificate_profiles,
             clock=self._clock,
             device_states=self._hooks,
-            registration_authorities=self._registration_authorities(chains),
+            registration_authorities=authorities.by_profile,
             lockout=settings.est.lockout,
         )
         est = EstApp(
@@ -233,17 +235,6 @@ class _Worker:
         return {
             each.profile.path_id: read_chain(files[each.profile.issuer_id])
             for each in settings.est.profiles
-        }
-
-    def _registration_authorities(
-        self, chains: Mapping[str, tuple[bytes, ...]]
-    ) -> dict[str, RegistrationAuthorities]:
-        return {
-            each.profile.path_id: RegistrationAuthorities(
-                read_chain(each.ra_certificates_path), chains[each.profile.path_id][0]
-            )
-            for each in self._settings.est.profiles
-            if each.ra_certificates_path is not None
         }
 
     def _tls_context(self, oldest: Oldest) -> SSL.Context:
