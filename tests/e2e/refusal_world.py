@@ -276,13 +276,17 @@ class RefusalWorld:
     def with_damaged_record(self, profile: str) -> Told:
         """The record that this key is compared with cannot be read: a fault of ours."""
         device = self.issued(profile)
+        self.damage(device)
+        return self.ask(profile, device.body(device.csr(name("another name"))))
+
+    def damage(self, device: Device) -> None:
+        """Spoil the subject in the record of this device's certificate."""
         assert device.certificate is not None
         serial = f"{device.certificate.serial_number:x}"
         self._sql(
             "UPDATE certificates SET subject_der = x'3003020100' WHERE lower(hex(serial)) LIKE ?",
             f"%{serial}",
         )
-        return self.ask(profile, device.body(device.csr(name("another name"))))
 
     def _sql(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
         path = self.server.database
