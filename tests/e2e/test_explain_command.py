@@ -83,6 +83,9 @@ def test_every_form_of_a_csr_is_read(server: RunningServer, device: Device, form
     assert told["certificate"]["subject"] == f"CN={device.common_name}"
     assert told["certificate"]["certificate_profile"] == "ruled"
     assert [each["rule"] for each in told["rules"]] == [each.value for each in Rule]
+    notes = {each["rule"]: each["note"] for each in told["rules"]}
+    assert (notes["authentication"], notes["key"]) == ("basic: device", "ECDSA-256")
+    assert (notes["subject"], notes["san"]) == (f"CN={device.common_name}", "none")
 
 
 def test_each_rule_that_fails_says_what_came_what_is_wanted_and_how_to_mend_it(

@@ -69,7 +69,7 @@ class Finding:
 
     Attributes:
         failure: what a device would be refused with; only with ``FAILED``.
-        note: why it was not judged, or what is worth knowing although it passed.
+        note: why it was not judged, or what it was that passed.
     """
 
     rule: Rule

@@ -9,15 +9,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from certctl.domain.csr import Csr
+from certctl.domain.keys import describe_key
 from certctl.domain.order import Order
+from certctl.domain.plain_text import shown
 from certctl.domain.principal import Principal
 from certctl.domain.profiles import AuthMode
-from certctl.domain.rules import Collector, Rule
+from certctl.domain.rules import Collector, Rule, Verdict
 from certctl.enroll.authenticate import authenticate
 from certctl.enroll.authorize import authorize
 from certctl.enroll.binding import Binding, check_binding, claimed_connection
 from certctl.enroll.ports import JudgingPorts
 from certctl.enroll.request import EstRequest, read_csr
+from certctl.wire.general_names import decode_general_names
+from certctl.wire.names import decode_name
 
 UNKNOWN = Principal(name="unknown", key="unknown", auth_mode=AuthMode.ANONYMOUS)
 """The caller of a request that is explained without a credential."""
@@ -62,6 +66,8 @@ def explain_request(
     order: Order | None = None
     with judge(Rule.CERTIFICATE_PROFILE):
         order = authorize(csr, caller, request, binding=binding, ports=ports, judge=judge)
+    if order is not None:
+        _note_what_came(csr, caller, order, judge)
     if has_hook:
         judge.not_judged(
             Rule.DEVICE_STATE, "DEVICE_STATE_HOOK is asked only when a device asks for real"
@@ -69,3 +75,16 @@ def explain_request(
     else:
         judge.passed(Rule.DEVICE_STATE, "the profile has no hook")
     return order
+
+
+def _note_what_came(csr: Csr, caller: Principal, order: Order, judge: Collector) -> None:
+    """Beside the rules that passed: what they were judged on."""
+    judge.passed(Rule.AUTHENTICATION, f"{caller.auth_mode.value}: {shown(caller.name)}")
+    judge.passed(Rule.CERTIFICATE_PROFILE, order.certificate_profile)
+    judge.passed(Rule.KEY, str(describe_key(csr.public_key)))
+    judge.passed(Rule.EXTENSIONS, "asked for usages: " + (", ".join(csr.ekus) or "none"))
+    if judge.verdict(Rule.READABLE_NAMES) is Verdict.PASSED:
+        subject = decode_name(order.subject_der)
+        sans = decode_general_names(order.san_der) if order.san_der else ()
+        judge.passed(Rule.SUBJECT, shown(subject.text()) or "empty")
+        judge.passed(Rule.SAN, shown(", ".join(map(str, sans))) or "none")
