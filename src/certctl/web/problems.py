@@ -245,7 +245,10 @@ def _unauthorized(words: Words, profile: EstProfile | None, route: Route) -> Pro
 def _certificate_refused(
     failure: CertificateRefused, profile: EstProfile | None, route: Route
 ) -> Problem:
-    return _unauthorized(CERTIFICATE[failure.reason], profile, route)
+    """With the reason's name (est §3), which people search for."""
+    words = CERTIFICATE[failure.reason]
+    named = f"Client certificate: {failure.reason.replace('_', ' ')}. {words.rule}"
+    return _unauthorized(words._replace(rule=named), profile, route)
 
 
 def _unavailable(failure: Unavailable) -> Problem:

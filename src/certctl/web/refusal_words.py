@@ -67,7 +67,8 @@ CERTIFICATE: Mapping[str, Words] = {
     ),
 }
 
-_BODY = "The body is one PKCS#10 request (RFC 7030 §4.2.1, RFC 2986)."
+_ONE = "The body is one PKCS#10 request (RFC 7030 §4.2.1"
+_BODY = f"{_ONE}, RFC 2986)."
 
 MALFORMED: Mapping[str, Words] = {
     "empty": Words(
@@ -77,8 +78,8 @@ MALFORMED: Mapping[str, Words] = {
     ),
     "not_base64": Words(
         "The body is not base64, PEM or DER",
-        "Base64 has one alphabet, whole padding and nothing between but whitespace"
-        " (RFC 4648 §4, RFC 8951).",
+        f"{_ONE}); base64 has one alphabet, whole padding and nothing between but"
+        " whitespace (RFC 4648 §4, RFC 8951).",
         "Encode it again: openssl req -in device.csr -outform DER | base64.",
     ),
     "not_pkcs10": Words(
@@ -89,23 +90,23 @@ MALFORMED: Mapping[str, Words] = {
     ),
     "trailing_bytes": Words(
         "There are octets after the request",
-        "The body ends with the request; one POST carries one of them.",
+        f"{_ONE}) and ends with it.",
         "Send the first request alone, cut at its END line or DER length.",
     ),
     "ber": Words(
         "The request is BER, not DER",
-        "PKCS#10 is signed over DER: shortest lengths, sorted sets, no defaults (X.690 §10).",
+        f"{_ONE}) in DER: shortest lengths, sorted sets, no defaults (X.690 §10).",
         "Have the maker of the CSR write DER; openssl req -in device.csr -outform DER shows"
         " whether it does.",
     ),
     "attribute": Words(
         "An attribute of the request is malformed",
-        "An attribute stands once, with as many values as its type has (RFC 2986 §4, RFC 5280).",
+        f"{_ONE}); an attribute stands once, with as many values as its type has.",
         "Write each attribute once, with one value; look with: openssl req -in device.csr -text.",
     ),
     "extension": Words(
         "A requested extension is malformed",
-        "An extension stands once and holds DER of its type (RFC 5280 §4.2).",
+        f"{_ONE}); an extension stands once and holds DER of its type (RFC 5280 §4.2).",
         "Write the extension that is named as its type says; look with: openssl asn1parse -i -in"
         " device.csr.",
     ),
