@@ -36,12 +36,14 @@ class Powers:
     Attributes:
         named_by: EST profiles by the certificate profile of the store that they name.
         profiles_changed: given all stored profiles when a change of them is durable.
+        registration: the lists of registration authorities in force.
     """
 
     audit_signer: AuditSigner | None = None
     named_by: Callable[[], profiles.NamedBy] = dict
     profiles_changed: profiles.TakeOver = profiles.nobody
     bundles: TrustBundles | None = None
+    registration: TrustBundles | None = None
 
 
 def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us: int) -> Done:
@@ -54,7 +56,8 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
         case RevokeCertificate():
             return revoke(command, transaction, now_us)
         case ReloadTrust():
-            return reload_trust(command, powers.bundles, now_us)
+            files = powers.registration if command.registration else powers.bundles
+            return reload_trust(command, files, now_us)
         case ApproveRequest():
             return approve(command, transaction, now_us)
         case DenyRequest():

@@ -26,7 +26,8 @@ class RevokeCertificate(msgspec.Struct, frozen=True, kw_only=True, tag="revoke")
 
 
 class ReloadTrust(msgspec.Struct, frozen=True, kw_only=True, tag="reload_trust"):
-    """Read one profile's trust bundle again (est §10). Answer: ``TrustReloaded``.
+    """Read one profile's trust bundle again (est §10), or with ``registration`` its list of
+    registration authorities. Answer: ``TrustReloaded``.
 
     With ``SYSTEM`` as actor a file that has not changed leaves no event: then nobody
     asked for this profile by name.
@@ -34,6 +35,7 @@ class ReloadTrust(msgspec.Struct, frozen=True, kw_only=True, tag="reload_trust")
 
     path_id: str
     actor: str
+    registration: bool = False
 
 
 class RevocationDone(msgspec.Struct, frozen=True, tag="revocation"):

@@ -15,22 +15,22 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
-from certctl.authority.approval import approved_request, begin
+from certctl.authority.approval import begin
 from certctl.authority.audit import Chain
 from certctl.authority.carry_out import Powers, carry_out
 from certctl.authority.commands import Command, CommandResult
-from certctl.authority.facts import Facts, gather, limit_key_of
+from certctl.authority.facts import Facts, gather
+from certctl.authority.gates import require_allowed, require_caller
 from certctl.authority.issue import (
     Checked,
     Fulfilled,
     IssuingRules,
     repeated_event,
-    require_good_credential,
 )
-from certctl.authority.lockout import Attempt, judge, read_sources
-from certctl.authority.renew import require_renewable, supersede
+from certctl.authority.lockout import Attempt, hold_sources, judge, read_sources
+from certctl.authority.renew import supersede
 from certctl.domain.approval import POLL_SECONDS, RequestStatus, WaitingRequest
 from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
 from certctl.domain.clock import Clock
@@ -42,11 +42,10 @@ from certctl.domain.errors import (
     StoreUnavailable,
 )
 from certctl.domain.ids import NewId
-from certctl.domain.limit import WINDOW_US, one_more, require_room, window
+from certctl.domain.limit import WINDOW_US, one_more
 from certctl.domain.lockout import LockoutRule
 from certctl.domain.order import Issued, Order
 from certctl.domain.ports import RunAgain, Transaction, WritableStore
-from certctl.domain.profiles import AuthMode
 from certctl.domain.revocation import RevocationReason
 
 # Refusals that could not be recorded wait here while the store is away; beyond this
@@ -186,9 +185,8 @@ class AuthorityService:
     def _judge(self, attempts: Sequence[Attempt]) -> list[Failure | None]:
         with self._store.transaction() as transaction:
             addresses = {attempt.address for attempt in attempts}
-            sources = read_sources(
-                addresses, transaction, self._lockout, self._clock(), counting=True
-            )
+            hold_sources(addresses, transaction)
+            sources = read_sources(addresses, transaction, self._lockout, self._clock())
             judged = judge(attempts, sources)
             sources.keep(transaction)
             recorded = self._put(judged.events, judged.counts, transaction)
@@ -316,19 +314,12 @@ class AuthorityService:
         facts.sources.keep(transaction)
 
     def _decide(self, order: Order, facts: Facts, turn: _Turn) -> None:
-        """Gates 3 and 10 to 14 of est §2 in their order; what is granted goes into the turn.
-
-        A password that was right clears its source's failures even if the order is refused
-        for something else.
+        """Gates 3 and 10 to 14 of est §2; what is granted goes into the turn.
 
         Raises:
             Failure: the order is refused, and nothing of it is kept.
         """
-        if order.auth_mode is AuthMode.BASIC:
-            facts.sources.right(order.source_address)
-        shown = facts.states.get(order.credential) if order.credential else None
-        der = facts.repeated.get(order.repetition_key)
-        require_good_credential(order, shown, answered=der is not None, now_us=facts.now_us)
+        der = require_caller(order, facts)
         if der is not None:
             event, counter = repeated_event(order, der, now_us=facts.now_us)
             issued = Issued(der=der, repeated=True)
@@ -343,23 +334,17 @@ class AuthorityService:
     def _issue(self, order: Order, facts: Facts, turn: _Turn) -> Fulfilled:
         """Gates 12 to 14: for a request that was not answered before."""
         now_us = facts.now_us
-        checked = self._rules.check(order, facts)
-        require_renewable(order, facts)
-        key: bytes | None = None
-        counted: tuple[int, ...] = ()
-        if order.limit_24h:
-            key = limit_key_of(order)
-            counted = window(facts.hits.get(key, ()), now_us)
-            require_room(counted, limit=order.limit_24h, now_us=now_us)
-        request = (
-            self._approved(checked, facts, turn) if checked.profile.requires_approval else None
-        )
-        done = self._rules.fulfil(checked, certificate_id=self._new_id(), now_us=now_us)
+        allowed = require_allowed(order, facts, self._rules)
+        if allowed.must_begin:
+            self._begin(allowed.checked, facts, turn)
+        done = self._rules.fulfil(allowed.checked, certificate_id=self._new_id(), now_us=now_us)
         # What comes later in this batch must see what this one has taken.
         facts.repeated[order.repetition_key] = done.record.der
         facts.note_issued(done.record)
-        if key is not None:
+        if allowed.limit is not None:
+            key, counted = allowed.limit
             facts.hits[key] = turn.hits[key] = one_more(counted, now_us)
+        request = allowed.request
         if request is not None:
             turn.settled.append((request.id, done.record.id))
             facts.requests[request.key] = replace(request, status=RequestStatus.ISSUED)
@@ -370,16 +355,13 @@ class AuthorityService:
         turn.fulfilled.append(done)
         return done
 
-    def _approved(self, checked: Checked, facts: Facts, turn: _Turn) -> WaitingRequest:
-        """Gate 13. A request that begins to wait goes on record although it is not granted.
+    def _begin(self, checked: Checked, facts: Facts, turn: _Turn) -> NoReturn:
+        """Gate 13: a request that begins to wait goes on record although it is not granted.
 
         Raises:
-            Pending, Denied: operators have not approved it, or have denied it.
-            StoreUnavailable: too many wait.
+            Pending: operators have not approved it.
+            WaitingRoomFull: too many wait.
         """
-        found = approved_request(checked, facts)
-        if found is not None:
-            return found
         request, event = begin(checked, facts, self._new_id)
         turn.requests.append(request)
         turn.events.append(event)

@@ -12,6 +12,7 @@ from certctl import __version__
 from certctl.cli.audit import audit
 from certctl.cli.certificates import certificates
 from certctl.cli.configuration import ConfigFile, settings_or_exit
+from certctl.cli.explain import explain
 from certctl.cli.profiles import profiles
 from certctl.cli.requests import requests
 from certctl.cli.trust import trust
@@ -31,6 +32,7 @@ app.add_typer(profiles)
 app.add_typer(audit)
 app.add_typer(requests)
 app.add_typer(trust)
+app.command()(explain)
 
 
 @app.callback(invoke_without_command=True)
@@ -49,8 +51,9 @@ def _root(
 def serve(config: ConfigFile = None) -> None:
     """Run the server in the foreground until SIGTERM.
 
-    SIGHUP reads the server's certificate and key and all trust bundles again; what is
-    bad there is told in the log, and what was in force before stays.
+    SIGHUP reads the server's certificate and key, all trust bundles and lists of
+    registration authorities again; what is bad there is told in the log, and what was in
+    force before stays.
 
     Example: CERTCTL_EST_ENABLED=true CERTCTL_EST_ISSUER_ID=iss-local certctl-server serve
     """

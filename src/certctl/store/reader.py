@@ -16,6 +16,7 @@ from certctl.domain.lockout import Lockout
 from certctl.store.queries import lockouts as lockout_queries
 from certctl.store.sql.audit import AuditReads
 from certctl.store.sql.certificates import CertificateReads
+from certctl.store.sql.facts import FactReads
 from certctl.store.sql.gates import GateReads
 from certctl.store.sql.jobs import JobReads
 from certctl.store.sql.profiles import ProfileReads
@@ -29,8 +30,9 @@ class SqlRecords(
     AuditReads,
     ProfileReads,
     JobReads,
+    FactReads,
 ):
-    """``ports.Records`` over SQLAlchemy Core; made by ``engine.open_records``.
+    """``ports.Records`` and ``ports.FactReads`` over SQLAlchemy Core, of ``open_records``.
 
     Every method raises StoreUnavailable while the database cannot be read, and works
     again by itself when it can.

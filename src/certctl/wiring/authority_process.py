@@ -27,7 +27,7 @@ from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
 from certctl.store import SqlStore, StoreError, open_records
 from certctl.store.url import is_postgres
-from certctl.trust.accepted import AcceptedBundles
+from certctl.trust.accepted import REGISTRATION, AcceptedBundles
 from certctl.trust.bundle import BundleRefused
 from certctl.wiring import server_certificate
 from certctl.wiring.audit_key import open_audit_key
@@ -46,7 +46,7 @@ from certctl.wiring.issuers import (
     open_issuers,
 )
 from certctl.wiring.process import keep_out_of_dumps, name_process
-from certctl.wiring.reload import trust_directory
+from certctl.wiring.reload import registration_directory, trust_directory
 from certctl.wiring.store import open_store
 from certctl.wiring.supervisor import Status, refuse_start
 
@@ -82,6 +82,14 @@ def run(
             on_published=status.reload,
         )
         unfinished = bundles.open(clock())
+        registration = AcceptedBundles(
+            registration_directory(settings.server),
+            {each.profile.path_id: each.ra_certificates_path for each in settings.est.profiles},
+            kind=REGISTRATION,
+            log=log,
+            on_published=status.reload,
+        )
+        unfinished_lists = registration.open(clock())
     except (
         StoreError,
         CARefused,
@@ -107,6 +115,7 @@ def run(
         powers=Powers(
             audit_signer=audit_key,
             bundles=bundles,
+            registration=registration,
             named_by=lambda: named_by(settings, certificate_profiles),
             profiles_changed=lambda rows: certificate_profiles.replace(stored=usable(rows, log)),
         ),
@@ -136,6 +145,7 @@ def run(
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
     signal.signal(signal.SIGHUP, lambda *_: server.call_soon(reload.everything))
     reload.trust(unfinished)
+    reload.trust(unfinished_lists, registration=True)
     status.ready()
     server.serve()
     store.close()

@@ -23,6 +23,7 @@ from certctl.domain.ports.issuing import (
     Terms,
 )
 from certctl.domain.ports.reads import (
+    FactReads,
     Records,
 )
 from certctl.domain.ports.trust import (
@@ -47,6 +48,7 @@ __all__ = [
     "DeviceQuestion",
     "DeviceState",
     "DuplicateKey",
+    "FactReads",
     "Issuer",
     "LintFinding",
     "Linter",

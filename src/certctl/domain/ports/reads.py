@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from certctl.domain.approval import Decision, RequestStatus, WaitingRequest
@@ -12,6 +12,7 @@ from certctl.domain.certificates import (
     CertificateKey,
     CertificateRecord,
     CertificateState,
+    KeyFacts,
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.lease import Lease
@@ -120,3 +121,41 @@ class Records(
     """The read-only side of the store, for workers and host commands."""
 
     def close(self) -> None: ...
+
+
+class FactReads(Protocol):
+    """What the authority's gates ask of the records; a ``Transaction`` has it, too."""
+
+    def certificate_states(
+        self, keys: Collection[CertificateKey]
+    ) -> Mapping[bytes, CertificateState]:
+        """Current state by SHA-256 fingerprint; absent ones are left out."""
+        ...
+
+    def certificates_by_id(self, ids: Collection[str]) -> Mapping[str, CertificateRecord]:
+        """Whole records; absent ones are left out."""
+        ...
+
+    def repeated_certificates(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, bytes]:
+        """DER by repetition key, for keys unexpired whose certificate is valid now."""
+        ...
+
+    def key_facts(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, KeyFacts]:
+        """What is on record by SHA-256 of SubjectPublicKeyInfo; unknown keys are left out."""
+        ...
+
+    def limit_hits(self, keys: Collection[bytes]) -> Mapping[bytes, tuple[int, ...]]:
+        """Times (oldest first) on record by key of a limit; absent ones are left out."""
+        ...
+
+    def lockouts(self, sources: Collection[str]) -> Mapping[str, Lockout]:
+        """Failed passwords by source; sources without any are left out."""
+        ...
+
+    def requests_by_key(self, keys: Collection[bytes]) -> Mapping[bytes, WaitingRequest]:
+        """Requests of whatever status by repetition key; absent ones are left out."""
+        ...
+
+    def waiting_number(self, now_us: int) -> int:
+        """How many requests wait now."""
+        ...

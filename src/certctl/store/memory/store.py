@@ -9,6 +9,7 @@ from certctl.store.errors import CaMismatch, CommandRefused
 from certctl.store.memory.audit import AuditReads, AuditWrites
 from certctl.store.memory.base import DIGEST_OCTETS
 from certctl.store.memory.certificates import CertificateReads, CertificateWrites
+from certctl.store.memory.facts import FactReads
 from certctl.store.memory.gates import GateReads, GateWrites
 from certctl.store.memory.jobs import JobReads, JobWrites
 from certctl.store.memory.profiles import ProfileReads, ProfileWrites
@@ -22,8 +23,9 @@ class MemoryStore(
     AuditReads,
     ProfileReads,
     JobReads,
+    FactReads,
 ):
-    """``ports.WritableStore`` and ``ports.Records`` at once."""
+    """``ports.WritableStore``, ``ports.Records`` and ``ports.FactReads`` at once."""
 
     def __init__(self, *, node: str = "memory") -> None:
         super().__init__()

@@ -20,12 +20,23 @@ _d = decision_table.c
 
 
 def by_key(connection: Connection, keys: Collection[bytes]) -> Mapping[bytes, WaitingRequest]:
-    """Requests of whatever status by repetition key, ours from now on; absent ones are
-    left out.
-    """
+    """Requests of whatever status by repetition key; absent ones are left out."""
+    return _found(connection, keys, hold=False)
+
+
+def ours_by_key(connection: Connection, keys: Collection[bytes]) -> Mapping[bytes, WaitingRequest]:
+    """The same, and they are ours from now on."""
+    return _found(connection, keys, hold=True)
+
+
+def _found(
+    connection: Connection, keys: Collection[bytes], *, hold: bool
+) -> Mapping[bytes, WaitingRequest]:
     found: dict[bytes, WaitingRequest] = {}
     for piece in chunks(sorted(keys)):
-        rows = connection.exec_driver_sql(_by_key(connection.dialect, len(piece)), tuple(piece))
+        rows = connection.exec_driver_sql(
+            _by_key(connection.dialect, len(piece), hold=hold), tuple(piece)
+        )
         found.update((row[1], waiting_request(row)) for row in rows.fetchall())
     return found
 
@@ -74,11 +85,11 @@ def decisions(connection: Connection, request_id: str) -> Sequence[Decision]:
 
 
 @lru_cache(maxsize=64)
-def _by_key(dialect: Dialect, size: int) -> str:
+def _by_key(dialect: Dialect, size: int, *, hold: bool) -> str:
     names = [f"key_{n}" for n in range(size)]
     clause = (
         select(request_table)
         .where(_r.key.in_([bindparam(name) for name in names]))
         .order_by(_r.key)
     )
-    return positional(ours(clause), dialect, names)
+    return positional(ours(clause) if hold else clause, dialect, names)

@@ -33,7 +33,7 @@ class RequestWrites(Writes):
     __slots__ = ()
 
     def requests_by_key(self, keys: Collection[bytes]) -> Mapping[bytes, WaitingRequest]:
-        return self._run(approval_queries.by_key, keys)
+        return self._run(approval_queries.ours_by_key, keys)
 
     def waiting_number(self, now_us: int) -> int:
         return self._run(approval_queries.waiting_number, now_us)
