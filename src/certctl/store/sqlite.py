@@ -44,7 +44,7 @@ _WRITER_PRAGMAS: Final = (
     "PRAGMA recursive_triggers = ON",
     f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}",
     f"PRAGMA journal_size_limit = {_LOG_LIMIT}",
-    # 32 MB: the inner pages of four random-key indexes at 10 M certificates.
+    # 32 MB: the inner pages of six random-key indexes at 10 M certificates.
     "PRAGMA cache_size = -32768",
     "PRAGMA temp_store = MEMORY",
     "PRAGMA trusted_schema = OFF",
