@@ -32,7 +32,10 @@ from certctl.store import SqlRecords, open_records, open_writable
 
 BATCH = 2_000
 FIRST_US = 1_780_000_000 * SECOND_US
-"""When the first certificate was issued; then one each second."""
+"""When the first certificate was issued; then one each sixteen seconds: the first of a
+million had expired, and some expire within a week."""
+
+STEP_US = 16 * SECOND_US
 
 LIFETIME_US = 90 * DAY_US
 PAGE = 100
@@ -92,7 +95,7 @@ def certificate(model: CertificateRecord, number: int) -> CertificateRecord:
     """Certificate ``number``: every hash and name its own, the long values as in life."""
     scattered = hashlib.sha256(number.to_bytes(8, "big")).digest()
     common_name = f"sensor-{scattered[:5].hex()}"
-    issued_us = FIRST_US + number * SECOND_US
+    issued_us = FIRST_US + number * STEP_US
     rare = number % RARE == 0
     return replace(
         model,
@@ -122,7 +125,7 @@ def times(records: SqlRecords, rows: int) -> tuple[list[Fact], list[Goal]]:
     """One page of each kind of filter."""
     middle = rows // 2
     some = certificate(_model(), middle)
-    now_us = FIRST_US + rows * SECOND_US
+    now_us = FIRST_US + rows * STEP_US
     name = NameMatch(text=some.subject.removeprefix("CN="))
     filters = {
         "newest": CertificateFilter(),
@@ -216,7 +219,7 @@ def _reason(number: int) -> str | None:
 
 
 def _id(number: int) -> str:
-    return sortable_id(FIRST_US + number * SECOND_US, lambda count: number.to_bytes(count, "big"))
+    return sortable_id(FIRST_US + number * STEP_US, lambda count: number.to_bytes(count, "big"))
 
 
 def _number(certificate_id: str) -> int:

@@ -9,6 +9,7 @@ has a bound. Common ground of SQLite and PostgreSQL, row values included.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from heapq import merge
 from itertools import islice
 from typing import Any, NamedTuple
@@ -17,13 +18,13 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     and_,
-    literal,
+    bindparam,
+    literal_column,
     or_,
     select,
     text,
-    tuple_,
 )
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Dialect
 
 from certctl.domain.certificates import CertificateSource
 from certctl.domain.clock import SECOND_US
@@ -39,6 +40,7 @@ from certctl.domain.inventory import (
 from certctl.store import tables
 from certctl.store.list_order import Place
 from certctl.store.rows import serial_octets
+from certctl.store.statement import positional
 from certctl.store.tables import certificate_names, certificates
 
 _c = certificates.c
@@ -124,7 +126,7 @@ def _ids(
         if after is not None:
             clause = clause.where(column > after.id if oldest_first else column < after.id)
         clause = clause.order_by(column if oldest_first else column.desc())
-        return [Place(0, row[0]) for row in connection.execute(clause)]
+        return [Place(0, row[0]) for row in connection.execute(clause).fetchall()]
 
     return window
 
@@ -147,9 +149,12 @@ def _by_group(wanted: CertificateFilter, *, oldest_first: bool) -> Window:
     order of ids; the groups asked for are merged.
     """
 
+    known: list[tuple[str, str, str]] = []
+
     def window(connection: Connection, after: Place | None, limit: int) -> list[Place]:
-        groups = [*islice(_groups(connection, wanted), _MOST_GROUPS + 1)]
-        if len(groups) > _MOST_GROUPS:
+        if not known:
+            known.extend(islice(_groups(connection, wanted), _MOST_GROUPS + 1))
+        if len(known) > _MOST_GROUPS:
             return _everything(wanted, oldest_first=oldest_first)(connection, after, limit)
         parts = [
             _ids(
@@ -158,7 +163,7 @@ def _by_group(wanted: CertificateFilter, *, oldest_first: bool) -> Window:
                 (_c.profile == one, _c.certificate_profile == other, _c.issuer_id == issuer),
                 oldest_first=oldest_first,
             )(connection, after, limit)
-            for one, other, issuer in groups
+            for one, other, issuer in known
         ]
         ordered = merge(*parts, key=lambda place: place.id, reverse=not oldest_first)
         return [*islice(ordered, limit)]
@@ -167,18 +172,43 @@ def _by_group(wanted: CertificateFilter, *, oldest_first: bool) -> Window:
 
 
 def _groups(connection: Connection, wanted: CertificateFilter) -> Iterator[tuple[str, str, str]]:
-    """The groups asked for: one step into the index for each that there is."""
-    columns = (_c.profile, _c.certificate_profile, _c.issuer_id)
-    clause = select(*columns).order_by(*columns).limit(1)
-    if wanted.profile is not None:
-        clause = clause.where(_c.profile == wanted.profile)
-    row = connection.execute(clause).fetchone()
+    """The groups asked for. One step into the index for each value there is: a comparison
+    of row values would walk over every certificate of a group.
+    """
+    for profile in _values(connection, (), wanted.profile):
+        for rules in _values(connection, (profile,), wanted.certificate_profile):
+            for issuer in _values(connection, (profile, rules), wanted.issuer_id):
+                yield profile, rules, issuer
+
+
+_GROUP = (_c.profile, _c.certificate_profile, _c.issuer_id)
+
+
+def _values(connection: Connection, known: tuple[str, ...], wanted: str | None) -> Iterator[str]:
+    """Values of the next column of the index behind those known; just the one wanted."""
+    if wanted is not None:
+        yield wanted
+        return
+    first = _next_value(connection.dialect, len(known), further=False)
+    further = _next_value(connection.dialect, len(known), further=True)
+    row = connection.exec_driver_sql(first, known).fetchone()
     while row is not None:
-        group: tuple[str, str, str] = (row[0], row[1], row[2])
-        if wanted.certificate_profile in {None, group[1]} and wanted.issuer_id in {None, group[2]}:
-            yield group
-        further = clause.where(tuple_(*columns) > tuple_(*map(literal, group)))
-        row = connection.execute(further).fetchone()
+        yield row[0]
+        row = connection.exec_driver_sql(further, (*known, row[0])).fetchone()
+
+
+@lru_cache(maxsize=16)
+def _next_value(dialect: Dialect, known: int, *, further: bool) -> str:
+    column = _GROUP[known]
+    names = [f"known_{n}" for n in range(known)]
+    clause = select(column).order_by(column).limit(literal_column("1"))
+    for name, each in zip(names, _GROUP, strict=False):
+        clause = clause.where(each == bindparam(name))
+    if further:
+        clause = clause.where(column > bindparam("last"))
+        names.append("last")
+    # Said, or SQLite's compiler adds a parameter of its own for it.
+    return positional(clause.offset(literal_column("0")), dialect, names)
 
 
 def _by_name(wanted: CertificateFilter) -> Window:
@@ -222,7 +252,7 @@ def _pairs(
             clause = clause.where(
                 key >= after.key, or_(key > after.key, and_(key == after.key, column > after.id))
             )
-        return [Place(*row) for row in connection.execute(clause.limit(limit))]
+        return [Place(*row) for row in connection.execute(clause.limit(limit)).fetchall()]
 
     return window
 
