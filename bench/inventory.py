@@ -71,7 +71,7 @@ def main() -> int:
     return 0 if all(goal.met for goal in goals) else 1
 
 
-def fill(url: str, rows: int) -> None:
+def fill(url: str, rows: int, *, lifetime_us: int = LIFETIME_US) -> None:
     """Bring the store to so many certificates."""
     store = open_writable(url, node="bench")
     records = open_records(url)
@@ -82,7 +82,10 @@ def fill(url: str, rows: int) -> None:
     model = _model()
     for start in range(there, rows, BATCH):
         with store.transaction() as transaction:
-            batch = [certificate(model, n) for n in range(start, min(start + BATCH, rows))]
+            batch = [
+                certificate(model, n, lifetime_us=lifetime_us)
+                for n in range(start, min(start + BATCH, rows))
+            ]
             transaction.record_certificates(batch)
         if start - last >= 100_000:
             spent = time.perf_counter() - begun
@@ -91,7 +94,9 @@ def fill(url: str, rows: int) -> None:
     store.close()
 
 
-def certificate(model: CertificateRecord, number: int) -> CertificateRecord:
+def certificate(
+    model: CertificateRecord, number: int, *, lifetime_us: int = LIFETIME_US
+) -> CertificateRecord:
     """Certificate ``number``: every hash and name its own, the long values as in life."""
     scattered = hashlib.sha256(number.to_bytes(8, "big")).digest()
     common_name = f"sensor-{scattered[:5].hex()}"
@@ -111,7 +116,7 @@ def certificate(model: CertificateRecord, number: int) -> CertificateRecord:
         spki_sha256=hashlib.sha256(scattered).digest(),
         fingerprint=scattered,
         not_before_us=issued_us,
-        not_after_us=issued_us + LIFETIME_US,
+        not_after_us=issued_us + lifetime_us,
         issued_us=issued_us,
         source=CertificateSource.API if rare else CertificateSource.EST,
         tenant="tenant" if rare else None,
@@ -166,6 +171,7 @@ def times(records: SqlRecords, rows: int) -> tuple[list[Fact], list[Goal]]:
     facts, goals = [], []
     for kind, wanted in filters.items():
         taken, page = [], None
+        cpu = time.process_time()
         cursor: str | None = None
         for _ in range(ROUNDS):
             begun = time.perf_counter()
@@ -173,8 +179,12 @@ def times(records: SqlRecords, rows: int) -> tuple[list[Fact], list[Goal]]:
             taken.append((time.perf_counter() - begun) * 1_000)
             cursor = page.cursor
         found = len(page.rows) if page else 0
-        facts.append(Fact(name=f"{kind}: median", value=f"{sorted(taken)[ROUNDS // 2]:.1f} ms"))
-        goals.append(at_most(f"{kind}: worst of {ROUNDS} ({found})", max(taken), GOAL_MS, " ms"))
+        cpu = (time.process_time() - cpu) * 1_000 / ROUNDS
+        facts.append(
+            Fact(name=f"{kind}: {found} rows", value=f"{cpu:.1f} ms CPU, worst {max(taken):.1f} ms")
+        )
+        median = sorted(taken)[ROUNDS // 2]
+        goals.append(at_most(f"{kind}: median of {ROUNDS}", median, GOAL_MS, " ms"))
     return facts, goals
 
 

@@ -168,7 +168,8 @@ def order_of(wanted: CertificateFilter) -> ListOrder:
     """Names asked for by their beginning come by name, a range of expiry by expiry,
     everything else by time of issuance.
     """
-    if prefix_of(wanted) is not None:
+    names = (wanted.cn, wanted.san, wanted.principal)
+    if any(match is not None and match.prefix for match in names):
         return ListOrder.NAME
     if (
         wanted.expires_from_us is not None
@@ -177,14 +178,6 @@ def order_of(wanted: CertificateFilter) -> ListOrder:
     ):
         return ListOrder.EXPIRY
     return ListOrder.ID
-
-
-def prefix_of(wanted: CertificateFilter) -> NameMatch | None:
-    """The name whose beginning orders the list, if there is one."""
-    for match in (wanted.cn, wanted.san, wanted.principal):
-        if match is not None and match.prefix:
-            return match
-    return None
 
 
 def admits(wanted: CertificateFilter, found: CertificateSummary, now_us: int) -> bool:

@@ -8,6 +8,7 @@ from certctl.domain.errors import RequestMalformed
 from certctl.domain.inventory import (
     CertificateFilter,
     CertificateSummary,
+    NameMatch,
     admits,
     san_value,
     search_key,
@@ -66,8 +67,12 @@ def first_name(wanted: CertificateFilter, named: Named) -> bytes:
     """Where a certificate stands in a list by name: the least of its names that were asked
     for. Only of a filter with a prefix.
     """
-    for kind, match in ((CN, wanted.cn), (SAN, wanted.san), (PRINCIPAL, wanted.principal)):
-        if match is not None and match.prefix:
-            names = names_of(named).items()
-            return min((key for key, of in names if of & kind and match.admits(key)), default=b"")
-    raise ValueError("no name was asked for by its beginning")
+    kind, match = next(asked for asked in names_asked(wanted) if asked[1].prefix)
+    names = names_of(named).items()
+    return min((key for key, of in names if of & kind and match.admits(key)), default=b"")
+
+
+def names_asked(wanted: CertificateFilter) -> list[tuple[int, NameMatch]]:
+    """Each name of a filter with the bit of its kind."""
+    asked = ((CN, wanted.cn), (SAN, wanted.san), (PRINCIPAL, wanted.principal))
+    return [(kind, match) for kind, match in asked if match is not None]

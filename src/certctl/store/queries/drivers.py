@@ -35,10 +35,10 @@ from certctl.domain.inventory import (
     NameMatch,
     WantedStatus,
     order_of,
-    prefix_of,
 )
 from certctl.store import tables
 from certctl.store.list_order import Place
+from certctl.store.names import names_asked
 from certctl.store.rows import serial_octets
 from certctl.store.statement import positional
 from certctl.store.tables import certificate_names, certificates
@@ -92,9 +92,9 @@ def _by_id(wanted: CertificateFilter, *, oldest_first: bool) -> Iterator[Window]
         yield of(_c.id, _c.fingerprint == wanted.fingerprint)
     if wanted.spki_sha256 is not None:
         yield of(_c.id, _c.spki_sha256 == wanted.spki_sha256)
-    for match in (wanted.cn, wanted.san, wanted.principal):
-        if match is not None and not match.prefix:
-            yield of(_n.certificate_id, _n.name == match.key)
+    for kind, match in names_asked(wanted):
+        if not match.prefix:
+            yield of(_n.certificate_id, _n.name == match.key, _is(kind))
     if wanted.status is WantedStatus.HOLD:
         yield of(_c.id, _said(tables.ON_HOLD))
     if wanted.status is WantedStatus.REVOKED:
@@ -212,10 +212,12 @@ def _next_value(dialect: Dialect, known: int, *, further: bool) -> str:
 
 
 def _by_name(wanted: CertificateFilter) -> Window:
-    match = prefix_of(wanted)
-    if match is None:
-        raise ValueError("no name was asked for by its beginning")
-    return _pairs(_n.name, _n.certificate_id, [*_begins(match)])
+    kind, match = next(asked for asked in names_asked(wanted) if asked[1].prefix)
+    return _pairs(_n.name, _n.certificate_id, [*_begins(match), _is(kind)])
+
+
+def _is(kind: int) -> ColumnElement[bool]:
+    return _n.kinds.bitwise_and(kind) > 0
 
 
 def _begins(match: NameMatch) -> Iterator[ColumnElement[bool]]:
