@@ -56,7 +56,7 @@ def main() -> int:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         url = f"sqlite:///{folder}/certctl.db"
-        fill(url, arguments.rows)
+        fill(url, arguments.rows, there=filled(url))
         records = open_records(url)
         facts, goals = times(records, arguments.rows)
         records.close()
@@ -71,13 +71,18 @@ def main() -> int:
     return 0 if all(goal.met for goal in goals) else 1
 
 
-def fill(url: str, rows: int, *, lifetime_us: int = LIFETIME_US) -> None:
-    """Bring the store to so many certificates."""
-    store = open_writable(url, node="bench")
+def filled(url: str) -> int:
+    """How many certificates an earlier run has left there."""
+    open_writable(url, node="bench").close()
     records = open_records(url)
     newest = records.search(CertificateFilter(), 0, limit=1).rows
-    there = _number(newest[0].id) + 1 if newest else 0
     records.close()
+    return _number(newest[0].id) + 1 if newest else 0
+
+
+def fill(url: str, rows: int, *, there: int = 0, lifetime_us: int = LIFETIME_US) -> None:
+    """Bring the store from so many certificates to ``rows``."""
+    store = open_writable(url, node="bench")
     begun, last = time.perf_counter(), there
     model = _model()
     for start in range(there, rows, BATCH):
