@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from certctl.domain.audit import AuditAction
+from certctl.domain.bulk_revocation import SLICE
 from certctl.domain.clock import SECOND_US
 from certctl.domain.ids import sortable_id
 from certctl.domain.inventory import CertificateFilter, WantedStatus
@@ -48,7 +49,7 @@ def test_a_killed_authority_leaves_whole_slices_and_the_same_again_goes_on(tmp_p
         server.wait_ready()
         before = _revoked(server)
         assert 0 < len(before) < ROWS
-        assert len(before) % 200 == 0
+        assert len(before) % SLICE == 0
         assert sorted(before) == sorted(_rows(server))
 
         pair = [_start(server), _start(server)]
