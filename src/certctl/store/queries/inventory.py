@@ -28,7 +28,7 @@ from certctl.store.list_order import Place, cut
 from certctl.store.names import first_name, is_wanted
 from certctl.store.queries.drivers import Drivers, drivers
 from certctl.store.rows import serial_text
-from certctl.store.statement import chunks, positional
+from certctl.store.statement import chunks, ours, positional
 from certctl.store.tables import certificates
 
 LOOKED_AT = 600
@@ -101,6 +101,18 @@ def summaries(connection: Connection, ids: Collection[str]) -> dict[str, Certifi
     found: dict[str, CertificateSummary] = {}
     for some in chunks(ids):
         rows = connection.exec_driver_sql(_by_id(connection.dialect, len(some)), tuple(some))
+        found |= {row[0]: _summary(row) for row in rows.fetchall()}
+    return found
+
+
+def summaries_of_ours(
+    connection: Connection, ids: Collection[str]
+) -> dict[str, CertificateSummary]:
+    """The same for a writer: no other node changes them until the transaction ends."""
+    found: dict[str, CertificateSummary] = {}
+    # Two nodes that revoke the same take the rows in the same order.
+    for some in chunks(sorted(ids)):
+        rows = connection.exec_driver_sql(_ours(connection.dialect, len(some)), tuple(some))
         found |= {row[0]: _summary(row) for row in rows.fetchall()}
     return found
 
@@ -185,3 +197,10 @@ def _by_id(dialect: Dialect, size: int) -> str:
     names = [f"id_{n}" for n in range(size)]
     clause = select(*_SUMMARY).where(_c.id.in_([bindparam(name) for name in names]))
     return positional(clause, dialect, names)
+
+
+@lru_cache(maxsize=64)
+def _ours(dialect: Dialect, size: int) -> str:
+    names = [f"id_{n}" for n in range(size)]
+    clause = select(*_SUMMARY).where(_c.id.in_([bindparam(name) for name in names]))
+    return positional(ours(clause.order_by(_c.id)), dialect, names)

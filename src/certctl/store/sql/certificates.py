@@ -102,7 +102,7 @@ class CertificateWrites(Writes):
         self._run(certificates.record_certificates, records)
 
     def summaries(self, ids: Collection[str]) -> Mapping[str, CertificateSummary]:
-        return self._run(inventory.summaries, ids)
+        return self._run(inventory.summaries_of_ours, ids)
 
     def serials_on_record(self, serials: Collection[str]) -> Mapping[tuple[str, str], bytes]:
         return self._run(certificate_queries.serials_on_record, serials)
