@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from bench import facts, profiling, rows_hold, rows_load, rows_postgres
+from bench import facts, profiling, rows_hold, rows_load, rows_postgres, rows_revoke
 from bench.build import BUILD, HERE, build
 from bench.errors import BenchError
 from bench.plan import FULL, QUICK, Bench, Plan
@@ -34,6 +34,7 @@ ROWS: dict[str, Callable[[Bench], Outcome]] = {
     "idle": rows_hold.idle,
     "start": rows_hold.start,
     "memory": rows_hold.memory,
+    "bulk-revoke": rows_revoke.bulk_revoke,
 }
 RESULTS = HERE / "results"
 SERVER = Path(sys.prefix) / "bin" / "certctl-server"

@@ -7,24 +7,31 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from certctl.authority import leases, profiles
+from certctl.authority.bulk_revoke import begin_bulk_revoke, revoke_slice
 from certctl.authority.commands import (
     ApproveRequest,
+    BeginBulkRevoke,
+    CertificateCommand,
     Command,
     DeleteCertificateProfile,
     DenyRequest,
     FinishJob,
+    ImportCertificates,
     PurgeExpired,
     PutCertificateProfile,
+    ReleaseCertificate,
     ReloadTrust,
     RevokeCertificate,
+    RevokeSlice,
     SealAudit,
     TakeLease,
 )
 from certctl.authority.decide import approve, deny
 from certctl.authority.done import Done
+from certctl.authority.import_certificates import import_certificates
 from certctl.authority.purge import purge
 from certctl.authority.reload_trust import reload_trust
-from certctl.authority.revoke import revoke
+from certctl.authority.revoke import release, revoke
 from certctl.authority.seal import AuditSigner, seal
 from certctl.domain.ports import Transaction, TrustBundles
 
@@ -53,8 +60,14 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
         Failure: it is refused; the transaction must be rolled back.
     """
     match command:
-        case RevokeCertificate():
-            return revoke(command, transaction, now_us)
+        case (
+            RevokeCertificate()
+            | ReleaseCertificate()
+            | BeginBulkRevoke()
+            | RevokeSlice()
+            | ImportCertificates()
+        ):
+            return _on_certificates(command, transaction, now_us)
         case ReloadTrust():
             files = powers.registration if command.registration else powers.bundles
             return reload_trust(command, files, now_us)
@@ -76,4 +89,19 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             return profiles.remove(
                 command, transaction, powers.profiles_changed, powers.named_by(), now_us
             )
+    assert_never(command)
+
+
+def _on_certificates(command: CertificateCommand, transaction: Transaction, now_us: int) -> Done:
+    match command:
+        case RevokeCertificate():
+            return revoke(command, transaction, now_us)
+        case ReleaseCertificate():
+            return release(command, transaction, now_us)
+        case BeginBulkRevoke():
+            return begin_bulk_revoke(command, now_us)
+        case RevokeSlice():
+            return revoke_slice(command, transaction, now_us)
+        case ImportCertificates():
+            return import_certificates(command, transaction, now_us)
     assert_never(command)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from certctl.domain.approval import Decided
+from certctl.domain.bulk_revocation import RevocationCriteria
 from certctl.domain.checkpoint import Checkpoint
 from certctl.domain.revocation import Revocation, RevocationReason
 from certctl.domain.trust_change import TrustChange
@@ -23,6 +24,77 @@ class RevokeCertificate(msgspec.Struct, frozen=True, kw_only=True, tag="revoke")
     certificate_id: str
     reason: RevocationReason
     actor: str
+
+
+class ReleaseCertificate(msgspec.Struct, frozen=True, kw_only=True, tag="release"):
+    """Make a certificate on hold valid again (records §4). Answer: ``CertificateReleased``."""
+
+    certificate_id: str
+    actor: str
+
+
+class CertificateReleased(msgspec.Struct, frozen=True, kw_only=True, tag="released"):
+    certificate_id: str
+    serial: str
+    released_us: int
+
+
+class BeginBulkRevoke(msgspec.Struct, frozen=True, kw_only=True, tag="begin_bulk_revoke"):
+    """Put on record that many will be revoked, and by what they are chosen (records §4).
+    Answer: ``BulkRevokeBegun``.
+    """
+
+    operation: str
+    criteria: RevocationCriteria
+    reason: RevocationReason
+    actor: str
+
+
+class BulkRevokeBegun(msgspec.Struct, frozen=True, tag="bulk_begun"):
+    pass
+
+
+class RevokeSlice(msgspec.Struct, frozen=True, kw_only=True, tag="revoke_slice"):
+    """Revoke some of the certificates that a bulk revocation found, at most ``SLICE``.
+    Each is held to the criteria again. Answer: ``SliceRevoked``.
+    """
+
+    operation: str
+    criteria: RevocationCriteria
+    certificate_ids: tuple[str, ...]
+    reason: RevocationReason
+    actor: str
+
+
+class SliceRevoked(msgspec.Struct, frozen=True, kw_only=True, tag="slice_revoked"):
+    """``skipped`` were revoked or expired meanwhile; ``failed`` fit the criteria no more."""
+
+    revoked: int
+    skipped: int
+    failed: tuple[str, ...]
+
+
+class Import(msgspec.Struct, frozen=True, kw_only=True):
+    """One certificate (DER) of another source; ``issuer_id`` ours, or ``external:NAME``."""
+
+    der: bytes
+    issuer_id: str
+
+
+class ImportCertificates(msgspec.Struct, frozen=True, kw_only=True, tag="import"):
+    """Put certificates of other sources on record (records §3), all of these or none.
+    Answer: ``CertificatesImported``.
+    """
+
+    certificates: tuple[Import, ...]
+    actor: str
+
+
+class CertificatesImported(msgspec.Struct, frozen=True, kw_only=True, tag="imported"):
+    """``duplicates`` were on record already and stay as they are."""
+
+    imported: int
+    duplicates: int
 
 
 class ReloadTrust(msgspec.Struct, frozen=True, kw_only=True, tag="reload_trust"):
@@ -146,8 +218,11 @@ class ProfileChanged(msgspec.Struct, frozen=True, kw_only=True, tag="profile_cha
     version: int
 
 
+CertificateCommand = (
+    RevokeCertificate | ReleaseCertificate | BeginBulkRevoke | RevokeSlice | ImportCertificates
+)
 Command = (
-    RevokeCertificate
+    CertificateCommand
     | ReloadTrust
     | ApproveRequest
     | DenyRequest
@@ -160,6 +235,10 @@ Command = (
 )
 CommandResult = (
     RevocationDone
+    | CertificateReleased
+    | BulkRevokeBegun
+    | SliceRevoked
+    | CertificatesImported
     | TrustReloaded
     | RequestDecided
     | LeaseAnswer

@@ -24,7 +24,10 @@ class AuditAction(StrEnum):
     REQUEST_APPROVED = "est_request_approved"
     REQUEST_DENIED = "est_request_denied"
     DEVICE_STATE_FAILED = "est_device_state_failed"
+    BULK_REVOKE = "est_bulk_revoke"
     CERTIFICATE_REVOKED = "certificate_revoked"
+    CERTIFICATE_RELEASED = "certificate_released"
+    CERTIFICATE_IMPORTED = "certificate_imported"
     CONFIG_CHANGED = "config_changed"
 
 

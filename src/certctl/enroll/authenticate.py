@@ -17,6 +17,7 @@ from certctl.domain.errors import (
     LockedOut,
     WrongPassword,
 )
+from certctl.domain.inventory import IMPORTED_PROFILE
 from certctl.domain.lockout import locked_seconds, source_key
 from certctl.domain.ports import ClientTrust
 from certctl.domain.principal import Credential, Principal
@@ -109,6 +110,11 @@ def judge_certificate(request: EstRequest, ports: JudgingPorts) -> Credential:
         if state is not None:
             _require_good(state, authority, now_us, renewing=None)
         return replace(authority, own=state is not None, registration_authority=True)
+    if state is not None and state.profile == IMPORTED_PROFILE:
+        # Somebody else's that is on record: it can be revoked here, and opens nothing
+        # that its chain does not open.
+        _require_good(state, trust.describe(leaf), now_us, renewing=None)
+        return trust.verify(request.tls.peer_chain, now_us)
     if state is None:
         return trust.verify(request.tls.peer_chain, now_us)
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import os
 import pwd
+import socket
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -80,14 +83,39 @@ def run_command(
         Failure: the command was refused, or the authority did not answer in time.
         StoreError: no server runs and the store cannot be opened.
     """
+    with authority(settings, clock=clock) as execute:
+        return expect(execute(command), answer)
+
+
+Execute = Callable[[Command], CommandResult]
+
+
+@contextmanager
+def authority(settings: Settings, *, clock: Clock = system_clock) -> Iterator[Execute]:
+    """Who carries out commands: a running server's authority, or one in its place.
+
+    Raises:
+        StoreError: no server runs and the store cannot be opened.
+    """
     run = settings.server.data_dir / sockets.RUN_DIRECTORY
     try:
         connection = sockets.connect(run)
     except OSError:
-        return expect(_in_process(settings, command, clock), answer)
-    caller = AuthorityCaller(lambda: connection)
+        with _in_process(settings, clock) as execute:
+            yield execute
+        return
+    # It connects once: should the authority end meanwhile, what was done is told, and
+    # whether to go on is the operator's to say.
+    waiting = [connection]
+
+    def connect() -> socket.socket:
+        if not waiting:
+            raise ConnectionError("the authority has ended")
+        return waiting.pop()
+
+    caller = AuthorityCaller(connect)
     try:
-        return caller.execute(command, answer)
+        yield caller.run
     finally:
         caller.close()
 
@@ -101,7 +129,8 @@ def is_running(settings: Settings) -> bool:
     return True
 
 
-def _in_process(settings: Settings, command: Command, clock: Clock) -> CommandResult:
+@contextmanager
+def _in_process(settings: Settings, clock: Clock) -> Iterator[Execute]:
     store = open_store(settings)
     try:
         service = AuthorityService(
@@ -113,12 +142,16 @@ def _in_process(settings: Settings, command: Command, clock: Clock) -> CommandRe
             on_fault=_tell,
             powers=Powers(named_by=lambda: _named_by(settings)),
         )
-        outcome = service.execute(command)
+
+        def execute(command: Command) -> CommandResult:
+            outcome = service.execute(command)
+            if isinstance(outcome, Failure):
+                raise outcome
+            return outcome
+
+        yield execute
     finally:
         store.close()
-    if isinstance(outcome, Failure):
-        raise outcome
-    return outcome
 
 
 def _named_by(settings: Settings) -> NamedBy:

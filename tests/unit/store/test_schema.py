@@ -11,6 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
+from certctl.domain.inventory import CertificateFilter, NameMatch
 from certctl.store import open_records, open_writable
 from certctl.store.migrations import scripts
 from certctl.store.schema import REVISIONS
@@ -107,13 +108,27 @@ def test_look_ups_walk_an_index(database: sqlite3.Connection, statement: str, in
 
 GATES = ("lockouts", "limits", "decisions", "requests", "compromised_keys", "certificate_profiles")
 JOBS = ("checkpoints", "leases")
+INVENTORY = ("certificate_names", "released_holds")
+INDEXES = (
+    "certificates_profile_certificate_profile_issuer_id_id",
+    "certificates_not_after_us_id",
+    "certificates_fingerprint",
+    "certificates_revoked",
+    "certificates_on_hold",
+    "certificates_not_est",
+    "certificates_tenant",
+    "certificates_renews",
+    "audit_events_certificate",
+)
 
 
 def test_certificates_of_the_first_schema_are_found_by_name(database: sqlite3.Connection, url: str):
     """Made before names had one comparable form: the first key was of the exact octets."""
     database.execute("UPDATE certificates SET subject_key = x'00112233445566778899aabbccddeeff'")
-    for table in (*GATES, *JOBS):
+    for table in (*GATES, *JOBS, *INVENTORY):
         database.execute(f"DROP TABLE {table}")
+    for index in INDEXES:
+        database.execute(f"DROP INDEX ix_{index}")
     database.execute("DROP INDEX ix_certificates_spki_sha256")
     database.execute("UPDATE alembic_version SET version_num = '0001'")
     database.commit()
@@ -121,6 +136,8 @@ def test_certificates_of_the_first_schema_are_found_by_name(database: sqlite3.Co
     records = open_records(url)
     record = certificate(1)
     found = records.newest_valid("demo", record.subject_der, record.san_der, NOW)
+    searched = records.search(CertificateFilter(san=NameMatch.parse_san("dns:device-1.*")), NOW)
     records.close()
+    assert [each.id for each in searched.rows] == [record.id]
     assert found is not None
     assert found.id == record.id

@@ -15,6 +15,7 @@ from certctl.domain.certificates import (
     KeyFacts,
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.inventory import CertificateFilter, CertificateSummary, InventoryPage
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 
@@ -42,6 +43,35 @@ class CertificateReads(Protocol):
         self, *, after: str | None = None, limit: int = 100
     ) -> Sequence[CertificateRecord]:
         """Pages of the inventory in order of id; ``after`` is the last id seen."""
+        ...
+
+    def search(
+        self,
+        wanted: CertificateFilter,
+        now_us: int,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+        oldest_first: bool = False,
+    ) -> InventoryPage:
+        """A page of what was asked for, in the order that ``order_of`` says; by issuance
+        newest first, unless told otherwise.
+
+        Raises:
+            CursorRefused: the cursor is of another filter or order, or none at all.
+        """
+        ...
+
+    def summaries(self, ids: Collection[str]) -> Mapping[str, CertificateSummary]:
+        """By id; absent ones are left out."""
+        ...
+
+    def released_us(self, certificate_id: str) -> int | None:
+        """When it was last released from hold, if it ever was."""
+        ...
+
+    def renewals_of(self, certificate_id: str) -> Sequence[CertificateSummary]:
+        """Certificates that renew this one, oldest first."""
         ...
 
 
@@ -78,6 +108,10 @@ class AuditReads(Protocol):
 
     def checkpoints(self, *, after: int = 0, limit: int = 100) -> Sequence[Checkpoint]:
         """Pages of the audit trail's checkpoints in order of number."""
+        ...
+
+    def events_about(self, certificate_id: str, *, limit: int = 100) -> Sequence[RecordedEvent]:
+        """A certificate's own events, by time; at most so many, the oldest."""
         ...
 
     def chain_heads(self) -> Sequence[ChainHead]:

@@ -16,6 +16,7 @@ from certctl.domain.certificates import (
     KeyFacts,
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.inventory import CertificateSummary
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 from certctl.domain.revocation import RevocationReason
@@ -53,6 +54,18 @@ class CertificateWrites(Protocol):
         self, ids: Collection[str], revoked_us: int, reason: RevocationReason
     ) -> None:
         """Mark certificates as revoked; which may be is the caller's to know."""
+        ...
+
+    def release_certificates(self, ids: Collection[str], released_us: int) -> None:
+        """Make certificates valid again; that they are on hold is the caller's to know."""
+        ...
+
+    def summaries(self, ids: Collection[str]) -> Mapping[str, CertificateSummary]:
+        """Lines of the inventory by id; absent ones are left out."""
+        ...
+
+    def serials_on_record(self, serials: Collection[str]) -> Mapping[tuple[str, str], bytes]:
+        """Fingerprints by (issuer id, serial number), for the numbers that are there."""
         ...
 
     def note_compromised_keys(self, keys: Collection[bytes], now_us: int) -> None:

@@ -34,6 +34,7 @@ class Tables:
     requests: dict[str, WaitingRequest] = field(default_factory=dict)
     decisions: dict[tuple[str, str], Decision] = field(default_factory=dict)
     ca: dict[str, bytes] = field(default_factory=dict)
+    released: dict[str, int] = field(default_factory=dict)
     compromised: dict[bytes, int] = field(default_factory=dict)
     checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
     leases: dict[str, Lease] = field(default_factory=dict)
