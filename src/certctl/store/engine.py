@@ -30,7 +30,7 @@ from certctl.store.reader import SqlRecords
 from certctl.store.tables import metadata
 from certctl.store.writer import SqlStore
 
-REVISIONS: Final = ("0001", "0002", "0003")
+REVISIONS: Final = ("0001", "0002", "0003", "0006")
 """Schema revisions this version knows, oldest first; the last is the one it works with."""
 
 # Seconds to wait for a lock. The only writer waits for nobody but a backup's snapshot;

@@ -11,6 +11,7 @@ from certctl.store.sql.audit import AuditReads
 from certctl.store.sql.certificates import CertificateReads
 from certctl.store.sql.gates import GateReads
 from certctl.store.sql.jobs import JobReads
+from certctl.store.sql.outbox import OutboxReads
 from certctl.store.sql.profiles import ProfileReads
 from certctl.store.sql.requests import RequestReads
 
@@ -22,6 +23,7 @@ class SqlRecords(
     AuditReads,
     ProfileReads,
     JobReads,
+    OutboxReads,
 ):
     """``ports.Records`` over SQLAlchemy Core; made by ``engine.open_records``.
 

@@ -2,7 +2,7 @@
 
 Times are integers, microseconds since 1970 (UTC). Types are those that SQLite's STRICT
 tables and PostgreSQL share. Each index costs a random page per certificate written, so
-there are only those that a running query needs: id, serial, subject.
+there are only those that a running query needs.
 """
 
 from __future__ import annotations
@@ -84,6 +84,14 @@ certificates: Final = Table(
 Index(None, certificates.c.subject_key, certificates.c.id)
 # One key under two identities is found by it, and a key's certificates by people.
 Index(None, certificates.c.spki_sha256)
+# What expires soon; and what a certificate was renewed by, also under another name.
+Index(None, certificates.c.not_after_us)
+Index(
+    None,
+    certificates.c.renews,
+    sqlite_where=certificates.c.renews.is_not(None),
+    postgresql_where=certificates.c.renews.is_not(None),
+)
 
 # One chain per node; a row is never changed (triggers, see the migration).
 audit_events: Final = Table(
@@ -284,6 +292,42 @@ leases: Final = Table(
     Column("last_run_us", Integer64, nullable=False),
     Column("outcome", Text, nullable=False),
     PrimaryKeyConstraint("job"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# Events on their way to channels (records §7): one row per event and channel. ``at_us`` is
+# when a waiting one is due, and since when another is what it is.
+outbox: Final = Table(
+    "outbox",
+    metadata,
+    Column("event_id", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("made_us", Integer64, nullable=False),
+    Column("at_us", Integer64, nullable=False),
+    Column("attempts", Integer64, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    PrimaryKeyConstraint("event_id", "channel"),
+    CheckConstraint("status IN ('waiting', 'delivered', 'dead')", name="status"),
+    sqlite_strict=True,
+)
+# What is due, what can be purged, and how much of it there is.
+Index(None, outbox.c.status, outbox.c.at_us, outbox.c.channel)
+# Whether an earlier one of the same subject still waits.
+Index(None, outbox.c.channel, outbox.c.subject, outbox.c.made_us)
+
+# How far notices of what expires soon have come.
+notice_marks: Final = Table(
+    "notice_marks",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("at_us", Integer64, nullable=False),
+    Column("id", Text, nullable=False),
+    PrimaryKeyConstraint("name"),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )

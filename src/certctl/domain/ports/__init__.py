@@ -13,6 +13,7 @@ from certctl.domain.ports.authority import (
     DeviceState,
     WrongAttempt,
 )
+from certctl.domain.ports.events import Channel, DeliveryFailed, Wanted
 from certctl.domain.ports.issuing import (
     CanIssueResponder,
     CanSignCRL,
@@ -40,7 +41,9 @@ __all__ = [
     "Authority",
     "CanIssueResponder",
     "CanSignCRL",
+    "Channel",
     "ClientTrust",
+    "DeliveryFailed",
     "DeviceQuestion",
     "DeviceState",
     "DuplicateKey",
@@ -53,6 +56,7 @@ __all__ = [
     "Terms",
     "Transaction",
     "TrustBundles",
+    "Wanted",
     "WritableStore",
     "WrongAttempt",
 ]

@@ -16,6 +16,7 @@ from certctl.domain.certificates import (
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
+from certctl.domain.ports.events import OutboxReads
 
 
 class CertificateReads(Protocol):
@@ -115,6 +116,7 @@ class Records(
     AuditReads,
     ProfileReads,
     JobReads,
+    OutboxReads,
     Protocol,
 ):
     """The read-only side of the store, for workers and host commands."""

@@ -18,6 +18,7 @@ from certctl.domain.certificates import (
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
+from certctl.domain.ports.events import OutboxWrites
 from certctl.domain.revocation import RevocationReason
 
 
@@ -199,6 +200,7 @@ class Transaction(
     AuditWrites,
     ProfileWrites,
     JobWrites,
+    OutboxWrites,
     Protocol,
 ):
     """One durable unit of the authority: all of it is on disk, or none."""

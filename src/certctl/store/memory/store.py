@@ -11,6 +11,7 @@ from certctl.store.memory.base import DIGEST_OCTETS
 from certctl.store.memory.certificates import CertificateReads, CertificateWrites
 from certctl.store.memory.gates import GateReads, GateWrites
 from certctl.store.memory.jobs import JobReads, JobWrites
+from certctl.store.memory.outbox import OutboxReads, OutboxWrites
 from certctl.store.memory.profiles import ProfileReads, ProfileWrites
 from certctl.store.memory.requests import RequestReads, RequestWrites
 
@@ -22,6 +23,7 @@ class MemoryStore(
     AuditReads,
     ProfileReads,
     JobReads,
+    OutboxReads,
 ):
     """``ports.WritableStore`` and ``ports.Records`` at once."""
 
@@ -53,6 +55,7 @@ class MemoryTransaction(
     AuditWrites,
     ProfileWrites,
     JobWrites,
+    OutboxWrites,
 ):
     """``ports.Transaction`` on a copy of the tables."""
 
