@@ -18,6 +18,11 @@ class Channel(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def at_once(self) -> int:
+        """How many events it takes at the same time."""
+        ...
+
     async def deliver(self, delivery: Delivery) -> None:
         """Hand an event over; returns once the receiver has taken it, in bounded time.
 
@@ -35,8 +40,6 @@ class OutboxReads(Protocol):
     def due_deliveries(self, channel: str, now_us: int, limit: int) -> Sequence[Delivery]:
         """What this channel is due, oldest first: of each subject the first that waits."""
         ...
-
-    def has_due_delivery(self, now_us: int) -> bool: ...
 
     def deliveries(
         self,

@@ -31,10 +31,6 @@ class OutboxReads(Reads):
         ]
         return sorted(due, key=lambda each: (each.at_us, each.made_us))[:limit]
 
-    def has_due_delivery(self, now_us: int) -> bool:
-        rows = self._now().outbox.values()
-        return any(row.status is DeliveryStatus.WAITING and row.at_us <= now_us for row in rows)
-
     def deliveries(
         self,
         *,

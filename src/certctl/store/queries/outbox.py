@@ -39,11 +39,6 @@ def due(connection: Connection, channel: str, now_us: int, limit: int) -> Sequen
     return [delivery(row) for row in connection.execute(clause).fetchall()]
 
 
-def has_due(connection: Connection, now_us: int) -> bool:
-    clause = select(_o.event_id).where(_o.status == _WAITING, _o.at_us <= now_us).limit(1)
-    return connection.execute(clause).first() is not None
-
-
 def page(
     connection: Connection,
     status: DeliveryStatus | None,

@@ -16,9 +16,6 @@ class OutboxReads(Reads):
     def due_deliveries(self, channel: str, now_us: int, limit: int) -> Sequence[Delivery]:
         return self._ask(outbox_queries.due, channel, now_us, limit)
 
-    def has_due_delivery(self, now_us: int) -> bool:
-        return self._ask(outbox_queries.has_due, now_us)
-
     def deliveries(
         self,
         *,
