@@ -8,6 +8,8 @@ from typing import assert_never
 
 from certctl.authority import leases, profiles
 from certctl.authority.commands import (
+    AnnounceCertificates,
+    AnnounceExpiry,
     ApproveRequest,
     Command,
     DeleteCertificateProfile,
@@ -16,12 +18,15 @@ from certctl.authority.commands import (
     PurgeExpired,
     PutCertificateProfile,
     ReloadTrust,
+    RequeueDeliveries,
     RevokeCertificate,
     SealAudit,
+    SettleDeliveries,
     TakeLease,
 )
 from certctl.authority.decide import approve, deny
 from certctl.authority.done import Done
+from certctl.authority.event_commands import carry_out_event_command
 from certctl.authority.purge import purge
 from certctl.authority.reload_trust import reload_trust
 from certctl.authority.revoke import revoke
@@ -67,6 +72,8 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             return seal(command, transaction, powers.audit_signer, now_us)
         case PurgeExpired():
             return purge(command, transaction, now_us)
+        case SettleDeliveries() | RequeueDeliveries() | AnnounceCertificates() | AnnounceExpiry():
+            return carry_out_event_command(command, transaction, now_us)
         case PutCertificateProfile():
             return profiles.put(command, transaction, powers.profiles_changed, now_us)
         case DeleteCertificateProfile():

@@ -26,6 +26,7 @@ from certctl.authority.issue import (
     require_good_credential,
 )
 from certctl.authority.lockout import Attempt, judge, read_sources
+from certctl.authority.outbox import Outbox
 from certctl.authority.renew import require_renewable, supersede
 from certctl.domain.approval import POLL_SECONDS, RequestStatus, WaitingRequest
 from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
@@ -37,6 +38,7 @@ from certctl.domain.errors import (
     RequestMalformed,
     StoreUnavailable,
 )
+from certctl.domain.events import Event
 from certctl.domain.ids import NewId
 from certctl.domain.limit import WINDOW_US, one_more, require_room, window
 from certctl.domain.lockout import LockoutRule
@@ -87,7 +89,9 @@ class AuthorityService:
         on_fault: Callable[[BaseException], None],
         powers: Powers | None = None,
         lockout: LockoutRule | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
+        """Without ``outbox`` no other system is told of anything."""
         self._powers = powers or Powers()
         self._store = store
         self._rules = rules
@@ -96,6 +100,7 @@ class AuthorityService:
         self._new_id = new_id
         self._on_fault = on_fault
         self._lockout = lockout or LockoutRule()
+        self._outbox = outbox
         self._waiting: list[Refusal] = []
         self.resume()
 
@@ -149,7 +154,7 @@ class AuthorityService:
     def _execute(self, command: Command) -> CommandResult:
         with self._store.transaction() as transaction:
             done = carry_out(command, transaction, self._powers, self._clock())
-            recorded = self._put(done.events, {}, transaction)
+            recorded = self._put(done.events, {}, transaction, notices=done.notices)
         self._chain.advance(recorded)
         if done.after is not None:
             done.after()
@@ -338,18 +343,27 @@ class AuthorityService:
             transaction.record_limit_hits(turn.hits)
             oldest_us = turn.fulfilled[0].record.issued_us - WINDOW_US
             transaction.forget_limits(oldest_us, len(turn.hits) + FORGOTTEN_MORE)
-        return self._put(turn.events, turn.counts, transaction)
+        return self._put(turn.events, turn.counts, transaction, fulfilled=turn.fulfilled)
 
     def _put(
         self,
         events: Sequence[AuditEvent],
         counts: Mapping[tuple[str, Counter], int],
         transaction: Transaction,
+        *,
+        fulfilled: Sequence[Fulfilled] = (),
+        notices: Sequence[Event] = (),
     ) -> list[RecordedEvent]:
-        """Write events with their place in the chain; advance it once they are committed."""
+        """Write events with their place in the chain, and what other systems are told of
+        them; advance the chain once they are committed.
+        """
         recorded = self._chain.extend(events, self._new_id)
         if recorded:
             transaction.append_events(recorded)
         if counts:
             transaction.add_counts(self._node, counts)
+        if self._outbox is not None:
+            issued = {done.record.id: done.record for done in fulfilled}
+            told = self._outbox.deliveries(recorded, self._clock(), issued=issued, notices=notices)
+            transaction.add_deliveries(told)
         return recorded

@@ -26,6 +26,7 @@ class AuditAction(StrEnum):
     DEVICE_STATE_FAILED = "est_device_state_failed"
     CERTIFICATE_REVOKED = "certificate_revoked"
     CONFIG_CHANGED = "config_changed"
+    EVENTS_REQUEUED = "events_requeued"
 
 
 class Counter(StrEnum):

@@ -23,7 +23,7 @@ from certctl.domain.events import Delivery
 from certctl.domain.ports import DeliveryFailed
 from certctl.notify.words import words
 
-TOTAL_SECONDS: Final = 20.0
+TOTAL_SECONDS: Final = 15.0
 AT_ONCE: Final = 2
 MAX_SUBJECT: Final = 200
 

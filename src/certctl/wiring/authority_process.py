@@ -38,6 +38,7 @@ from certctl.wiring.certificate_profiles import (
     require_named,
     usable,
 )
+from certctl.wiring.events import make_outbox
 from certctl.wiring.ids import new_ids
 from certctl.wiring.issuers import (
     RecordsLost,
@@ -112,6 +113,7 @@ def run(
             profiles_changed=lambda rows: certificate_profiles.replace(stored=usable(rows, log)),
         ),
         lockout=settings.est.lockout,
+        outbox=make_outbox(settings),
     )
 
     reload = AuthorityReload(settings, service, certificate_profiles, log=log, clock=clock)

@@ -32,6 +32,7 @@ from certctl.store import SqlRecords, open_records, open_writable
 from certctl.wiring import sockets
 from certctl.wiring.certificate_profiles import named_by
 from certctl.wiring.clock import system_clock
+from certctl.wiring.events import make_outbox
 from certctl.wiring.ids import new_ids
 
 Answer = TypeVar("Answer", bound=CommandResult)
@@ -112,6 +113,7 @@ def _in_process(settings: Settings, command: Command, clock: Clock) -> CommandRe
             new_id=new_ids(clock),
             on_fault=_tell,
             powers=Powers(named_by=lambda: _named_by(settings)),
+            outbox=make_outbox(settings),
         )
         outcome = service.execute(command)
     finally:
