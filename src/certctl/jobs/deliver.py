@@ -8,6 +8,7 @@ that one that hangs holds up no other, and a run ends well before its lease does
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -53,6 +54,9 @@ class DeliveryJob:
         self._random = random
         self._on_dead = on_dead
         self._runner = asyncio.Runner()
+        self._event_loop = self._runner.get_loop()
+        self._under_way: set[asyncio.Task[Delivery]] = set()
+        self._stopping = False
         self._orphans_us = 0
 
     def is_wanted(self, now_us: int) -> bool:
@@ -70,10 +74,23 @@ class DeliveryJob:
         self._give_up_orphans(fence)
         self._runner.run(self._deliver(fence))
 
+    def stop(self) -> None:
+        """Break off what is under way, from any thread: the run ends, and gives its lease
+        back, with what was taken until now written down.
+        """
+        self._stopping = True
+        # The thread of the job may have ended and closed it already.
+        with contextlib.suppress(RuntimeError):
+            self._event_loop.call_soon_threadsafe(self._break_off)
+
     def close(self) -> None:
         """End connections that are kept; from the thread that runs it."""
         self._runner.run(self._close())
         self._runner.close()
+
+    def _break_off(self) -> None:
+        for task in self._under_way:
+            task.cancel()
 
     async def _close(self) -> None:
         for channel in self._channels:
@@ -89,11 +106,14 @@ class DeliveryJob:
 
     async def _serve(self, channel: Channel, fence: int, until_us: int) -> None:
         """Page after page, until nothing is due or nothing of a page was taken."""
-        while self._clock() < until_us:
+        while self._clock() < until_us and not self._stopping:
             page = self._records.due_deliveries(channel.name, self._clock(), channel.at_once)
             if not page:
                 return
-            after = await asyncio.gather(*(self._attempt(channel, each) for each in page))
+            tasks = [asyncio.create_task(self._attempt(channel, each)) for each in page]
+            self._under_way.update(tasks)
+            after = await asyncio.gather(*tasks)
+            self._under_way.difference_update(tasks)
             self._settle(fence, after)
             if not any(each.status is DeliveryStatus.DELIVERED for each in after):
                 return
@@ -103,6 +123,10 @@ class DeliveryJob:
             await channel.deliver(delivery)
         except DeliveryFailed as failure:
             return failed(delivery, str(failure), self._clock(), random=self._random)
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+            return delivery
         return delivered(delivery, self._clock())
 
     def _settle(self, fence: int, after: Sequence[Delivery]) -> None:

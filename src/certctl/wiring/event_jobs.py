@@ -13,7 +13,6 @@ from pathlib import Path
 from certctl.authority.caller import AuthorityCaller
 from certctl.domain.clock import Clock
 from certctl.domain.events import Delivery, EventType
-from certctl.domain.ports import Channel
 from certctl.jobs.deliver import DeliveryJob
 from certctl.jobs.expiry import ExpiryJob
 from certctl.jobs.loop import Job, JobLoop
@@ -21,12 +20,11 @@ from certctl.obs.log import Log
 from certctl.settings.schema import Settings
 from certctl.store import SqlRecords, open_records
 from certctl.wiring import sockets
-from certctl.wiring.channels import open_channels
 from certctl.wiring.expiring import expiring
 
 TICK_SECONDS = 1.0
 
-# An attempt that is under way may end; a longer one is made again by the next process.
+# Breaking off takes milliseconds, unless the authority is away.
 STOP_SECONDS = 3.0
 
 NOTICES = frozenset(
@@ -58,12 +56,22 @@ class EventJobs:
         self._on_fault = on_fault
         self._stopping = threading.Event()
         self._caller = AuthorityCaller(partial(sockets.connect, run_directory))
+        self._delivery: DeliveryJob | None = None
         self._thread: threading.Thread | None = None
-        channels = open_channels(settings.events, clock)
-        if channels:
+        if settings.events.channel_names():
+            from certctl.wiring.channels import open_channels  # noqa: PLC0415 - HTTP and SMTP
+
             records = open_records(settings.server.database_url)
+            self._delivery = DeliveryJob(
+                records,
+                self._caller,
+                open_channels(settings.events, clock),
+                clock=clock,
+                random=random.SystemRandom().random,
+                on_dead=self._tell_dead,
+            )
             self._thread = threading.Thread(
-                target=self._run, args=(records, channels), name="events", daemon=True
+                target=self._run, args=(records, self._delivery), name="events", daemon=True
             )
 
     def start(self) -> None:
@@ -71,20 +79,13 @@ class EventJobs:
             self._thread.start()
 
     def stop(self) -> None:
-        """Begin nothing more, and wait a moment for what is under way."""
+        """Break off what is under way; it is attempted again after the next start."""
         self._stopping.set()
-        if self._thread is not None:
+        if self._delivery is not None and self._thread is not None:
+            self._delivery.stop()
             self._thread.join(STOP_SECONDS)
 
-    def _run(self, records: SqlRecords, channels: list[Channel]) -> None:
-        delivery = DeliveryJob(
-            records,
-            self._caller,
-            channels,
-            clock=self._clock,
-            random=random.SystemRandom().random,
-            on_dead=self._tell_dead,
-        )
+    def _run(self, records: SqlRecords, delivery: DeliveryJob) -> None:
         jobs: list[Job] = [delivery]
         if NOTICES & self._settings.events.wanted().keys():
             jobs.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -201,3 +202,28 @@ def test_delivered_ones_are_purged_after_a_day_and_dead_ones_never(works: Works)
     works.node.now_us += PurgeJob.every_us + SECOND_US
     purge.tick()
     assert [row.event_id for row in works.node.store.deliveries()] == ["gone"]
+
+
+def test_what_hangs_is_broken_off_and_what_was_taken_is_written_down(works: Works) -> None:
+    reached = threading.Event()
+    taken = works.ops.deliver
+
+    async def deliver(delivery: Delivery) -> None:
+        if delivery.event_id == "hangs":
+            reached.set()
+            await asyncio.Event().wait()
+        await taken(delivery)
+
+    works.ops.deliver = deliver  # type: ignore[method-assign]
+    works.add("hangs", "a")
+    works.add("e", "b")
+    thread = threading.Thread(target=works.tick)
+    thread.start()
+    assert reached.wait(10)
+    works.job.stop()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert works.row("e").status is DeliveryStatus.DELIVERED
+    assert (works.row("hangs").status, works.row("hangs").attempts) == (DeliveryStatus.WAITING, 0)
+    (lease,) = works.node.store.leases()
+    assert (lease.until_us, lease.outcome) == (0, "ok")
