@@ -27,6 +27,7 @@ ORPHANS_US: Final = 600 * SECOND_US
 """How often deliveries to channels are looked for that are set up no more."""
 
 ORPHANED: Final = "no channel of this name is set up"
+OUR_FAULT: Final = "a fault of this server; its log says more"
 MOST_ORPHANS: Final = 200
 
 
@@ -46,6 +47,7 @@ class DeliveryJob:
         clock: Clock,
         random: Callable[[], float],
         on_dead: Callable[[Delivery], None],
+        on_fault: Callable[[str, BaseException], None],
     ) -> None:
         self._records = records
         self._caller = caller
@@ -53,6 +55,7 @@ class DeliveryJob:
         self._clock = clock
         self._random = random
         self._on_dead = on_dead
+        self._on_fault = on_fault
         self._runner = asyncio.Runner()
         self._event_loop = self._runner.get_loop()
         self._under_way: set[asyncio.Task[Delivery]] = set()
@@ -127,6 +130,9 @@ class DeliveryJob:
             if not self._stopping:
                 raise
             return delivery
+        except Exception as fault:  # noqa: BLE001 - an edge: one event must not stop its channel
+            self._on_fault(self.name, fault)
+            return failed(delivery, OUR_FAULT, self._clock(), random=self._random)
         return delivered(delivery, self._clock())
 
     def _settle(self, fence: int, after: Sequence[Delivery]) -> None:

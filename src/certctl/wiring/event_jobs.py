@@ -45,9 +45,11 @@ class EventJobs:
         clock: Clock,
         on_fault: Callable[[str, BaseException], None],
     ) -> None:
-        """Raises:
-        SecretUnreadable: the file of a channel's secret cannot be used.
-        StoreError: the records cannot be read.
+        """Open the channels; nothing is sent before ``start``.
+
+        Raises:
+            SecretUnreadable: the file of a channel's secret cannot be used.
+            StoreError: the records cannot be read.
         """
         self._settings = settings
         self._holder = holder
@@ -69,6 +71,7 @@ class EventJobs:
                 clock=clock,
                 random=random.SystemRandom().random,
                 on_dead=self._tell_dead,
+                on_fault=on_fault,
             )
             self._thread = threading.Thread(
                 target=self._run, args=(records, self._delivery), name="events", daemon=True

@@ -23,7 +23,7 @@ from certctl.domain.events import (
     failed,
 )
 from certctl.domain.ports import DeliveryFailed
-from certctl.jobs.deliver import ORPHANED, DeliveryJob
+from certctl.jobs.deliver import ORPHANED, OUR_FAULT, DeliveryJob
 from certctl.jobs.purge import PurgeJob
 from tests.unit.jobs.test_loop import Node
 
@@ -56,6 +56,7 @@ class Works:
         self.node = Node(directory)
         self.ops, self.siem = Post("ops"), Post("siem")
         self.dead: list[str] = []
+        self.broken: list[BaseException] = []
         self.job = self.new_job()
         self.loop = self.node.loop(self.job)
 
@@ -67,6 +68,7 @@ class Works:
             clock=lambda: self.node.now_us,
             random=lambda: 0.0,
             on_dead=lambda each: self.dead.append(each.event_id),
+            on_fault=lambda _, fault: self.broken.append(fault),
         )
 
     def add(self, event_id: str, subject: str = "a", channel: str = "ops") -> None:
@@ -97,6 +99,7 @@ def works(tmp_path: Path) -> Iterator[Works]:
     made = Works(tmp_path)
     yield made
     made.job.close()
+    assert made.broken == []
     assert made.node.faults == []
 
 
@@ -176,6 +179,22 @@ def test_nothing_is_lost_when_the_outcome_cannot_be_written(works: Works) -> Non
     assert works.ops.taken == ["e", "e"], "at least once"
     assert works.row("e").status is DeliveryStatus.DELIVERED
     assert [type(fault) for _, fault in works.node.told] == [StoreUnavailable]
+
+
+def test_a_fault_of_ours_stops_no_channel(works: Works) -> None:
+    def broken(delivery: Delivery) -> str | None:
+        if delivery.event_id == "a":
+            raise RuntimeError("bug")
+        return None
+
+    works.ops.fault = broken
+    works.add("a", "a")
+    works.add("b", "b")
+    works.tick()
+    assert works.ops.taken == ["b"]
+    assert (works.row("a").attempts, works.row("a").error) == (1, OUR_FAULT)
+    assert [str(fault) for fault in works.broken] == ["bug"]
+    works.broken.clear()
 
 
 def test_what_is_for_nobody_is_dead_at_once(works: Works) -> None:
