@@ -9,6 +9,8 @@ from typing import assert_never
 from certctl.authority import leases, profiles
 from certctl.authority.bulk_revoke import begin_bulk_revoke, revoke_slice
 from certctl.authority.commands import (
+    AnnounceCertificates,
+    AnnounceExpiry,
     ApproveRequest,
     BeginBulkRevoke,
     CertificateCommand,
@@ -21,13 +23,16 @@ from certctl.authority.commands import (
     PutCertificateProfile,
     ReleaseCertificate,
     ReloadTrust,
+    RequeueDeliveries,
     RevokeCertificate,
     RevokeSlice,
     SealAudit,
+    SettleDeliveries,
     TakeLease,
 )
 from certctl.authority.decide import approve, deny
 from certctl.authority.done import Done
+from certctl.authority.event_commands import carry_out_event_command
 from certctl.authority.import_certificates import import_certificates
 from certctl.authority.purge import purge
 from certctl.authority.reload_trust import reload_trust
@@ -83,6 +88,8 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             return seal(command, transaction, powers.audit_signer, now_us)
         case PurgeExpired():
             return purge(command, transaction, now_us)
+        case SettleDeliveries() | RequeueDeliveries() | AnnounceCertificates() | AnnounceExpiry():
+            return carry_out_event_command(command, transaction, now_us)
         case PutCertificateProfile():
             return profiles.put(command, transaction, powers.profiles_changed, now_us)
         case DeleteCertificateProfile():

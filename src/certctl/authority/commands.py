@@ -11,6 +11,7 @@ import msgspec
 from certctl.domain.approval import Decided
 from certctl.domain.bulk_revocation import RevocationCriteria
 from certctl.domain.checkpoint import Checkpoint
+from certctl.domain.events import Delivery, Event, NoticeMark
 from certctl.domain.revocation import Revocation, RevocationReason
 from certctl.domain.trust_change import TrustChange
 
@@ -187,9 +188,61 @@ class PurgeExpired(msgspec.Struct, frozen=True, kw_only=True, tag="purge_expired
 
 
 class Purged(msgspec.Struct, frozen=True, tag="purged"):
-    """How many rows went; as many as the bound means that there are more."""
+    """How many rows of one kind went; as many as the bound means that there are more."""
 
     rows: int
+
+
+class SettleDeliveries(msgspec.Struct, frozen=True, kw_only=True, tag="settle_deliveries"):
+    """Write what became of events on their way (records §7). Answer: ``DeliveriesSettled``."""
+
+    fence: int
+    deliveries: tuple[Delivery, ...]
+
+
+class DeliveriesSettled(msgspec.Struct, frozen=True, tag="deliveries_settled"):
+    pass
+
+
+class RequeueDeliveries(msgspec.Struct, frozen=True, kw_only=True, tag="requeue_deliveries"):
+    """Send dead events again, a bounded number; None means any. Answer: ``Requeued``."""
+
+    event_id: str | None
+    channel: str | None
+    actor: str
+
+
+class Requeued(msgspec.Struct, frozen=True, tag="requeued"):
+    """How many wait again; ``more`` when there may be others."""
+
+    rows: int
+    more: bool
+
+
+class AnnounceCertificates(msgspec.Struct, frozen=True, kw_only=True, tag="announce_certificates"):
+    """Tell that these certificates expire within so many days. Answer: ``Announced``.
+
+    ``mark`` says how far notices of these days have come with them.
+    """
+
+    fence: int
+    days: int
+    certificate_ids: tuple[str, ...]
+    mark: NoticeMark
+
+
+class AnnounceExpiry(msgspec.Struct, frozen=True, kw_only=True, tag="announce_expiry"):
+    """Tell that a CA or a trust anchor expires soon, once per ``mark``. Answer: ``Announced``."""
+
+    fence: int
+    event: Event
+    mark: NoticeMark
+
+
+class Announced(msgspec.Struct, frozen=True, tag="announced"):
+    """How many were told of: not those that were revoked meanwhile."""
+
+    number: int
 
 
 class PutCertificateProfile(msgspec.Struct, frozen=True, kw_only=True, tag="put_profile"):
@@ -221,6 +274,8 @@ class ProfileChanged(msgspec.Struct, frozen=True, kw_only=True, tag="profile_cha
 CertificateCommand = (
     RevokeCertificate | ReleaseCertificate | BeginBulkRevoke | RevokeSlice | ImportCertificates
 )
+EventCommand = SettleDeliveries | RequeueDeliveries | AnnounceCertificates | AnnounceExpiry
+
 Command = (
     CertificateCommand
     | ReloadTrust
@@ -230,6 +285,7 @@ Command = (
     | FinishJob
     | SealAudit
     | PurgeExpired
+    | EventCommand
     | PutCertificateProfile
     | DeleteCertificateProfile
 )
@@ -245,5 +301,8 @@ CommandResult = (
     | JobFinished
     | Sealed
     | Purged
+    | DeliveriesSettled
+    | Requeued
+    | Announced
     | ProfileChanged
 )

@@ -30,6 +30,7 @@ from certctl.authority.issue import (
     repeated_event,
 )
 from certctl.authority.lockout import Attempt, hold_sources, judge, read_sources
+from certctl.authority.outbox import Outbox
 from certctl.authority.renew import supersede
 from certctl.domain.approval import POLL_SECONDS, RequestStatus, WaitingRequest
 from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
@@ -41,6 +42,7 @@ from certctl.domain.errors import (
     RequestMalformed,
     StoreUnavailable,
 )
+from certctl.domain.events import Event
 from certctl.domain.ids import NewId
 from certctl.domain.limit import WINDOW_US, one_more
 from certctl.domain.lockout import LockoutRule
@@ -91,8 +93,12 @@ class AuthorityService:
         powers: Powers | None = None,
         lockout: LockoutRule | None = None,
         on_store: Callable[[StoreUnavailable | None], None] = lambda _: None,
+        outbox: Outbox | None = None,
     ) -> None:
-        """``on_store`` hears once that the store is away, and once (None) that it is back."""
+        """``on_store`` hears once that the store is away, and once (None) that it is back.
+
+        Without ``outbox`` no other system is told of anything.
+        """
         self._powers = powers or Powers()
         self._store = store
         self._rules = rules
@@ -101,6 +107,7 @@ class AuthorityService:
         self._new_id = new_id
         self._on_fault = on_fault
         self._lockout = lockout or LockoutRule()
+        self._outbox = outbox
         self._waiting: list[Refusal] = []
         self._doubtful: tuple[str, list[Refusal]] | None = None
         self._on_store = on_store
@@ -176,7 +183,7 @@ class AuthorityService:
     def _execute(self, command: Command) -> CommandResult:
         with self._store.transaction() as transaction:
             done = carry_out(command, transaction, self._powers, self._clock())
-            recorded = self._put(done.events, {}, transaction)
+            recorded = self._put(done.events, {}, transaction, notices=done.notices)
         self._chain.advance(recorded)
         if done.after is not None:
             done.after()
@@ -390,18 +397,27 @@ class AuthorityService:
             transaction.record_limit_hits(turn.hits)
             oldest_us = turn.fulfilled[0].record.issued_us - WINDOW_US
             transaction.forget_limits(oldest_us, len(turn.hits) + FORGOTTEN_MORE)
-        return self._put(turn.events, turn.counts, transaction)
+        return self._put(turn.events, turn.counts, transaction, fulfilled=turn.fulfilled)
 
     def _put(
         self,
         events: Sequence[AuditEvent],
         counts: Mapping[tuple[str, Counter], int],
         transaction: Transaction,
+        *,
+        fulfilled: Sequence[Fulfilled] = (),
+        notices: Sequence[Event] = (),
     ) -> list[RecordedEvent]:
-        """Write events with their place in the chain; advance it once they are committed."""
+        """Write events with their place in the chain, and what other systems are told of
+        them; advance the chain once they are committed.
+        """
         recorded = self._chain.extend(events, self._new_id)
         if recorded:
             transaction.append_events(recorded)
         if counts:
             transaction.add_counts(self._node, counts)
+        if self._outbox is not None:
+            issued = {done.record.id: done.record for done in fulfilled}
+            told = self._outbox.deliveries(recorded, self._clock(), issued=issued, notices=notices)
+            transaction.add_deliveries(told)
         return recorded

@@ -12,6 +12,7 @@ from certctl import __version__
 from certctl.cli.audit import audit
 from certctl.cli.certificates import certificates
 from certctl.cli.configuration import ConfigFile, settings_or_exit
+from certctl.cli.events import events
 from certctl.cli.explain import explain
 from certctl.cli.profiles import profiles
 from certctl.cli.requests import requests
@@ -31,6 +32,7 @@ app.add_typer(certificates)
 app.add_typer(profiles)
 app.add_typer(audit)
 app.add_typer(requests)
+app.add_typer(events)
 app.add_typer(trust)
 app.command()(explain)
 

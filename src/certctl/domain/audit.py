@@ -29,6 +29,7 @@ class AuditAction(StrEnum):
     CERTIFICATE_RELEASED = "certificate_released"
     CERTIFICATE_IMPORTED = "certificate_imported"
     CONFIG_CHANGED = "config_changed"
+    EVENTS_REQUEUED = "events_requeued"
 
 
 class Counter(StrEnum):

@@ -19,6 +19,8 @@ from certctl.settings.variable import Kind
 HOST_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 FINGERPRINT = re.compile(r"cert:[0-9a-fA-F]{64}")
 
+MAIL_LOCAL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
+
 PORT = integer(1, 65_535)
 
 POSTGRES = ("postgresql://", "postgres://")
@@ -181,7 +183,17 @@ def _audit_copy(text: str) -> str | None:
     return text
 
 
+def _mail_address(text: str) -> str:
+    local, _, domain = printable(text).rpartition("@")
+    # What could end a header or an SMTP command early, or name several, has no place here.
+    if MAIL_LOCAL.fullmatch(local) is None:
+        raise ValueError("not a mail address")
+    host(domain)
+    return text
+
+
 HOST = Kind(allowed="an IP address or a host name", read=host)
+MAIL_ADDRESS = Kind(allowed="name@host", read=_mail_address)
 WEB_ADDRESS = Kind(allowed="https://host or https://host:port", read=_public_url)
 PROXIES = Kind(
     allowed="a list, split on commas: CIDR networks, or cert: and the SHA-256 of a certificate",

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from certctl.domain.lockout import LockoutRule
 from certctl.domain.profiles import EstProfile
 from certctl.domain.proxies import TrustedProxies
+from certctl.settings.channels import EventSettings
 from certctl.settings.findings import Finding
 from certctl.settings.secret import Secret, SecretSource
 
@@ -151,4 +152,5 @@ class Settings:
     server: ServerSettings
     est: EstSettings
     issuers: tuple[IssuerSettings, ...]
+    events: EventSettings = field(default_factory=EventSettings)
     warnings: tuple[Finding, ...] = ()

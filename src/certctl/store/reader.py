@@ -19,6 +19,7 @@ from certctl.store.sql.certificates import CertificateReads
 from certctl.store.sql.facts import FactReads
 from certctl.store.sql.gates import GateReads
 from certctl.store.sql.jobs import JobReads
+from certctl.store.sql.outbox import OutboxReads
 from certctl.store.sql.profiles import ProfileReads
 from certctl.store.sql.requests import RequestReads
 
@@ -31,6 +32,7 @@ class SqlRecords(
     ProfileReads,
     JobReads,
     FactReads,
+    OutboxReads,
 ):
     """``ports.Records`` and ``ports.FactReads`` over SQLAlchemy Core, of ``open_records``.
 

@@ -346,3 +346,39 @@ leases: Final = Table(
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
+
+# Events on their way to channels (records §7): one row per event and channel. ``at_us`` is
+# when a waiting one is due, and since when another is what it is.
+outbox: Final = Table(
+    "outbox",
+    metadata,
+    Column("event_id", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("made_us", Integer64, nullable=False),
+    Column("at_us", Integer64, nullable=False),
+    Column("attempts", Integer64, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    PrimaryKeyConstraint("event_id", "channel"),
+    CheckConstraint("status IN ('waiting', 'delivered', 'dead')", name="status"),
+    sqlite_strict=True,
+)
+# What is due, what can be purged, and how much of it there is.
+Index(None, outbox.c.status, outbox.c.at_us, outbox.c.channel)
+# Whether an earlier one of the same subject still waits.
+Index(None, outbox.c.channel, outbox.c.subject, outbox.c.made_us)
+
+# How far notices of what expires soon have come.
+notice_marks: Final = Table(
+    "notice_marks",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("at_us", Integer64, nullable=False),
+    Column("id", Text, nullable=False),
+    PrimaryKeyConstraint("name"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)

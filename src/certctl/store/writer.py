@@ -25,6 +25,7 @@ from certctl.store.sql.audit import AuditWrites
 from certctl.store.sql.certificates import CertificateWrites
 from certctl.store.sql.gates import GateWrites
 from certctl.store.sql.jobs import JobWrites
+from certctl.store.sql.outbox import OutboxWrites
 from certctl.store.sql.profiles import ProfileWrites
 from certctl.store.sql.requests import RequestWrites
 
@@ -136,6 +137,7 @@ class SqlTransaction(
     AuditWrites,
     ProfileWrites,
     JobWrites,
+    OutboxWrites,
 ):
     """``ports.Transaction``; over when its ``with`` block ends, and refusing use after."""
 

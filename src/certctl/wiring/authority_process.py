@@ -40,6 +40,7 @@ from certctl.wiring.certificate_profiles import (
     require_named,
     usable,
 )
+from certctl.wiring.events import make_outbox
 from certctl.wiring.ids import new_ids
 from certctl.wiring.issuers import (
     ca_certificate_file,
@@ -121,6 +122,7 @@ def run(
         ),
         lockout=settings.est.lockout,
         on_store=partial(_tell_of_store, log),
+        outbox=make_outbox(settings),
     )
 
     watch = _store_watch(settings, certificate_profiles, log)

@@ -34,6 +34,7 @@ from certctl.store import SqlRecords, open_records
 from certctl.wiring import sockets
 from certctl.wiring.certificate_profiles import named_by
 from certctl.wiring.clock import system_clock
+from certctl.wiring.events import make_outbox
 from certctl.wiring.ids import new_ids
 from certctl.wiring.store import open_store
 
@@ -141,6 +142,7 @@ def _in_process(settings: Settings, clock: Clock) -> Iterator[Execute]:
             new_id=new_ids(clock),
             on_fault=_tell,
             powers=Powers(named_by=lambda: _named_by(settings)),
+            outbox=make_outbox(settings),
         )
 
         def execute(command: Command) -> CommandResult:

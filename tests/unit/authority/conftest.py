@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certctl.authority.issue import IssuingRules
+from certctl.authority.outbox import Outbox
 from certctl.authority.service import AuthorityService
 from certctl.domain.ids import sortable_id
 from certctl.domain.order import Order
@@ -33,6 +34,7 @@ class Workshop:
         self.url = url or f"sqlite:///{directory / 'certctl.db'}"
         self.now_us = NOW_US
         self.faults: list[BaseException] = []
+        self.outbox: Outbox | None = None
         self.ca = LocalCA.open(
             directory,
             issuer_id="iss-local",
@@ -53,6 +55,7 @@ class Workshop:
             clock=lambda: self.now_us,
             new_id=lambda: sortable_id(self.now_us, secrets.token_bytes),
             on_fault=self.faults.append,
+            outbox=self.outbox,
         )
         return self.service
 

@@ -97,6 +97,19 @@ def test_audit_events_are_append_only(database: sqlite3.Connection, statement: s
             "subject_key=?",
         ),
         ("SELECT seq FROM audit_events WHERE node = ? ORDER BY seq DESC", "node=?"),
+        (
+            "SELECT id FROM certificates WHERE not_after_us > ? ORDER BY not_after_us",
+            "not_after_us>?",
+        ),
+        ("SELECT id FROM certificates WHERE renews = ?", "renews=?"),
+        (
+            "SELECT event_id FROM outbox WHERE status = 'waiting' AND at_us <= ? ORDER BY at_us",
+            "status=? AND at_us<?",
+        ),
+        (
+            "SELECT 1 FROM outbox WHERE channel = 'c' AND subject = ? AND made_us < 1",
+            "channel=? AND subject=?",
+        ),
     ],
 )
 def test_look_ups_walk_an_index(database: sqlite3.Connection, statement: str, index: str):
@@ -120,12 +133,13 @@ INDEXES = (
     "certificates_renews",
     "audit_events_certificate",
 )
+EVENTS = ("outbox", "notice_marks")
 
 
 def test_certificates_of_the_first_schema_are_found_by_name(database: sqlite3.Connection, url: str):
     """Made before names had one comparable form: the first key was of the exact octets."""
     database.execute("UPDATE certificates SET subject_key = x'00112233445566778899aabbccddeeff'")
-    for table in (*GATES, *JOBS, *INVENTORY):
+    for table in (*GATES, *JOBS, *INVENTORY, *EVENTS):
         database.execute(f"DROP TABLE {table}")
     for index in INDEXES:
         database.execute(f"DROP INDEX ix_{index}")

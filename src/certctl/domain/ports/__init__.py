@@ -13,6 +13,7 @@ from certctl.domain.ports.authority import (
     DeviceState,
     WrongAttempt,
 )
+from certctl.domain.ports.events import Channel, DeliveryFailed, Wanted
 from certctl.domain.ports.issuing import (
     CanIssueResponder,
     CanSignCRL,
@@ -43,8 +44,10 @@ __all__ = [
     "Authority",
     "CanIssueResponder",
     "CanSignCRL",
+    "Channel",
     "ClientTrust",
     "Contended",
+    "DeliveryFailed",
     "DeviceQuestion",
     "DeviceState",
     "DuplicateKey",
@@ -59,6 +62,7 @@ __all__ = [
     "Terms",
     "Transaction",
     "TrustBundles",
+    "Wanted",
     "WritableStore",
     "WrongAttempt",
 ]

@@ -18,6 +18,7 @@ from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.inventory import CertificateFilter, CertificateSummary, InventoryPage
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
+from certctl.domain.ports.events import OutboxReads
 
 
 class CertificateReads(Protocol):
@@ -150,6 +151,7 @@ class Records(
     AuditReads,
     ProfileReads,
     JobReads,
+    OutboxReads,
     Protocol,
 ):
     """The read-only side of the store, for workers and host commands."""

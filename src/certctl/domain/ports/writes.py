@@ -19,6 +19,7 @@ from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.inventory import CertificateSummary
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
+from certctl.domain.ports.events import OutboxWrites
 from certctl.domain.revocation import RevocationReason
 
 
@@ -236,6 +237,7 @@ class Transaction(
     AuditWrites,
     ProfileWrites,
     JobWrites,
+    OutboxWrites,
     Protocol,
 ):
     """One durable unit of the authority: all of it is on disk, or none."""

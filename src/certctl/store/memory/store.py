@@ -12,6 +12,7 @@ from certctl.store.memory.certificates import CertificateReads, CertificateWrite
 from certctl.store.memory.facts import FactReads
 from certctl.store.memory.gates import GateReads, GateWrites
 from certctl.store.memory.jobs import JobReads, JobWrites
+from certctl.store.memory.outbox import OutboxReads, OutboxWrites
 from certctl.store.memory.profiles import ProfileReads, ProfileWrites
 from certctl.store.memory.requests import RequestReads, RequestWrites
 
@@ -24,6 +25,7 @@ class MemoryStore(
     ProfileReads,
     JobReads,
     FactReads,
+    OutboxReads,
 ):
     """``ports.WritableStore``, ``ports.Records`` and ``ports.FactReads`` at once."""
 
@@ -55,6 +57,7 @@ class MemoryTransaction(
     AuditWrites,
     ProfileWrites,
     JobWrites,
+    OutboxWrites,
 ):
     """``ports.Transaction`` on a copy of the tables."""
 

@@ -16,6 +16,7 @@ from certctl.domain.certificates import (
     CertificateStatus,
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.events import Delivery, NoticeMark
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 from certctl.store.rows import state_of
@@ -40,6 +41,8 @@ class Tables:
     leases: dict[str, Lease] = field(default_factory=dict)
     profiles: dict[str, StoredProfile] = field(default_factory=dict)
     lockouts: dict[str, Lockout] = field(default_factory=dict)
+    outbox: dict[tuple[str, str], Delivery] = field(default_factory=dict)
+    marks: dict[str, NoticeMark] = field(default_factory=dict)
 
     def copied(self) -> Tables:
         return Tables(**{item.name: copy(getattr(self, item.name)) for item in fields(self)})
