@@ -220,6 +220,22 @@ def test_another_ca_is_refused(nodes: Nodes, tmp_path: Path) -> None:
     assert not third.ca_file.exists()
 
 
+def test_a_new_database_beside_an_old_ca_is_refused_every_time(
+    nodes: Nodes, tmp_path: Path, postgres: PrivatePostgres
+) -> None:
+    third = second_node(nodes.one, tmp_path / "three")
+    third.environment["CERTCTL_DATABASE_URL"] = postgres.migrated()
+    del third.environment["CERTCTL_DATABASE_READ_URL"]
+    for _ in range(2):
+        third.launch()
+        assert third.process.wait(WAIT_SECONDS) == 2
+        assert "all records and revocations would be lost" in third.log()
+    rules = tmp_path / "any.toml"
+    rules.write_text("")
+    done = command(third, "profiles", "put", str(rules))
+    assert (done.returncode, "would be lost" in done.stderr) == (1, True)
+
+
 def test_the_planted_database_password_is_in_no_log(nodes: Nodes) -> None:
     for server in nodes:
         assert DATABASE_PASSWORD not in server.log()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
@@ -16,10 +16,6 @@ from certctl.store import faults
 from certctl.store.commands.placeholders import Held
 
 T = TypeVar("T")
-
-# A database that did not take a connection is not asked again for so long: whoever waits
-# for an answer must not wait for one failing attempt after the other.
-_PAUSE_SECONDS: Final = 1.0
 
 
 class Reads:
@@ -57,12 +53,16 @@ class Reads:
             raise faults.meaning(err) from err
 
     def _connected(self) -> Connection:
-        if time.monotonic() < self._not_before:
+        began = time.monotonic()
+        if began < self._not_before:
             raise StoreUnavailable("store")
         try:
             self._connection = self._engine.connect()
         except DBAPIError:
-            self._not_before = time.monotonic() + _PAUSE_SECONDS
+            # A database that does not answer is left alone for as long as it kept us
+            # waiting, so that other requests get some time. One that refuses costs nothing.
+            now = time.monotonic()
+            self._not_before = now + (now - began)
             raise
         return self._connection
 
