@@ -76,8 +76,8 @@ def renew(bench: Bench) -> Outcome:
         ) as bare,
     ):
         pool = _renewals_of_new_devices(bench, ours)
-        load = replace(_load(bench, REENROLL), pool=pool, sample=bench.folder / "sample")
-        rows = _alternate(bench, "renew, client certificate, 2 workers", [load], ours, bare)
+        load = replace(plain_load(bench, REENROLL), pool=pool, sample=bench.folder / "sample")
+        rows = alternate(bench, "renew, client certificate, 2 workers", [load], ours, bare)
     return Outcome(
         loads=rows,
         goals=[
@@ -96,8 +96,10 @@ def renew_every_gate(bench: Bench) -> Outcome:
         ) as bare,
     ):
         pool = _renewals_of_new_devices(bench, ours, bind=True)
-        load = replace(_load(bench, REENROLL), pool=pool, bind=True, sample=bench.folder / "sample")
-        rows = _alternate(bench, "renew, every gate, 2 workers", [load], ours, bare)
+        load = replace(
+            plain_load(bench, REENROLL), pool=pool, bind=True, sample=bench.folder / "sample"
+        )
+        rows = alternate(bench, "renew, every gate, 2 workers", [load], ours, bare)
     return Outcome(
         loads=rows,
         goals=[
@@ -119,12 +121,12 @@ def reads(bench: Bench) -> Outcome:
         rows = []
         for operation in ("cacerts", "csrattrs"):
             load = replace(
-                _load(bench, f"{EST}/{operation}"),
+                plain_load(bench, f"{EST}/{operation}"),
                 requests=KEEP_ALIVE,
                 expect="200,204",  # 204: this profile has nothing to ask of a CSR
                 cpus=bench.client_cores,
             )
-            rows += _alternate(bench, f"{operation}, keep-alive, 1 core", [load], ours, bare)
+            rows += alternate(bench, f"{operation}, keep-alive, 1 core", [load], ours, bare)
     goals = [results.at_least(row.name, results.rate(row.ours), 8_000, "/s") for row in rows]
     return Outcome(loads=rows, goals=goals)
 
@@ -135,7 +137,9 @@ def stalled(bench: Bench) -> Outcome:
     quiet = LoadRow(name="enroll, nobody stalls (32 in flight)")
     beside = LoadRow(name=f"enroll, beside {plan.stalled:,} stalled (32 in flight)")
     with server.start_certctl(bench.command, bench.folder / "stalled", workers=2) as ours:
-        load = replace(_load(bench, ENROLL), seconds=plan.stall_seconds, header=ours.authorization)
+        load = replace(
+            plain_load(bench, ENROLL), seconds=plan.stall_seconds, header=ours.authorization
+        )
         load = replace(load, pool=enrollment_pool(bench.folder), sample=bench.folder / "sample")
         for _ in range(plan.rounds):
             quiet.ours.append(_run(bench, load, ours, quiet.name))
@@ -161,14 +165,14 @@ def _enroll_at(
     bare: Server,
     cpus: list[int] | None = None,
 ) -> list[LoadRow]:
-    load = replace(_load(bench, ENROLL), header=ours.authorization, cpus=cpus)
+    load = replace(plain_load(bench, ENROLL), header=ours.authorization, cpus=cpus)
     # One pool for all, because one server must never see a CSR twice.
     load = replace(load, pool=enrollment_pool(bench.folder), sample=bench.folder / "sample")
     loads = [replace(load, connections=connections) for connections in concurrencies]
-    return _alternate(bench, name, loads, ours, bare)
+    return alternate(bench, name, loads, ours, bare)
 
 
-def _alternate(
+def alternate(
     bench: Bench, name: str, loads: list[Load], ours: Certctl, bare: Server
 ) -> list[LoadRow]:
     """One row per load; within a round each load meets both servers."""
@@ -203,7 +207,7 @@ def _renewals_of_new_devices(bench: Bench, ours: Certctl, *, bind: bool = False)
     plan = bench.plan
     pool, sample = enrollment_pool(bench.folder), bench.folder / "enrolled"
     load = replace(
-        _load(bench, ENROLL),
+        plain_load(bench, ENROLL),
         header=ours.authorization,
         pool=pool,
         sample=sample,
@@ -223,7 +227,8 @@ def _renewals_of_new_devices(bench: Bench, ours: Certctl, *, bind: bool = False)
     return renewal_pool(bench.folder / "renewal.pool", devices, same_key=bind)
 
 
-def _load(bench: Bench, path: str) -> Load:
+def plain_load(bench: Bench, path: str) -> Load:
+    """What every run asks: 32 in flight, each on a connection of its own."""
     plan = bench.plan
     return Load(path=path, connections=32, seconds=plan.seconds, warm_up=plan.warm_up)
 

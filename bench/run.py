@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from bench import facts, profiling, rows_hold, rows_load
+from bench import facts, profiling, rows_hold, rows_load, rows_postgres, rows_revoke
 from bench.build import BUILD, HERE, build
 from bench.errors import BenchError
 from bench.plan import FULL, QUICK, Bench, Plan
@@ -29,9 +29,12 @@ ROWS: dict[str, Callable[[Bench], Outcome]] = {
     "renew-every-gate": rows_load.renew_every_gate,
     "reads": rows_load.reads,
     "stalled": rows_load.stalled,
+    "postgres": rows_postgres.one_node,
+    "two-nodes": rows_postgres.two_nodes,
     "idle": rows_hold.idle,
     "start": rows_hold.start,
     "memory": rows_hold.memory,
+    "bulk-revoke": rows_revoke.bulk_revoke,
 }
 RESULTS = HERE / "results"
 SERVER = Path(sys.prefix) / "bin" / "certctl-server"

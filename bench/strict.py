@@ -7,17 +7,10 @@ a limit per principal, own certificates only, all judged with each request.
 from __future__ import annotations
 
 import json
-import os
-import secrets
-import ssl
-import subprocess
-import time
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
-from bench.errors import BenchError
-from bench.server import POLL_SECONDS, READY_SECONDS, Certctl, free_port
+from bench.configured import new_password, start_configured
+from bench.server import Certctl
 
 RULES = {
     "allowed_key_algorithms": [{"algorithm": "ECDSA", "min_size": 256}],
@@ -31,44 +24,17 @@ RULES = {
 def start_strict(command: Path, directory: Path, *, workers: int) -> Certctl:
     """The server on a free port, its store in the directory; returns when it serves."""
     directory.mkdir(parents=True)
-    port, log = free_port(), directory.with_suffix(".log")
-    variables = _variables(directory, port=port, workers=workers)
-    began = time.monotonic()
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [command, "serve"],
-            env=os.environ | {f"CERTCTL_{name}": value for name, value in variables.items()},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
-    ours = Certctl(
-        process=process, port=port, log=log, directory=directory, host="localhost", ready_seconds=0
-    )
-    authority = directory / "data" / "ca-iss-local.pem"
-    while not _serves(authority, port):
-        if process.poll() is not None or time.monotonic() > began + READY_SECONDS:
-            process.kill()
-            raise BenchError(f"{command} did not become ready:\n{log.read_text()[-2000:]}")
-        time.sleep(POLL_SECONDS)
-    ours.ca.write_bytes(authority.read_bytes())
-    ours.ready_seconds = time.monotonic() - began
-    return ours
+    return start_configured(command, directory, _variables(directory, workers=workers))
 
 
-def _variables(directory: Path, *, port: int, workers: int) -> dict[str, str]:
+def _variables(directory: Path, *, workers: int) -> dict[str, str]:
     rules = directory / "certificate-profiles"
     rules.mkdir()
     lines = [f"{field} = {_toml(value)}\n" for field, value in RULES.items()]
     (rules / "strict.toml").write_text("".join(lines))
-    password = directory / "enrollment-password"
-    password.touch(mode=0o600)
-    password.write_text(secrets.token_urlsafe() + "\n")
+    password = new_password(directory)
     profile = "EST_PROFILE_DEMO_"
     return {
-        "SERVER_HOST": "127.0.0.1",
-        "SERVER_PORT": str(port),
-        "DATA_DIR": str(directory / "data"),
         "WORKERS": str(workers),
         "CERTIFICATE_PROFILES_DIR": str(rules),
         "EST_ENABLED": "true",
@@ -92,12 +58,3 @@ def _toml(value: object) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_toml, value)) + "]"
     return json.dumps(value)
-
-
-def _serves(authority: Path, port: int) -> bool:
-    try:
-        context = ssl.create_default_context(cafile=authority)
-        with urlopen(f"https://localhost:{port}/ready", context=context, timeout=5):
-            return True
-    except (OSError, URLError):
-        return False

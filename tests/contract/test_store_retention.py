@@ -6,11 +6,15 @@ from dataclasses import replace
 
 import pytest
 
+from certctl.domain.approval import RequestStatus
 from certctl.domain.certificates import CertificateStatus
+from certctl.domain.inventory import CertificateFilter
 from certctl.domain.retention import AuditStub
-from certctl.store import CommandRefused
+from certctl.domain.revocation import RevocationReason
+from certctl.store import CommandRefused, MemoryStore
 from tests.contract.conftest import Pair
 from tests.contract.samples import NOW, certificate, event
+from tests.contract.test_store_approval import waiting
 
 
 def stub(first: int, last: int, *, node: str = "one") -> AuditStub:
@@ -64,6 +68,15 @@ def test_only_what_expired_and_was_never_revoked_goes(pair: Pair):
     with pair.store.transaction() as transaction:
         transaction.record_certificates(rows)
         transaction.record_repetitions([(bytes(32), rows[0].id, NOW + 1)], NOW)
+        for number, row in enumerate(rows[:2], 1):
+            transaction.revoke_certificates([row.id], NOW, RevocationReason.CERTIFICATE_HOLD)
+            transaction.release_certificates([row.id], NOW)
+            transaction.record_requests([waiting(number)])
+            transaction.settle_request(
+                waiting(number).id, RequestStatus.ISSUED, certificate_id=row.id
+            )
+    wanted = CertificateFilter(profile="demo")
+    assert len(pair.records.search(wanted, NOW).rows) == 4
     assert list(pair.records.expired_certificates(NOW - 1)) == [rows[0].id, rows[3].id]
     assert list(pair.records.expired_certificates(NOW - 1, limit=1)) == [rows[0].id]
     assert list(pair.records.expired_certificates(NOW - 1, after=rows[0].id)) == [rows[3].id]
@@ -73,3 +86,20 @@ def test_only_what_expired_and_was_never_revoked_goes(pair: Pair):
         assert transaction.repeated_certificates([bytes(32)], 0) == {}
     assert [each.id for each in pair.records.certificates()] == [each.id for each in rows[1:]]
     assert pair.records.with_serial(rows[0].serial) == []
+    # Nor what named it; of the others everything is still there.
+    assert [each.id for each in pair.records.search(wanted, NOW).rows] == [
+        each.id for each in reversed(rows[1:])
+    ]
+    assert [pair.records.released_us(each.id) for each in rows[:2]] == [None, NOW]
+    assert [each.id for each in pair.records.requests()] == [waiting(2).id]
+
+
+def test_no_name_outlives_its_certificate(pair: Pair):
+    if isinstance(pair.records, MemoryStore):
+        return  # It holds no names beside the certificates.
+    row = certificate(1, not_after_us=NOW - 2, issued_us=NOW - 9)
+    with pair.store.transaction() as transaction:
+        transaction.record_certificates([row, certificate(2)])
+        assert transaction.drop_certificates([row.id], NOW - 1) == 1
+    named = pair.records.name_rows(after=(b"", ""), limit=100)
+    assert {each.certificate_id for each in named} == {certificate(2).id}

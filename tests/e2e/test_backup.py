@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from certctl.domain.audit import AuditAction
 from tests.harness.commands import command_of, data_of, run_command
 from tests.harness.device import Device
 from tests.harness.server import RunningServer, configured_server
@@ -101,8 +102,8 @@ def test_everything_answered_before_is_in_it_and_the_chain_goes_on(
         records.close()
         assert missing == []
         assert [each.event.action for each in events if each.event.resource_type == "backup"] == [
-            "backup_made",
-            "backup_restored",
+            AuditAction.BACKUP_MADE,
+            AuditAction.BACKUP_RESTORED,
         ]
         # The same CA serves on, and says so in one chain.
         assert restored.ca_file.read_bytes() == running.ca_file.read_bytes()
@@ -125,7 +126,11 @@ def test_it_is_one_private_file_with_a_manifest(running: RunningServer, taken: P
     assert manifest["heads"][0]["seq"] > 0
     assert manifest["schema"]
     records = running.records()
-    made = [each for each in records.events(limit=10_000) if each.event.action == "backup_made"]
+    made = [
+        each
+        for each in records.events(limit=10_000)
+        if each.event.action is AuditAction.BACKUP_MADE
+    ]
     records.close()
     assert made[0].event.actor.startswith("host:")
 

@@ -9,13 +9,15 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from certctl.domain.inspection import Finding
 from certctl.settings import load_settings
@@ -23,6 +25,7 @@ from certctl.store import open_records
 from certctl.wiring.cert_check import cert_check
 from tests.harness.commands import data_of, run_command
 from tests.harness.device import Device
+from tests.harness.pki import ForeignCA
 from tests.harness.server import RunningServer, configured_server
 
 ENROLL = "/.well-known/est/open/simpleenroll"
@@ -33,6 +36,9 @@ PICK = "(SELECT id FROM certificates WHERE subject = 'CN={}')"
 ONE = PICK.format("device-1")
 TWO = PICK.format("device-2")
 REVOKED = PICK.format("device-3")
+RELEASED = PICK.format("device-5")
+IN_BULK = PICK.format("device-6")
+IMPORTED = "(SELECT id FROM certificates WHERE source = 'API')"
 
 SEVENS = "07" * 20
 
@@ -43,7 +49,7 @@ Plant = Callable[[sqlite3.Connection], object]
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     directory = tmp_path_factory.mktemp("checked")
     with configured_server(directory, SETTINGS) as running:
-        for number in range(1, 5):
+        for number in range(1, 7):
             device = Device(
                 directory, f"device-{number}", san=[x509.DNSName(f"device-{number}.example.org")]
             )
@@ -52,11 +58,40 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
             for _ in range(2):
                 assert device.enroll(running, ENROLL, body=body).status == 200
         records = running.records()
-        serial = {each.subject: each.serial for each in records.certificates()}["CN=device-3"]
+        serials = {each.subject: each.serial for each in records.certificates()}
         records.close()
-        done = run_command(running, "certificates", "revoke", serial, "--reason", "keyCompromise")
-        assert done.returncode == 0, done.stderr
+        foreign = directory / "foreign.pem"
+        foreign.write_bytes(_foreign_certificate())
+        held = serials["CN=device-5"]
+        for command in (
+            ("revoke", serials["CN=device-3"], "--reason", "keyCompromise"),
+            ("revoke", held, "--reason", "certificateHold"),
+            ("release", held),
+            ("bulk-revoke", "--serial", serials["CN=device-6"], "--reason=superseded", "--yes"),
+            ("import", str(foreign), "--issuer", "old"),
+        ):
+            done = run_command(running, "certificates", *command)
+            assert done.returncode == 0, done.stderr
         yield running
+
+
+def _foreign_certificate() -> bytes:
+    """Of a key that we would not certify."""
+    weak = rsa.generate_private_key(65537, 1024)  # noqa: S505 - that is the point
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Old device")])
+    moment = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(ForeignCA("Old CA").certificate.subject)
+        .public_key(weak.public_key())
+        .serial_number(7)
+        .not_valid_before(moment)
+        .not_valid_after(moment + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+        .public_bytes(Encoding.PEM)
+    )
 
 
 @pytest.fixture
@@ -161,7 +196,7 @@ PLANTED: dict[str, tuple[list[str | Plant], set[str]]] = {
                 f" WHERE id = {ONE}"
             )
         ],
-        {"serial", "fingerprint", "key", "subject", "sans", "subject_key", "duplicate"},
+        {"serial", "fingerprint", "key", "subject", "sans", "subject_key", "duplicate", "names"},
     ),
     "serial": (
         [f"UPDATE certificates SET serial = x'{'07' * 20}' WHERE id = {ONE}"],
@@ -239,6 +274,7 @@ PLANTED: dict[str, tuple[list[str | Plant], set[str]]] = {
     "certificate gone": (
         [
             f"DELETE FROM repetitions WHERE certificate_id = {ONE}",
+            f"DELETE FROM certificate_names WHERE certificate_id = {ONE}",
             f"DELETE FROM certificates WHERE id = {ONE}",
         ],
         {"missing"},
@@ -246,6 +282,79 @@ PLANTED: dict[str, tuple[list[str | Plant], set[str]]] = {
     "repetition of nothing": (
         [f"UPDATE repetitions SET certificate_id = 'ghost' WHERE certificate_id = {ONE}"],
         {"repetition"},
+    ),
+    "its names left behind": (
+        [
+            f"DELETE FROM repetitions WHERE certificate_id = {ONE}",
+            f"DELETE FROM audit_events WHERE {events_of(ONE)}",
+            f"DELETE FROM certificates WHERE id = {ONE}",
+        ],
+        {"names"},
+    ),
+    "a name forgotten": (
+        [f"DELETE FROM certificate_names WHERE certificate_id = {ONE} AND kinds = 2"],
+        {"names"},
+    ),
+    "a name of another kind": (
+        [f"UPDATE certificate_names SET kinds = kinds + 1 WHERE certificate_id = {ONE}"],
+        {"names"},
+    ),
+    "a name too many": (
+        [f"INSERT INTO certificate_names VALUES (CAST('nurse' AS BLOB), {ONE}, 1)"],
+        {"names"},
+    ),
+    "a name of nothing": (
+        ["INSERT INTO certificate_names VALUES (CAST('nurse' AS BLOB), 'ghost', 1)"],
+        {"names"},
+    ),
+    "released in silence": (
+        [f"INSERT INTO released_holds VALUES ({ONE}, 1)"],
+        {"events"},
+    ),
+    "a release forgotten": (["DELETE FROM released_holds"], {"events"}),
+    "a release undone": (
+        [
+            (
+                "UPDATE certificates SET status = 'revoked', revoked_us = issued_us + 1,"
+                f" revocation_reason = 'certificateHold' WHERE id = {RELEASED}"
+            )
+        ],
+        {"events"},
+    ),
+    "a release without event": (
+        ["DELETE FROM audit_events WHERE action = 'certificate_released'"],
+        {"events"},
+    ),
+    "revoked in bulk by nobody": (
+        ["DELETE FROM audit_events WHERE action = 'est_bulk_revoke'"],
+        {"events"},
+    ),
+    "imported, and revoked in bulk": (
+        [
+            COPY_EVENT.format(resource=IMPORTED, certificate=IN_BULK)
+            + " AND action = 'certificate_revoked'",
+            (
+                "UPDATE certificates SET status = 'revoked', revoked_us = issued_us + 1,"
+                f" revocation_reason = 'superseded' WHERE id = {IMPORTED}"
+            ),
+        ],
+        {"events"},
+    ),
+    "imported in silence": (
+        ["DELETE FROM audit_events WHERE action = 'certificate_imported'"],
+        {"events"},
+    ),
+    "imported into a profile": (
+        [f"UPDATE certificates SET profile = 'open' WHERE id = {IMPORTED}"],
+        {"source"},
+    ),
+    "of a foreign CA, and not imported": (
+        [f"UPDATE certificates SET issuer_id = 'external:old' WHERE id = {ONE}"],
+        {"source"},
+    ),
+    "imported, and its subject": (
+        ["UPDATE certificates SET subject = 'CN=nurse' WHERE source = 'API'"],
+        {"subject"},
     ),
     "outside its profile": (
         [
@@ -258,6 +367,15 @@ PLANTED: dict[str, tuple[list[str | Plant], set[str]]] = {
         {"profile"},
     ),
 }
+
+
+def test_what_was_held_released_imported_and_revoked_in_bulk_fits(
+    server: RunningServer, copy: Path
+):
+    with closing(sqlite3.connect(copy)) as connection:
+        for wanted in (RELEASED, IN_BULK, IMPORTED):
+            assert connection.execute(f"SELECT {wanted}").fetchone()[0]
+    assert findings(server, copy) == []
 
 
 @pytest.mark.parametrize("name", PLANTED)

@@ -101,7 +101,8 @@ async def _connection(pieces: list[bytes], seen: list[Seen], refused: list[str])
         state,
         loop=loop,
         limits=ConnectionLimits(max_body=MAX_BODY),
-        on_rejected=lambda _status, reason, _client: refused.append(reason),
+        random=bytes,
+        on_rejected=lambda _status, reason, _client, _number: refused.append(reason),
     )
     pipe = _Pipe()
     protocol.connection_made(pipe)

@@ -20,6 +20,7 @@ class ForeignCA:
     """A root with its key; gives devices certificates they could have from a factory."""
 
     common_name: str
+    days: tuple[int, int] = (-1, 3650)
     key: ec.EllipticCurvePrivateKey = field(
         default_factory=lambda: ec.generate_private_key(ec.SECP256R1())
     )
@@ -38,7 +39,7 @@ class ForeignCA:
             decipher_only=False,
         )
         self.certificate = (
-            self._builder(name(self.common_name), self.key.public_key(), days=(-1, 3650))
+            self._builder(name(self.common_name), self.key.public_key(), days=self.days)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(usage, critical=True)
             .sign(self.key, hashes.SHA256())

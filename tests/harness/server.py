@@ -119,7 +119,8 @@ class RunningServer:
 
     def records(self) -> Records:
         """The server's own database, opened read-only beside it."""
-        return open_records(f"sqlite:///{self.database}")
+        url = self.environment.get("CERTCTL_DATABASE_URL", f"sqlite:///{self.database}")
+        return open_records(url)
 
     def processes(self) -> dict[str, list[int]]:
         """Process ids of the tree by kind: supervisor, authority, jobs, worker.

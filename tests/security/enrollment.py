@@ -22,34 +22,39 @@ CACERTS = "/.well-known/est/demo/cacerts"
 WAIT_SECONDS = 20.0
 FEWEST = 5
 
-_REQUEST_ID = re.compile(r"request-id: [0-9A-Za-z_-]{8,}")
+_REQUEST_ID = re.compile(r"request-id: ([0-9a-f]{16})")
 _NEVER_SHOWN = ("Traceback", 'File "', "certctl.", ".py", "sqlite")
 
 
 def assert_refused(answer: Answer | Response, status: int, *words: str) -> None:
     """Status, three lines and the request id, in text that shows nothing of our inside."""
     assert answer.status == status, answer.text
-    content_type = {name.lower(): value for name, value in answer.headers.items()}["content-type"]
-    assert content_type == "text/plain; charset=utf-8"
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    assert headers["content-type"] == "text/plain; charset=utf-8"
     lines = answer.text.splitlines()
     assert len(lines) == 4, answer.text
-    assert _REQUEST_ID.fullmatch(lines[3]), answer.text
+    found = _REQUEST_ID.fullmatch(lines[3])
+    assert found, answer.text
+    assert headers["x-request-id"] == found[1]
     _assert_words(answer.text, words)
 
 
 def assert_refused_by_http(answer: Answer, status: int, *words: str) -> None:
     """The same for answers given before any application saw the request: they close."""
-    assert answer.status == status, answer.text
-    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-    assert len(answer.text.splitlines()) >= 3
+    assert_refused(answer, status, *words)
     assert answer.closes
-    _assert_words(answer.text, words)
 
 
 def assert_logged(server: RunningServer, source: str, reason: str, status: int = 0) -> None:
     """The edge has written one line of what it refused to this source by itself."""
     lines = edge_lines(server, source)
     assert [(each["reason"], each["status"]) for each in lines] == [(reason, status)]
+
+
+def assert_logged_as(server: RunningServer, source: str, answer: Answer) -> None:
+    """The edge's line about this source has the request id that the answer showed."""
+    (line,) = edge_lines(server, source)
+    assert line["request_id"] == answer.headers["x-request-id"]
 
 
 def edge_lines(

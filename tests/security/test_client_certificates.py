@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from certctl.domain.audit import AuditAction, Counter
+from certctl.web.refusal_words import CERTIFICATE
 from certctl.wire.der import BIT_STRING, INTEGER, OCTET_STRING, SEQUENCE, encode
 from tests.harness.device import Device
 from tests.harness.http import basic, tls_context
@@ -220,7 +221,7 @@ def test_refused_with_its_reason(server: RunningServer, tmp_path: Path, case: st
     with RawClient(server, context=context_of(server, tmp_path, chain)) as client:
         client.send(post(path_of(profile), body))
         answer = client.answer()
-    assert_refused(answer, 401, f"Client certificate: {reason.replace('_', ' ')}.")
+    assert_refused(answer, 401, CERTIFICATE[reason].what, CERTIFICATE[reason].mend)
     assert answer.headers["www-authenticate"] == 'Basic realm="est-enrollment"'
     [event] = ledger.expect(refusal(profile, reason)).events
     if case != "huge":  # which is not read at all

@@ -14,6 +14,7 @@ from tests.security.enrollment import (
     ENROLL,
     GoodClient,
     assert_logged,
+    assert_logged_as,
     assert_refused,
     assert_refused_by_http,
     edge_lines,
@@ -81,9 +82,11 @@ BROKEN_CHUNKS = {
 def test_broken_chunk_is_refused(server: RunningServer, authorization: str, body: bytes) -> None:
     with untouched(server), RawClient(server) as client:
         client.send(head("POST", ENROLL, authorization, CHUNKED) + body)
-        assert_refused_by_http(client.answer(), 400)
+        answer = client.answer()
+        assert_refused_by_http(answer, 400)
         assert client.rest() == b""
     assert_logged(server, client.source, "malformed", 400)
+    assert_logged_as(server, client.source, answer)
 
 
 def test_no_host_is_refused(server: RunningServer, authorization: str) -> None:

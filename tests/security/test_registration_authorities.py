@@ -11,12 +11,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from certctl.domain.audit import AuditAction, Counter
+from certctl.domain.audit import AuditAction, Counter, Outcome
 from certctl.domain.certificates import CertificateStatus
 from tests.harness.device import Device
 from tests.harness.http import Response, fetch, tls_context
 from tests.harness.pki import ForeignCA
-from tests.harness.records import Ledger, Refused
+from tests.harness.records import Change, Ledger, Refused
 from tests.harness.server import configured_server
 from tests.security.enrollment import assert_refused
 
@@ -158,7 +158,7 @@ def test_what_is_not_on_record_it_cannot_renew(world: World) -> None:
     ledger = ledger_of(world)
     answer = world.ask(world.ra, world.new_device(), "simplereenroll")
     assert_refused(answer, 403, "no valid certificate")
-    ledger.expect(
+    change = ledger.expect(
         Refused(
             action=AuditAction.SIMPLE_REENROLL_FAILED,
             reason="nothing_to_renew",
@@ -166,6 +166,52 @@ def test_what_is_not_on_record_it_cannot_renew(world: World) -> None:
             profile="corp",
         )
     )
+    assert_names_the_authority(change, world.ra)
+
+
+@pytest.mark.parametrize("case", ["policy, by the worker", "weak key, by the authority", "body"])
+def test_its_refusals_name_it(world: World, case: str) -> None:
+    ledger = ledger_of(world)
+    policy = AuditAction.CSR_POLICY_VIOLATION
+    if case == "body":
+        refused = Refused(
+            action=AuditAction.SIMPLE_ENROLL_FAILED,
+            reason="csr_invalid",
+            counter=Counter.CSR_INVALID,
+            profile="corp",
+        )
+        device: Device = NoCsr(world.directory, "no-csr")
+    elif case.startswith("policy"):
+        refused = Refused(
+            action=policy, reason="name", counter=Counter.CSR_POLICY_VIOLATION, profile="corp"
+        )
+        device = world.new_device()
+        device.san = [x509.DNSName("*.example")]
+    else:
+        refused = Refused(
+            action=policy, reason="weak_key", counter=Counter.CSR_POLICY_VIOLATION, profile="corp"
+        )
+        first = world.new_device()
+        assert world.ask(world.ra, first).status == 200
+        ledger = ledger_of(world)
+        device = Device(world.directory, f"{first.common_name}-again", key=first.key)
+    assert world.ask(world.ra, device).status in (400, 403)
+    assert_names_the_authority(ledger.expect(refused), world.ra)
+
+
+class NoCsr(Device):
+    def body(self, csr: x509.CertificateSigningRequest | None = None) -> bytes:  # noqa: ARG002
+        return b"MAMCAQE="
+
+
+def assert_names_the_authority(change: Change, authority: Device) -> None:
+    (event,) = (each for each in change.events if each.outcome is Outcome.FAILURE)
+    assert authority.certificate is not None
+    assert event.details["registration_authority"] == f"CN={authority.common_name}"
+    assert event.client_certificate_subject == f"CN={authority.common_name}"
+    assert event.client_certificate_serial == f"{authority.certificate.serial_number:x}"
+    assert event.auth_mode == "mtls"
+    assert event.actor == f"est-client:CN={authority.common_name}"
 
 
 @pytest.mark.parametrize(

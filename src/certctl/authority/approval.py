@@ -17,7 +17,7 @@ from certctl.domain.approval import (
     WaitingRequest,
 )
 from certctl.domain.audit import AuditAction, AuditEvent
-from certctl.domain.errors import Denied, Pending, StoreUnavailable
+from certctl.domain.errors import Denied, Pending, WaitingRoomFull
 from certctl.domain.ids import NewId
 
 _FULL_SECONDS = 3_600
@@ -44,14 +44,23 @@ def approved_request(checked: Checked, facts: Facts) -> WaitingRequest | None:
             return None
 
 
+def require_waiting_room(facts: Facts) -> None:
+    """One more may wait: nobody fills the disk with requests.
+
+    Raises:
+        WaitingRoomFull: too many wait already.
+    """
+    if facts.waiting >= MAX_WAITING:
+        raise WaitingRoomFull("room for more waiting requests", retry_after=_FULL_SECONDS)
+
+
 def begin(checked: Checked, facts: Facts, new_id: NewId) -> tuple[WaitingRequest, AuditEvent]:
     """A request that begins to wait, and the event of it.
 
     Raises:
-        StoreUnavailable: too many wait already: nobody fills the disk with requests.
+        WaitingRoomFull: too many wait already.
     """
-    if facts.waiting >= MAX_WAITING:
-        raise StoreUnavailable("room for more waiting requests", retry_after=_FULL_SECONDS)
+    require_waiting_room(facts)
     order = checked.order
     request = WaitingRequest(
         id=new_id(),

@@ -86,15 +86,3 @@ def event_digest(previous: bytes, event_id: str, node: str, seq: int, event: Aud
         )
     )
     return hashlib.sha256(previous + form).digest()
-
-
-def verify_chain(events: list[RecordedEvent], previous: bytes = GENESIS) -> RecordedEvent | None:
-    """Walk consecutive events of one node; the first that does not fit, or None."""
-    seq = events[0].seq if events else 0
-    for recorded in events:
-        digest = event_digest(previous, recorded.id, recorded.node, recorded.seq, recorded.event)
-        if (recorded.seq, recorded.previous_digest, recorded.digest) != (seq, previous, digest):
-            return recorded
-        previous = digest
-        seq += 1
-    return None

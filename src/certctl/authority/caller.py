@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from typing import TypeVar
 
-from certctl.authority.commands import Command
+from certctl.authority.commands import Command, CommandResult
 from certctl.authority.messages import (
     CommandReply,
     CommandRequest,
@@ -45,11 +45,19 @@ class AuthorityCaller:
         Raises:
             Failure: it was refused, or the authority did not answer in time.
         """
+        return expect(self.run(command), answer)
+
+    def run(self, command: Command) -> CommandResult:
+        """The same for whoever takes any result.
+
+        Raises:
+            Failure: it was refused, or the authority did not answer in time.
+        """
         self._last_id += 1
         try:
             if self._socket is None:
                 self._open()
-            return expect(self._ask(CommandRequest(self._last_id, command)), answer)
+            return self._ask(CommandRequest(self._last_id, command))
         except (OSError, FrameError) as err:
             self.close()
             raise StoreUnavailable("authority") from err
@@ -64,7 +72,7 @@ class AuthorityCaller:
         self._socket.settimeout(ANSWER_SECONDS)
         self._reader = FrameReader()
 
-    def _ask(self, request: CommandRequest) -> object:
+    def _ask(self, request: CommandRequest) -> CommandResult:
         connection = self._socket
         if connection is None:
             raise ConnectionError("not connected")

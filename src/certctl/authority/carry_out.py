@@ -7,27 +7,40 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from certctl.authority import backup, leases, profiles, retention
+from certctl.authority.bulk_revoke import begin_bulk_revoke, revoke_slice
 from certctl.authority.commands import (
+    AnnounceCertificates,
+    AnnounceExpiry,
     ApproveRequest,
+    BeginBulkRevoke,
+    CertificateCommand,
     Command,
     DeleteCertificateProfile,
     DenyRequest,
     DropAuditSegment,
     DropRecords,
     FinishJob,
+    ImportCertificates,
     NoteBackup,
     PurgeExpired,
     PutCertificateProfile,
+    RecordsCommand,
+    ReleaseCertificate,
     ReloadTrust,
+    RequeueDeliveries,
     RevokeCertificate,
+    RevokeSlice,
     SealAudit,
+    SettleDeliveries,
     TakeLease,
 )
 from certctl.authority.decide import approve, deny
 from certctl.authority.done import Done
+from certctl.authority.event_commands import carry_out_event_command
+from certctl.authority.import_certificates import import_certificates
 from certctl.authority.purge import purge
 from certctl.authority.reload_trust import reload_trust
-from certctl.authority.revoke import revoke
+from certctl.authority.revoke import release, revoke
 from certctl.authority.seal import AuditSigner, seal
 from certctl.domain.ports import Transaction, TrustBundles
 from certctl.domain.retention import KEEP_EVERYTHING, Retention
@@ -40,6 +53,7 @@ class Powers:
     Attributes:
         named_by: EST profiles by the certificate profile of the store that they name.
         profiles_changed: given all stored profiles when a change of them is durable.
+        registration: the lists of registration authorities in force.
     """
 
     audit_signer: AuditSigner | None = None
@@ -47,6 +61,7 @@ class Powers:
     profiles_changed: profiles.TakeOver = profiles.nobody
     bundles: TrustBundles | None = None
     retention: Retention = KEEP_EVERYTHING
+    registration: TrustBundles | None = None
 
 
 def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us: int) -> Done:
@@ -56,10 +71,17 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
         Failure: it is refused; the transaction must be rolled back.
     """
     match command:
-        case RevokeCertificate():
-            return revoke(command, transaction, now_us)
+        case (
+            RevokeCertificate()
+            | ReleaseCertificate()
+            | BeginBulkRevoke()
+            | RevokeSlice()
+            | ImportCertificates()
+        ):
+            return _on_certificates(command, transaction, now_us)
         case ReloadTrust():
-            return reload_trust(command, powers.bundles, now_us)
+            files = powers.registration if command.registration else powers.bundles
+            return reload_trust(command, files, now_us)
         case ApproveRequest():
             return approve(command, transaction, now_us)
         case DenyRequest():
@@ -72,12 +94,38 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             return seal(command, transaction, powers.audit_signer, now_us)
         case PurgeExpired():
             return purge(command, transaction, now_us)
+        case SettleDeliveries() | RequeueDeliveries() | AnnounceCertificates() | AnnounceExpiry():
+            return carry_out_event_command(command, transaction, now_us)
         case PutCertificateProfile():
             return profiles.put(command, transaction, powers.profiles_changed, now_us)
         case DeleteCertificateProfile():
             return profiles.remove(
                 command, transaction, powers.profiles_changed, powers.named_by(), now_us
             )
+        case NoteBackup() | DropAuditSegment() | DropRecords():
+            return _on_records(command, transaction, powers, now_us)
+    assert_never(command)
+
+
+def _on_certificates(command: CertificateCommand, transaction: Transaction, now_us: int) -> Done:
+    match command:
+        case RevokeCertificate():
+            return revoke(command, transaction, now_us)
+        case ReleaseCertificate():
+            return release(command, transaction, now_us)
+        case BeginBulkRevoke():
+            return begin_bulk_revoke(command, now_us)
+        case RevokeSlice():
+            return revoke_slice(command, transaction, now_us)
+        case ImportCertificates():
+            return import_certificates(command, transaction, now_us)
+    assert_never(command)
+
+
+def _on_records(
+    command: RecordsCommand, transaction: Transaction, powers: Powers, now_us: int
+) -> Done:
+    match command:
         case NoteBackup():
             return backup.note(command, now_us)
         case DropAuditSegment() | DropRecords():

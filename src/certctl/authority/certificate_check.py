@@ -16,9 +16,12 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import ExtensionOID
 
+from certctl.domain.certificates import CertificateSource
 from certctl.domain.clock import SECOND_US
 from certctl.domain.errors import Failure, PolicyViolation
+from certctl.domain.imports import EXTERNAL
 from certctl.domain.inspection import CertificateRow, Finding
+from certctl.domain.inventory import IMPORTED_PROFILE
 from certctl.domain.keys import check_key, describe_key, load_public_key
 from certctl.domain.plain_text import shown
 from certctl.domain.policy import CertificateProfile
@@ -33,6 +36,9 @@ _EXTENSIONS = 0xA3
 _SAN = bytes.fromhex("0603551d11")
 _REASONS = frozenset(reason.value for reason in RevocationReason)
 _SHOWN = 60
+
+_READ_FROM_IT = frozenset({CertificateSource.EST, CertificateSource.API})
+"""Sources whose subject for people is made from the certificate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +85,13 @@ def read(row: CertificateRow) -> Read | Finding:
             spki=tbs[spki[1] : spki[3]],
             san=_san(tbs, fields[7:]),
         )
-    except (ValueError, DerError, UnsupportedAlgorithm) as err:
+    except (ValueError, DerError, UnsupportedAlgorithm, x509.InvalidVersion) as err:
         return _finding(row, "unreadable", f"the certificate cannot be read: {shown(str(err))}")
 
 
 def check(row: CertificateRow, found: Read, rules: Rules) -> Iterator[Finding]:
     """Everything in which row and certificate, or certificate and rules, disagree."""
+    yield from _check_source(row)
     yield from _check_status(row)
     yield from _check_issuer(row, found, rules)
     try:
@@ -113,23 +120,43 @@ def _check_row(row: CertificateRow, found: Read) -> Iterator[Finding]:
     if row.subject_key != sha256(comparable_names(found.subject, found.san)).digest()[:16]:
         yield _finding(row, "subject_key", "a renewal would not find it by its names")
     # What people and searches see must be what the certificate says.
-    if row.source == "EST" and row.subject != decode_name(found.subject).text():
+    if row.source in _READ_FROM_IT and row.subject != decode_name(found.subject).text():
         yield _finding(row, "subject", f"the subject shown is {_short(row.subject)}")
     sans = sorted(map(str, decode_general_names(found.san))) if found.san else []
     if _texts(row.sans) != sans:
         yield _finding(row, "sans", f"the SANs shown are {_short(row.sans)}")
-    if str(describe_key(load_public_key(found.spki))) != row.key_algorithm:
+    if _algorithm(row, found) != row.key_algorithm:
         yield _finding(row, "key", f"the key shown is {_short(row.key_algorithm)}")
     validity = (_us(certificate.not_valid_before_utc), _us(certificate.not_valid_after_utc))
     if (row.not_before_us, row.not_after_us) != validity:
         yield _finding(row, "validity", "the validity is not the certificate's")
 
 
+def _algorithm(row: CertificateRow, found: Read) -> str:
+    """Of a foreign key that we would not certify, the OID of its algorithm."""
+    try:
+        return str(describe_key(load_public_key(found.spki)))
+    except PolicyViolation:
+        if row.source != CertificateSource.API:
+            raise
+        return found.certificate.public_key_algorithm_oid.dotted_string
+
+
+def _check_source(row: CertificateRow) -> Iterator[Finding]:
+    """What is imported says so everywhere, and nothing else does."""
+    imported = row.source == CertificateSource.API
+    if imported != (row.profile == IMPORTED_PROFILE):
+        yield _finding(row, "source", "its source and its profile contradict each other")
+    if row.issuer_id.startswith(EXTERNAL) and not imported:
+        yield _finding(row, "source", "it is of a foreign CA, and was not imported")
+
+
 def _check_status(row: CertificateRow) -> Iterator[Finding]:
     if row.status == "revoked":
         if row.revoked_us is None or row.revocation_reason not in _REASONS:
             yield _finding(row, "status", "revoked, but without moment or known reason")
-        elif row.revoked_us < row.issued_us:
+        # Of what was imported we know the beginning of validity only, which may lie ahead.
+        elif row.revoked_us < row.issued_us and row.source != CertificateSource.API:
             yield _finding(row, "status", "revoked before it was issued")
     elif row.revoked_us is not None or row.revocation_reason is not None:
         yield _finding(row, "status", f"{row.status}, but with moment or reason of a revocation")
@@ -139,7 +166,7 @@ def _check_issuer(row: CertificateRow, found: Read, rules: Rules) -> Iterator[Fi
     ca = rules.ca.get(row.issuer_id)
     if ca is None:
         # That a known CA's certificate is not at hand is said once, by the caller.
-        if row.issuer_id not in rules.known:
+        if row.issuer_id not in rules.known and not row.issuer_id.startswith(EXTERNAL):
             yield _finding(row, "issuer", f"no CA {_short(row.issuer_id)} is on record")
         return
     try:
@@ -152,7 +179,9 @@ def _check_issuer(row: CertificateRow, found: Read, rules: Rules) -> Iterator[Fi
 
 
 def _check_powers(row: CertificateRow, found: Read) -> Iterator[Finding]:
-    """What no profile may ever have granted."""
+    """What no profile may ever have granted; what others grant is their affair."""
+    if row.source == CertificateSource.API:
+        return
     for extension in found.certificate.extensions:
         match extension.value:
             case x509.BasicConstraints(ca=True):

@@ -9,7 +9,9 @@ from __future__ import annotations
 import msgspec
 
 from certctl.domain.approval import Decided
+from certctl.domain.bulk_revocation import RevocationCriteria
 from certctl.domain.checkpoint import Checkpoint
+from certctl.domain.events import Delivery, Event, NoticeMark
 from certctl.domain.revocation import Revocation, RevocationReason
 from certctl.domain.trust_change import TrustChange
 
@@ -25,8 +27,80 @@ class RevokeCertificate(msgspec.Struct, frozen=True, kw_only=True, tag="revoke")
     actor: str
 
 
+class ReleaseCertificate(msgspec.Struct, frozen=True, kw_only=True, tag="release"):
+    """Make a certificate on hold valid again (records §4). Answer: ``CertificateReleased``."""
+
+    certificate_id: str
+    actor: str
+
+
+class CertificateReleased(msgspec.Struct, frozen=True, kw_only=True, tag="released"):
+    certificate_id: str
+    serial: str
+    released_us: int
+
+
+class BeginBulkRevoke(msgspec.Struct, frozen=True, kw_only=True, tag="begin_bulk_revoke"):
+    """Put on record that many will be revoked, and by what they are chosen (records §4).
+    Answer: ``BulkRevokeBegun``.
+    """
+
+    operation: str
+    criteria: RevocationCriteria
+    reason: RevocationReason
+    actor: str
+
+
+class BulkRevokeBegun(msgspec.Struct, frozen=True, tag="bulk_begun"):
+    pass
+
+
+class RevokeSlice(msgspec.Struct, frozen=True, kw_only=True, tag="revoke_slice"):
+    """Revoke some of the certificates that a bulk revocation found, at most ``SLICE``.
+    Each is held to the criteria again. Answer: ``SliceRevoked``.
+    """
+
+    operation: str
+    criteria: RevocationCriteria
+    certificate_ids: tuple[str, ...]
+    reason: RevocationReason
+    actor: str
+
+
+class SliceRevoked(msgspec.Struct, frozen=True, kw_only=True, tag="slice_revoked"):
+    """``skipped`` were revoked or expired meanwhile; ``failed`` fit the criteria no more."""
+
+    revoked: int
+    skipped: int
+    failed: tuple[str, ...]
+
+
+class Import(msgspec.Struct, frozen=True, kw_only=True):
+    """One certificate (DER) of another source; ``issuer_id`` ours, or ``external:NAME``."""
+
+    der: bytes
+    issuer_id: str
+
+
+class ImportCertificates(msgspec.Struct, frozen=True, kw_only=True, tag="import"):
+    """Put certificates of other sources on record (records §3), all of these or none.
+    Answer: ``CertificatesImported``.
+    """
+
+    certificates: tuple[Import, ...]
+    actor: str
+
+
+class CertificatesImported(msgspec.Struct, frozen=True, kw_only=True, tag="imported"):
+    """``duplicates`` were on record already and stay as they are."""
+
+    imported: int
+    duplicates: int
+
+
 class ReloadTrust(msgspec.Struct, frozen=True, kw_only=True, tag="reload_trust"):
-    """Read one profile's trust bundle again (est §10). Answer: ``TrustReloaded``.
+    """Read one profile's trust bundle again (est §10), or with ``registration`` its list of
+    registration authorities. Answer: ``TrustReloaded``.
 
     With ``SYSTEM`` as actor a file that has not changed leaves no event: then nobody
     asked for this profile by name.
@@ -34,6 +108,7 @@ class ReloadTrust(msgspec.Struct, frozen=True, kw_only=True, tag="reload_trust")
 
     path_id: str
     actor: str
+    registration: bool = False
 
 
 class RevocationDone(msgspec.Struct, frozen=True, tag="revocation"):
@@ -113,9 +188,61 @@ class PurgeExpired(msgspec.Struct, frozen=True, kw_only=True, tag="purge_expired
 
 
 class Purged(msgspec.Struct, frozen=True, tag="purged"):
-    """How many rows went; as many as the bound means that there are more."""
+    """How many rows of one kind went; as many as the bound means that there are more."""
 
     rows: int
+
+
+class SettleDeliveries(msgspec.Struct, frozen=True, kw_only=True, tag="settle_deliveries"):
+    """Write what became of events on their way (records §7). Answer: ``DeliveriesSettled``."""
+
+    fence: int
+    deliveries: tuple[Delivery, ...]
+
+
+class DeliveriesSettled(msgspec.Struct, frozen=True, tag="deliveries_settled"):
+    pass
+
+
+class RequeueDeliveries(msgspec.Struct, frozen=True, kw_only=True, tag="requeue_deliveries"):
+    """Send dead events again, a bounded number; None means any. Answer: ``Requeued``."""
+
+    event_id: str | None
+    channel: str | None
+    actor: str
+
+
+class Requeued(msgspec.Struct, frozen=True, tag="requeued"):
+    """How many wait again; ``more`` when there may be others."""
+
+    rows: int
+    more: bool
+
+
+class AnnounceCertificates(msgspec.Struct, frozen=True, kw_only=True, tag="announce_certificates"):
+    """Tell that these certificates expire within so many days. Answer: ``Announced``.
+
+    ``mark`` says how far notices of these days have come with them.
+    """
+
+    fence: int
+    days: int
+    certificate_ids: tuple[str, ...]
+    mark: NoticeMark
+
+
+class AnnounceExpiry(msgspec.Struct, frozen=True, kw_only=True, tag="announce_expiry"):
+    """Tell that a CA or a trust anchor expires soon, once per ``mark``. Answer: ``Announced``."""
+
+    fence: int
+    event: Event
+    mark: NoticeMark
+
+
+class Announced(msgspec.Struct, frozen=True, tag="announced"):
+    """How many were told of: not those that were revoked meanwhile."""
+
+    number: int
 
 
 class PutCertificateProfile(msgspec.Struct, frozen=True, kw_only=True, tag="put_profile"):
@@ -178,8 +305,14 @@ class RecordsDropped(msgspec.Struct, frozen=True, tag="records_dropped"):
     certificates: int
 
 
+CertificateCommand = (
+    RevokeCertificate | ReleaseCertificate | BeginBulkRevoke | RevokeSlice | ImportCertificates
+)
+EventCommand = SettleDeliveries | RequeueDeliveries | AnnounceCertificates | AnnounceExpiry
+RecordsCommand = NoteBackup | DropAuditSegment | DropRecords
+
 Command = (
-    RevokeCertificate
+    CertificateCommand
     | ReloadTrust
     | ApproveRequest
     | DenyRequest
@@ -187,20 +320,26 @@ Command = (
     | FinishJob
     | SealAudit
     | PurgeExpired
+    | EventCommand
     | PutCertificateProfile
     | DeleteCertificateProfile
-    | NoteBackup
-    | DropAuditSegment
-    | DropRecords
+    | RecordsCommand
 )
 CommandResult = (
     RevocationDone
+    | CertificateReleased
+    | BulkRevokeBegun
+    | SliceRevoked
+    | CertificatesImported
     | TrustReloaded
     | RequestDecided
     | LeaseAnswer
     | JobFinished
     | Sealed
     | Purged
+    | DeliveriesSettled
+    | Requeued
+    | Announced
     | ProfileChanged
     | BackupNoted
     | AuditDropped

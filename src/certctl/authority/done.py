@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from certctl.authority.commands import CommandResult
 from certctl.domain.audit import AuditEvent
+from certctl.domain.events import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """``after`` runs once all of it is durable."""
+    """``after`` runs once all of it is durable; ``notices`` go to the channels alone."""
 
     result: CommandResult
     events: tuple[AuditEvent, ...] = ()
+    notices: tuple[Event, ...] = ()
     after: Callable[[], None] | None = None

@@ -23,7 +23,7 @@ from certctl.domain.certificates import (
 from certctl.domain.limit import limit_key
 from certctl.domain.lockout import LockoutRule
 from certctl.domain.order import Order
-from certctl.domain.ports import Transaction
+from certctl.domain.ports import FactReads
 from certctl.domain.profiles import AuthMode
 from certctl.wire.general_names import decode_general_names
 from certctl.wire.names import decode_name
@@ -32,7 +32,7 @@ from certctl.wire.names import decode_name
 @dataclass(slots=True, kw_only=True)
 class Facts:
     """Attributes:
-    now_us: the time of this transaction.
+    now_us: the time of this records.
     states: certificates shown as credentials, by fingerprint, as on record now.
     repeated: DER of certificates that answered the same request before, by its key.
     renewed: what is renewed, by id, where more is asked of it than of a credential.
@@ -62,7 +62,7 @@ class Facts:
 
 def gather(
     orders: Sequence[Order],
-    transaction: Transaction,
+    records: FactReads,
     now_us: int,
     *,
     needs_approval: Callable[[Order], bool],
@@ -81,14 +81,14 @@ def gather(
     by_password = {o.source_address for o in orders if o.auth_mode is AuthMode.BASIC}
     return Facts(
         now_us=now_us,
-        states=dict(transaction.certificate_states(shown)) if shown else {},
-        renewed=dict(transaction.certificates_by_id(renewed)) if renewed else {},
-        repeated=dict(transaction.repeated_certificates(keys, now_us)),
-        requests=dict(transaction.requests_by_key(approved)) if approved else {},
-        waiting=transaction.waiting_number(now_us) if approved else 0,
-        hits=dict(transaction.limit_hits(limited)) if limited else {},
-        sources=read_sources(by_password, transaction, lockout, now_us),
-        keys=dict(transaction.key_facts({key_of(order) for order in orders}, now_us)),
+        states=dict(records.certificate_states(shown)) if shown else {},
+        renewed=dict(records.certificates_by_id(renewed)) if renewed else {},
+        repeated=dict(records.repeated_certificates(keys, now_us)),
+        requests=dict(records.requests_by_key(approved)) if approved else {},
+        waiting=records.waiting_number(now_us) if approved else 0,
+        hits=dict(records.limit_hits(limited)) if limited else {},
+        sources=read_sources(by_password, records, lockout, now_us),
+        keys=dict(records.key_facts({key_of(order) for order in orders}, now_us)),
     )
 
 

@@ -25,11 +25,11 @@ from certctl.domain.certificates import (
 )
 from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.domain.errors import (
+    CertificateProfileUnavailable,
     CertificateRefused,
     InternalError,
     IssuerUnavailable,
     PolicyViolation,
-    StoreUnavailable,
 )
 from certctl.domain.ids import RandomBytes
 from certctl.domain.keys import describe_key, load_public_key
@@ -47,6 +47,7 @@ from certctl.domain.policy import (
 from certctl.domain.ports import Issuer, Linter, SignedCertificate, Terms
 from certctl.domain.profiles import Operation
 from certctl.domain.revocation import RevocationReason
+from certctl.domain.rules import Judge, Rule, strict
 from certctl.wire.attributes import SECRETS
 from certctl.wire.general_names import decode_general_names
 from certctl.wire.names import decode_name
@@ -110,7 +111,7 @@ class IssuingRules:
         profile = self._certificate_profiles.get(order.certificate_profile)
         return profile is not None and profile.requires_approval
 
-    def check(self, order: Order, facts: Facts) -> Checked:
+    def check(self, order: Order, facts: Facts, judge: Judge = strict) -> Checked:
         """Read what would be signed, and judge it by the certificate profile again.
 
         ``facts`` are those of the batch that the order is in.
@@ -119,7 +120,7 @@ class IssuingRules:
             PolicyViolation: it is not allowed.
             RequestMalformed: it is not DER of its kind.
             IssuerUnavailable: there is no such issuer here.
-            StoreUnavailable: the certificate profile is gone.
+            CertificateProfileUnavailable: the certificate profile is gone.
         """
         issuer = self._issuers.get(order.issuer_id)
         if issuer is None:
@@ -127,23 +128,27 @@ class IssuingRules:
         profile = self._certificate_profiles.get(order.certificate_profile)
         if profile is None or not profile.enabled:
             what = f"certificate profile {order.certificate_profile}"
-            raise StoreUnavailable(what, retry_after=60)
-        if order.renames:
-            check_change(profile)
+            raise CertificateProfileUnavailable(what, retry_after=60)
+        with judge(Rule.NEW_NAMES):
+            if order.renames:
+                check_change(profile)
         subject = decode_name(order.subject_der)
         sans = decode_general_names(order.san_der) if order.san_der else ()
         public_key = load_public_key(order.spki_der)
-        check_contents(subject, sans, public_key, profile)
-        check_known_weak(public_key)
+        check_contents(subject, sans, public_key, profile, judge=judge)
+        with judge(Rule.KNOWN_WEAK_KEY):
+            check_known_weak(public_key)
         key = key_of(order)
-        check_key_on_record(
-            order,
-            profile,
-            key=key,
-            facts=facts.keys.get(key),
-            issuers=self._issuers.values(),
-        )
-        _check_attributes(order, subject, profile)
+        with judge(Rule.KEY_ON_RECORD):
+            check_key_on_record(
+                order,
+                profile,
+                key=key,
+                facts=facts.keys.get(key),
+                issuers=self._issuers.values(),
+            )
+        with judge(Rule.ATTRIBUTES):
+            _check_attributes(order, subject, profile)
         return Checked(
             order=order,
             issuer=issuer,
@@ -154,7 +159,9 @@ class IssuingRules:
             key=key,
         )
 
-    def fulfil(self, checked: Checked, *, certificate_id: str, now_us: int) -> Fulfilled:
+    def fulfil(
+        self, checked: Checked, *, certificate_id: str, now_us: int, judge: Judge = strict
+    ) -> Fulfilled:
         """Sign, and say what to record. Nothing is on record yet.
 
         Raises:
@@ -169,8 +176,9 @@ class IssuingRules:
             "subject": record.subject,
             "sans": list(record.sans),
         }
-        if profile.lint is not LintMode.OFF:
-            about["lint"] = self._linted(signed.der, profile)
+        with judge(Rule.LINT):
+            if profile.lint is not LintMode.OFF:
+                about["lint"] = self._linted(signed.der, profile)
         event, counter = _event(order, about, now_us=now_us, certificate_id=certificate_id)
         return Fulfilled(
             record=record,

@@ -23,7 +23,7 @@ from certctl.domain.lockout import (
     one_more,
     source_key,
 )
-from certctl.domain.ports import Transaction, WrongAttempt
+from certctl.domain.ports import FactReads, Transaction, WrongAttempt
 
 
 class Attempt(NamedTuple):
@@ -91,12 +91,22 @@ class Sources:
         return row
 
 
+def hold_sources(addresses: Collection[str], transaction: Transaction) -> None:
+    """Before wrong passwords are counted: no other node counts for these meanwhile.
+
+    A right password alone changes nothing where nothing is counted, and need not hold.
+    """
+    keys = {source_key(address) for address in addresses}
+    if keys:
+        transaction.hold_sources(keys)
+
+
 def read_sources(
-    addresses: Collection[str], transaction: Transaction, rule: LockoutRule, now_us: int
+    addresses: Collection[str], records: FactReads, rule: LockoutRule, now_us: int
 ) -> Sources:
     """Ask the records about these addresses, once for all of them."""
     keys = {source_key(address) for address in addresses}
-    rows = dict(transaction.lockouts(keys)) if keys else {}
+    rows = dict(records.lockouts(keys)) if keys else {}
     return Sources(rule=rule, now_us=now_us, rows=rows)
 
 

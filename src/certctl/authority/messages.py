@@ -15,6 +15,7 @@ import msgspec
 from certctl.authority.commands import Command, CommandResult
 from certctl.domain.audit import AuditEvent, Counter
 from certctl.domain.errors import (
+    CertificateProfileUnavailable,
     CertificateRefused,
     Conflict,
     Denied,
@@ -31,6 +32,7 @@ from certctl.domain.errors import (
     RateLimited,
     StoreUnavailable,
     TrustRefused,
+    WaitingRoomFull,
 )
 from certctl.domain.order import Issued, Order
 from certctl.domain.ports import WrongAttempt
@@ -105,6 +107,8 @@ _CARRIED: Mapping[type[Failure], tuple[str, ...]] = {
     Pending: ("request", "retry_after"),
     IssuerUnavailable: ("what", "retry_after"),
     StoreUnavailable: ("what", "retry_after"),
+    CertificateProfileUnavailable: ("what", "retry_after"),
+    WaitingRoomFull: ("what", "retry_after"),
     NotFound: ("what",),
     LeaseLost: ("job",),
     Conflict: ("what",),

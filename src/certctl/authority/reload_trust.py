@@ -48,7 +48,7 @@ def _event(command: ReloadTrust, change: TrustChange, now_us: int) -> AuditEvent
         AuditAction.TRUST_ANCHOR_RELOADED,
         now_us=now_us,
         profile=change.path_id,
-        resource_type="trust_bundle",
+        resource_type="registration_authorities" if command.registration else "trust_bundle",
         resource_id=change.path_id,
         details={
             "path_id": change.path_id,

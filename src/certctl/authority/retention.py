@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from certctl.authority import leases
-from certctl.authority.audit import GENESIS, verify_chain
 from certctl.authority.commands import (
     SYSTEM,
     AuditDropped,
@@ -21,6 +20,7 @@ from certctl.authority.commands import (
 from certctl.authority.done import Done
 from certctl.authority.events import event_by
 from certctl.authority.seal import AuditSigner
+from certctl.authority.verify import Broken, verify_segment
 from certctl.domain.audit import AuditAction
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.errors import Conflict, InternalError, NotFound
@@ -81,10 +81,11 @@ def drop_audit(
         # The last event stays: the chain goes on from it.
         raise Conflict(f"nothing to drop before {command.node}/{sealed.seq}")
     events = list(transaction.events_between(command.node, first, sealed.seq))
-    begins = last_stub.digest if last_stub else GENESIS
-    whole = len(events) == sealed.seq - first + 1 and events[-1].digest == sealed.digest
-    if not whole or verify_chain(events, begins) is not None:
-        raise Conflict(f"the audit trail of {command.node} is not whole; run audit verify")
+    try:
+        verify_segment(events, checkpoint, sealed, last_stub)
+    except Broken as err:
+        problem = f"the audit trail of {command.node} is not whole ({err}); run audit verify"
+        raise Conflict(problem) from err
     unsigned = AuditStub(
         node=command.node,
         first_seq=first,

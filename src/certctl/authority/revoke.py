@@ -1,13 +1,21 @@
-"""Revocation inside a transaction (records §4): from its commit on nobody renews with it."""
+"""Revocation inside a transaction (records §4): from its commit on nobody renews with it,
+and from that of a hold's release on somebody does again.
+"""
 
 from __future__ import annotations
 
-from certctl.authority.commands import RevocationDone, RevokeCertificate
+from certctl.authority.commands import (
+    CertificateReleased,
+    ReleaseCertificate,
+    RevocationDone,
+    RevokeCertificate,
+)
 from certctl.authority.done import Done
 from certctl.authority.events import event_by
 from certctl.domain.audit import AuditAction, AuditEvent
 from certctl.domain.certificates import CertificateRecord
-from certctl.domain.errors import NotFound
+from certctl.domain.errors import Conflict, NotFound
+from certctl.domain.inventory import CertificateSummary
 from certctl.domain.ports import Transaction
 from certctl.domain.revocation import Revocation, RevocationReason, may_revoke
 
@@ -44,10 +52,44 @@ def revoke(command: RevokeCertificate, transaction: Transaction, now_us: int) ->
     return Done(result=RevocationDone(done), events=(event,))
 
 
+def release(command: ReleaseCertificate, transaction: Transaction, now_us: int) -> Done:
+    """Take a hold back: the certificate is valid again, at once.
+
+    Raises:
+        NotFound: no such certificate on record.
+        Conflict: it is not on hold.
+    """
+    record = transaction.certificate(command.certificate_id)
+    if record is None:
+        raise NotFound(f"certificate {command.certificate_id}")
+    if record.revocation_reason != RevocationReason.CERTIFICATE_HOLD:
+        state = f"revoked for good ({record.revocation_reason})" if record.revoked_us else "valid"
+        raise Conflict(f"certificate {record.serial} is not on hold: it is {state}")
+    transaction.release_certificates((record.id,), now_us)
+    event = event_by(
+        command.actor,
+        AuditAction.CERTIFICATE_RELEASED,
+        now_us=now_us,
+        profile=record.profile,
+        resource_type="certificate",
+        resource_id=record.id,
+        details={"serial": record.serial, "subject": record.subject},
+        tenant=record.tenant,
+    )
+    done = CertificateReleased(certificate_id=record.id, serial=record.serial, released_us=now_us)
+    return Done(result=done, events=(event,))
+
+
 def revoked_event(
-    record: CertificateRecord, *, reason: RevocationReason, actor: str, now_us: int
+    record: CertificateRecord | CertificateSummary,
+    *,
+    reason: RevocationReason,
+    actor: str,
+    now_us: int,
+    operation: str = "",
 ) -> AuditEvent:
-    """The event of one certificate's revocation."""
+    """The event of one certificate's revocation; ``operation`` is the bulk's it is part of."""
+    bulk = {"operation": operation} if operation else {}
     return event_by(
         actor,
         AuditAction.CERTIFICATE_REVOKED,
@@ -60,6 +102,7 @@ def revoked_event(
             "subject": record.subject,
             "reason": reason.value,
             "replaced": record.revocation_reason or "",
+            **bulk,
         },
         tenant=record.tenant,
     )

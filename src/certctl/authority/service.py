@@ -2,8 +2,12 @@
 
 Order of the law: check → sign → {certificate, repetition, audit, counter} durable →
 answer. A signature that was not committed never leaves this process. When a batch
-meets a doubled key or a fault, nothing of it is kept and it is run again one by one,
-so that one request's trouble is not its neighbours'.
+meets a doubled key, another node or a fault, nothing of it is kept and it is run again
+one by one, so that one request's trouble is not its neighbours'.
+
+A commit whose answer was lost may have happened. What was asked for is answered as not
+done (503) and the same request again finds its certificate; what waits to be recorded
+again is looked up in the audit chain first, so that nothing is on record twice.
 """
 
 from __future__ import annotations
@@ -11,22 +15,23 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
-from certctl.authority.approval import approved_request, begin
+from certctl.authority.approval import begin
 from certctl.authority.audit import Chain
 from certctl.authority.carry_out import Powers, carry_out
 from certctl.authority.commands import Command, CommandResult
-from certctl.authority.facts import Facts, gather, limit_key_of
+from certctl.authority.facts import Facts, gather
+from certctl.authority.gates import require_allowed, require_caller
 from certctl.authority.issue import (
     Checked,
     Fulfilled,
     IssuingRules,
     repeated_event,
-    require_good_credential,
 )
-from certctl.authority.lockout import Attempt, judge, read_sources
-from certctl.authority.renew import require_renewable, supersede
+from certctl.authority.lockout import Attempt, hold_sources, judge, read_sources
+from certctl.authority.outbox import Outbox
+from certctl.authority.renew import supersede
 from certctl.domain.approval import POLL_SECONDS, RequestStatus, WaitingRequest
 from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
 from certctl.domain.clock import Clock
@@ -37,12 +42,12 @@ from certctl.domain.errors import (
     RequestMalformed,
     StoreUnavailable,
 )
+from certctl.domain.events import Event
 from certctl.domain.ids import NewId
-from certctl.domain.limit import WINDOW_US, one_more, require_room, window
+from certctl.domain.limit import WINDOW_US, one_more
 from certctl.domain.lockout import LockoutRule
 from certctl.domain.order import Issued, Order
-from certctl.domain.ports import DuplicateKey, Transaction, WritableStore
-from certctl.domain.profiles import AuthMode
+from certctl.domain.ports import RunAgain, Transaction, WritableStore
 from certctl.domain.revocation import RevocationReason
 
 # Refusals that could not be recorded wait here while the store is away; beyond this
@@ -87,7 +92,13 @@ class AuthorityService:
         on_fault: Callable[[BaseException], None],
         powers: Powers | None = None,
         lockout: LockoutRule | None = None,
+        on_store: Callable[[StoreUnavailable | None], None] = lambda _: None,
+        outbox: Outbox | None = None,
     ) -> None:
+        """``on_store`` hears once that the store is away, and once (None) that it is back.
+
+        Without ``outbox`` no other system is told of anything.
+        """
         self._powers = powers or Powers()
         self._store = store
         self._rules = rules
@@ -96,24 +107,41 @@ class AuthorityService:
         self._new_id = new_id
         self._on_fault = on_fault
         self._lockout = lockout or LockoutRule()
+        self._outbox = outbox
         self._waiting: list[Refusal] = []
+        self._doubtful: tuple[str, list[Refusal]] | None = None
+        self._on_store = on_store
+        self._away = False
+        self._current = False
         self.resume()
 
     def resume(self) -> None:
         """Take up the audit chain where the store has it, after others wrote to it."""
+        self._current = False
         with self._store.transaction() as transaction:
-            self._chain = Chain(self._node, transaction.last_event(self._node))
+            last = transaction.last_event(self._node)
+        self._chain = Chain(self._node, last)
+        self._current = True
+        if self._doubtful is not None:
+            event_id, refusals = self._doubtful
+            self._doubtful = None
+            if last is None or last.id != event_id:
+                self._keep(refusals)
 
     def run(self, orders: Sequence[Order], refusals: Sequence[Refusal] = ()) -> list[Outcome]:
         """Answer orders, in their order; every ``Issued`` is durable on return."""
+        try:
+            self._catch_up()
+        except StoreUnavailable as failure:
+            self._keep([*refusals])
+            return [failure] * len(orders)
         waiting = [*self._waiting, *refusals]
         self._waiting = []
         try:
             return self._run_together(orders, waiting)
         except StoreUnavailable as failure:
-            self._keep(waiting)
             return [failure] * len(orders)
-        except DuplicateKey:
+        except RunAgain:
             return self._run_one_by_one(orders, waiting)
         except Exception as fault:  # noqa: BLE001 - an edge: the authority must outlive one order
             self._on_fault(fault)
@@ -131,15 +159,21 @@ class AuthorityService:
     def _attempted(self, work: Callable[[], T]) -> T | Failure:
         """Do something that is one transaction; a fault of it stays its own."""
         try:
+            self._catch_up()
             return work()
-        except DuplicateKey:
-            # Our place in the audit chain, or a key that another node took meanwhile.
+        except RunAgain:
+            # Our place in the audit chain, or what another node took meanwhile.
             try:
                 self.resume()
                 return work()
-            except (DuplicateKey, StoreUnavailable) as err:
+            except (RunAgain, StoreUnavailable) as err:
                 self._on_fault(err)
                 return StoreUnavailable("store")
+            except Failure as failure:
+                return failure
+        except StoreUnavailable as failure:
+            self._gone(failure)
+            return failure
         except Failure as failure:
             return failure
         except Exception as fault:  # noqa: BLE001 - an edge: the authority must outlive one piece of work
@@ -149,7 +183,7 @@ class AuthorityService:
     def _execute(self, command: Command) -> CommandResult:
         with self._store.transaction() as transaction:
             done = carry_out(command, transaction, self._powers, self._clock())
-            recorded = self._put(done.events, {}, transaction)
+            recorded = self._put(done.events, {}, transaction, notices=done.notices)
         self._chain.advance(recorded)
         if done.after is not None:
             done.after()
@@ -158,6 +192,7 @@ class AuthorityService:
     def _judge(self, attempts: Sequence[Attempt]) -> list[Failure | None]:
         with self._store.transaction() as transaction:
             addresses = {attempt.address for attempt in attempts}
+            hold_sources(addresses, transaction)
             sources = read_sources(addresses, transaction, self._lockout, self._clock())
             judged = judge(attempts, sources)
             sources.keep(transaction)
@@ -171,8 +206,31 @@ class AuthorityService:
 
     def flush(self) -> None:
         """Try again to record refusals that had to wait for the store."""
-        if self._waiting:
+        if self._waiting or not self._current:
             self.run(())
+
+    def _catch_up(self) -> None:
+        """After a fault of the store, before anything is decided: see what it holds.
+
+        Raises:
+            StoreUnavailable: it is still away.
+        """
+        if self._current:
+            return
+        try:
+            self.resume()
+        except StoreUnavailable as failure:
+            self._gone(failure)
+            raise
+        if self._away:
+            self._away = False
+            self._on_store(None)
+
+    def _gone(self, failure: StoreUnavailable) -> None:
+        self._current = False
+        if not self._away:
+            self._away = True
+            self._on_store(failure)
 
     def _run_one_by_one(self, orders: Sequence[Order], refusals: list[Refusal]) -> list[Outcome]:
         try:
@@ -187,7 +245,7 @@ class AuthorityService:
                 outcomes += self._run_together((order,), [])
             except StoreUnavailable as failure:
                 outcomes.append(failure)
-            except DuplicateKey:
+            except RunAgain:
                 # Another node won the race for this very request: the repeat finds it.
                 outcomes += self._repeat(order)
             except Exception as fault:  # noqa: BLE001 - an edge, as above
@@ -197,6 +255,8 @@ class AuthorityService:
             try:
                 self._run_together((), [refusal])
             except StoreUnavailable:
+                continue
+            except RunAgain:
                 self._keep([refusal])
             except Exception as fault:  # noqa: BLE001 - an edge, as above
                 self._on_fault(fault)
@@ -204,8 +264,9 @@ class AuthorityService:
 
     def _repeat(self, order: Order) -> list[Outcome]:
         try:
+            self.resume()
             return self._run_together((order,), [])
-        except (DuplicateKey, StoreUnavailable) as err:
+        except (RunAgain, StoreUnavailable) as err:
             self._on_fault(err)
             return [StoreUnavailable("store")]
 
@@ -213,16 +274,30 @@ class AuthorityService:
         self._waiting = [*self._waiting, *refusals][-MAX_WAITING_REFUSALS:]
 
     def _run_together(self, orders: Sequence[Order], refusals: list[Refusal]) -> list[Outcome]:
+        """One transaction; refusals that it could not record wait.
+
+        Raises:
+            StoreUnavailable, RunAgain: nothing is answered.
+        """
         turn = _Turn()
         recorded: list[RecordedEvent] = []
-        with self._store.transaction() as transaction:
-            if orders:
-                self._fulfil(orders, turn, transaction)
-            for event, counter in refusals:
-                turn.events.append(event)
-                if counter is not None:
-                    turn.counts[event.profile, counter] += event.count
-            recorded = self._record(turn, transaction)
+        try:
+            with self._store.transaction() as transaction:
+                if orders:
+                    self._fulfil(orders, turn, transaction)
+                for event, counter in refusals:
+                    turn.events.append(event)
+                    if counter is not None:
+                        turn.counts[event.profile, counter] += event.count
+                recorded = self._record(turn, transaction)
+        except StoreUnavailable as failure:
+            self._gone(failure)
+            if recorded:
+                # It was the commit that failed, and that may have happened all the same.
+                self._doubtful = (recorded[-1].id, refusals)
+            else:
+                self._keep(refusals)
+            raise
         self._chain.advance(recorded)
         return turn.outcomes
 
@@ -246,19 +321,12 @@ class AuthorityService:
         facts.sources.keep(transaction)
 
     def _decide(self, order: Order, facts: Facts, turn: _Turn) -> None:
-        """Gates 3 and 10 to 14 of est §2 in their order; what is granted goes into the turn.
-
-        A password that was right clears its source's failures even if the order is refused
-        for something else.
+        """Gates 3 and 10 to 14 of est §2; what is granted goes into the turn.
 
         Raises:
             Failure: the order is refused, and nothing of it is kept.
         """
-        if order.auth_mode is AuthMode.BASIC:
-            facts.sources.right(order.source_address)
-        shown = facts.states.get(order.credential) if order.credential else None
-        der = facts.repeated.get(order.repetition_key)
-        require_good_credential(order, shown, answered=der is not None, now_us=facts.now_us)
+        der = require_caller(order, facts)
         if der is not None:
             event, counter = repeated_event(order, der, now_us=facts.now_us)
             issued = Issued(der=der, repeated=True)
@@ -273,23 +341,17 @@ class AuthorityService:
     def _issue(self, order: Order, facts: Facts, turn: _Turn) -> Fulfilled:
         """Gates 12 to 14: for a request that was not answered before."""
         now_us = facts.now_us
-        checked = self._rules.check(order, facts)
-        require_renewable(order, facts)
-        key: bytes | None = None
-        counted: tuple[int, ...] = ()
-        if order.limit_24h:
-            key = limit_key_of(order)
-            counted = window(facts.hits.get(key, ()), now_us)
-            require_room(counted, limit=order.limit_24h, now_us=now_us)
-        request = (
-            self._approved(checked, facts, turn) if checked.profile.requires_approval else None
-        )
-        done = self._rules.fulfil(checked, certificate_id=self._new_id(), now_us=now_us)
+        allowed = require_allowed(order, facts, self._rules)
+        if allowed.must_begin:
+            self._begin(allowed.checked, facts, turn)
+        done = self._rules.fulfil(allowed.checked, certificate_id=self._new_id(), now_us=now_us)
         # What comes later in this batch must see what this one has taken.
         facts.repeated[order.repetition_key] = done.record.der
         facts.note_issued(done.record)
-        if key is not None:
+        if allowed.limit is not None:
+            key, counted = allowed.limit
             facts.hits[key] = turn.hits[key] = one_more(counted, now_us)
+        request = allowed.request
         if request is not None:
             turn.settled.append((request.id, done.record.id))
             facts.requests[request.key] = replace(request, status=RequestStatus.ISSUED)
@@ -300,16 +362,13 @@ class AuthorityService:
         turn.fulfilled.append(done)
         return done
 
-    def _approved(self, checked: Checked, facts: Facts, turn: _Turn) -> WaitingRequest:
-        """Gate 13. A request that begins to wait goes on record although it is not granted.
+    def _begin(self, checked: Checked, facts: Facts, turn: _Turn) -> NoReturn:
+        """Gate 13: a request that begins to wait goes on record although it is not granted.
 
         Raises:
-            Pending, Denied: operators have not approved it, or have denied it.
-            StoreUnavailable: too many wait.
+            Pending: operators have not approved it.
+            WaitingRoomFull: too many wait.
         """
-        found = approved_request(checked, facts)
-        if found is not None:
-            return found
         request, event = begin(checked, facts, self._new_id)
         turn.requests.append(request)
         turn.events.append(event)
@@ -338,18 +397,27 @@ class AuthorityService:
             transaction.record_limit_hits(turn.hits)
             oldest_us = turn.fulfilled[0].record.issued_us - WINDOW_US
             transaction.forget_limits(oldest_us, len(turn.hits) + FORGOTTEN_MORE)
-        return self._put(turn.events, turn.counts, transaction)
+        return self._put(turn.events, turn.counts, transaction, fulfilled=turn.fulfilled)
 
     def _put(
         self,
         events: Sequence[AuditEvent],
         counts: Mapping[tuple[str, Counter], int],
         transaction: Transaction,
+        *,
+        fulfilled: Sequence[Fulfilled] = (),
+        notices: Sequence[Event] = (),
     ) -> list[RecordedEvent]:
-        """Write events with their place in the chain; advance it once they are committed."""
+        """Write events with their place in the chain, and what other systems are told of
+        them; advance the chain once they are committed.
+        """
         recorded = self._chain.extend(events, self._new_id)
         if recorded:
             transaction.append_events(recorded)
         if counts:
             transaction.add_counts(self._node, counts)
+        if self._outbox is not None:
+            issued = {done.record.id: done.record for done in fulfilled}
+            told = self._outbox.deliveries(recorded, self._clock(), issued=issued, notices=notices)
+            transaction.add_deliveries(told)
         return recorded

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from certctl.authority.audit import GENESIS, event_digest
 from certctl.domain.audit import AuditAction, RecordedEvent
 from certctl.domain.checkpoint import GENESIS as FIRST_PREVIOUS
-from certctl.domain.checkpoint import Checkpoint
+from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.retention import AuditStub
 
 
@@ -94,6 +94,29 @@ def verify(
         dropped=sum(stub.last_seq for stub in sealed.dropped.values()),
         last=sealed.last,
     )
+
+
+def verify_segment(
+    events: Iterable[RecordedEvent],
+    checkpoint: Checkpoint,
+    head: ChainHead,
+    before: AuditStub | None,
+) -> None:
+    """Events of one node, from behind the stub ``before`` up to the ``head`` that
+    ``checkpoint`` sealed: all of them, and as they were sealed.
+
+    Raises:
+        Broken: names the first event that does not fit.
+    """
+    sealed = _Seals()
+    sealed.wanted[head.node, head.seq] = (head.digest, checkpoint.number)
+    sealed.final[head.node] = head.seq
+    if before is not None:
+        sealed.dropped[head.node] = before
+    walk = _Walk(sealed, ())
+    for recorded in events:
+        walk.step(recorded)
+    walk.end()
 
 
 class _Seals:

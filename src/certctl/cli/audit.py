@@ -78,7 +78,7 @@ def verify(
                 stubs=stubs,
             )
         else:
-            settings = settings_or_exit(config)
+            settings = settings_or_exit(config, check_files=False)
             keys = audit_key.read_public_keys(
                 key or settings.server.data_dir / audit_key.PUBLIC_FILE
             )
@@ -90,7 +90,9 @@ def verify(
     except proof.Broken as broken:
         complain(f"BROKEN  {broken}")
         raise typer.Exit(EXIT_FINDINGS) from broken
-    except (OSError, ValueError) as refused:
+    except OSError as err:
+        stop(f"{err.filename} cannot be read ({err.strerror}); {_remedy(err)}", EXIT_FAILED)
+    except ValueError as refused:
         stop(str(refused), EXIT_FAILED)
     print(f"whole   {done.events} events, {done.checkpoints} checkpoints")
     if done.dropped:
@@ -98,6 +100,17 @@ def verify(
     if done.last is not None:
         print(f"        last seal: number {done.last.number}, {utc(done.last.made_us)}Z,")
         print(f"        by key {done.last.key_id}; {done.unsealed} events came after it")
+
+
+def _remedy(err: OSError) -> str:
+    from certctl.wiring.audit_key import PUBLIC_FILE  # noqa: PLC0415 - loads the database
+
+    if isinstance(err, FileNotFoundError) and Path(err.filename).name == PUBLIC_FILE:
+        return (
+            "no server has kept an audit trail there: check CERTCTL_DATA_DIR, or name the public"
+            " keys with --key."
+        )
+    return "check the path and its permissions."
 
 
 @audit.command()
@@ -110,7 +123,7 @@ def export(
 
     Example: certctl-server audit export trail.jsonl
     """
-    settings = settings_or_exit(config)
+    settings = settings_or_exit(config, check_files=False)
     from certctl.authority.verify import Broken  # noqa: PLC0415 - loads the cryptography
     from certctl.wiring import audit_trail  # noqa: PLC0415 - loads the database
 

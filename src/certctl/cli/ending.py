@@ -19,6 +19,7 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_NOT_FOUND = 3
 EXIT_REFUSED = 5
+EXIT_PENDING = 6
 EXIT_FINDINGS = 8
 
 T = TypeVar("T")
@@ -37,7 +38,11 @@ def stop(text: str, code: int) -> NoReturn:
 
 
 def from_records(settings: Settings, read: Callable[[SqlRecords], T]) -> T:
-    """What ``read`` makes of the records, or the end: the store cannot be read."""
+    """What ``read`` makes of the records, or the end: the store cannot be read.
+
+    Raises:
+        NotFound: from ``read``, which names something that is not there.
+    """
     from certctl.store import StoreError  # noqa: PLC0415 - loads the database, as below
     from certctl.wiring import host  # noqa: PLC0415
 
@@ -47,6 +52,8 @@ def from_records(settings: Settings, read: Callable[[SqlRecords], T]) -> T:
             return read(records)
         finally:
             records.close()
+    except NotFound:
+        raise
     except (StoreError, Failure) as failure:
         stop(str(failure), EXIT_FAILED)
 

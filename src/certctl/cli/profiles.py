@@ -42,7 +42,7 @@ def show_list(*, config: ConfigFile = None) -> None:
 
     Example: certctl-server profiles list
     """
-    settings = settings_or_exit(config)
+    settings = settings_or_exit(config, check_files=False)
     files = {path.stem: path for path in _files(settings)}
     print("default  built in")
     for name, path in files.items():
@@ -58,7 +58,7 @@ def show(profile_id: ProfileId, *, config: ConfigFile = None) -> None:
 
     Example: certctl-server profiles show cp-iot-sensors
     """
-    settings = settings_or_exit(config)
+    settings = settings_or_exit(config, check_files=False)
     for path in _files(settings):
         if path.stem == profile_id:
             print(path.read_text(encoding="utf-8").rstrip())
@@ -82,7 +82,7 @@ def put(
 
     Example: certctl-server profiles put cp-iot-sensors.toml
     """
-    settings = settings_or_exit(config)
+    settings = settings_or_exit(config, check_files=False)
     from certctl.settings.certificate_profiles import (  # noqa: PLC0415
         CertificateProfilesRefused,
         document_of_file,
@@ -110,7 +110,7 @@ def delete(profile_id: ProfileId, *, config: ConfigFile = None) -> None:
 
     Example: certctl-server profiles delete cp-old
     """
-    settings = settings_or_exit(config)
+    settings = settings_or_exit(config, check_files=False)
     try:
         done = command_done(
             settings,

@@ -46,7 +46,7 @@ def show_list(
 
     Example: certctl-server requests list
     """
-    settings = settings_or_exit(config)
+    settings = settings_or_exit(config, check_files=False)
 
     def read(records: Records) -> list[WaitingRequest]:
         found: list[WaitingRequest] = []
@@ -72,7 +72,7 @@ def show(request_id: RequestId, *, config: ConfigFile = None) -> None:
 
     Example: certctl-server requests show 01a2…
     """
-    settings = settings_or_exit(config)
+    settings = settings_or_exit(config, check_files=False)
     request, said = from_records(
         settings, lambda records: (records.request(request_id), records.decisions(request_id))
     )
@@ -119,7 +119,7 @@ def approve(
 
     Example: certctl-server requests approve 01a2… --reason "ticket 4711"
     """
-    settings = settings_or_exit(config)
+    settings = settings_or_exit(config, check_files=False)
     why = _reason(reason)
     _decide(settings, lambda actor: ApproveRequest(request_id=request_id, reason=why, actor=actor))
 
@@ -135,7 +135,7 @@ def deny(
 
     Example: certctl-server requests deny 01a2… --reason "not our device"
     """
-    settings = settings_or_exit(config)
+    settings = settings_or_exit(config, check_files=False)
     if not reason.strip():
         stop("a denial needs a reason.", EXIT_USAGE)
     why = _reason(reason)

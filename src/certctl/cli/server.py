@@ -14,6 +14,8 @@ from certctl.cli.backup import backup, restore
 from certctl.cli.cert_check import cert_check
 from certctl.cli.certificates import certificates
 from certctl.cli.configuration import ConfigFile, settings_or_exit
+from certctl.cli.events import events
+from certctl.cli.explain import explain
 from certctl.cli.profiles import profiles
 from certctl.cli.requests import requests
 from certctl.cli.trust import trust
@@ -32,10 +34,12 @@ app.add_typer(certificates)
 app.add_typer(profiles)
 app.add_typer(audit)
 app.add_typer(requests)
+app.add_typer(events)
 app.add_typer(trust)
 app.command()(backup)
 app.command()(restore)
 app.command("cert-check")(cert_check)
+app.command()(explain)
 
 
 @app.callback(invoke_without_command=True)
@@ -54,8 +58,9 @@ def _root(
 def serve(config: ConfigFile = None) -> None:
     """Run the server in the foreground until SIGTERM.
 
-    SIGHUP reads the server's certificate and key and all trust bundles again; what is
-    bad there is told in the log, and what was in force before stays.
+    SIGHUP reads the server's certificate and key, all trust bundles and lists of
+    registration authorities again; what is bad there is told in the log, and what was in
+    force before stays.
 
     Example: CERTCTL_EST_ENABLED=true CERTCTL_EST_ISSUER_ID=iss-local certctl-server serve
     """
@@ -73,6 +78,20 @@ def check(config: ConfigFile = None) -> None:
         print(render_findings(settings.warnings))
     names = ", ".join(profile_name(each.profile.path_id) for each in settings.est.profiles)
     print(f"Settings are good. EST profiles: {names or 'none (CERTCTL_EST_ENABLED is off)'}")
+
+
+@app.command()
+def migrate(config: ConfigFile = None) -> None:
+    """Bring a PostgreSQL database to this version's tables, as a role that owns them.
+
+    Running servers go on meanwhile. The embedded database needs no such step.
+
+    Example: CERTCTL_DATABASE_URL=postgresql://owner@db/certctl certctl-server migrate
+    """
+    settings = settings_or_exit(config)
+    from certctl.cli.migrate import migrate as run  # noqa: PLC0415 - loads the database
+
+    run(settings)
 
 
 @app.command()

@@ -1,8 +1,9 @@
-"""``certctl-server trust``: which anchors are in force, and taking over a changed bundle."""
+"""``certctl-server trust``: whom profiles believe, and taking over a changed file."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -50,11 +51,13 @@ def list_anchors(
     """
     settings = settings_or_exit(config, check_files=False)
     from certctl.wiring.clock import system_clock  # noqa: PLC0415 - loads the server
-    from certctl.wiring.trust_report import trust_report  # noqa: PLC0415 - the same
+    from certctl.wiring.trust_report import trust_reports  # noqa: PLC0415 - the same
 
     chosen = _chosen(settings, profile)
     now_us = system_clock()
-    reports = [trust_report(settings, path_id, now_us=now_us) for path_id in chosen]
+    reports = [
+        report for path_id in chosen for report in trust_reports(settings, path_id, now_us=now_us)
+    ]
     if as_json:
         print(json.dumps([each.as_json() for each in reports], indent=2))
     else:
@@ -63,7 +66,9 @@ def list_anchors(
 
 @trust.command()
 def reload(*, profile: Profile = None, config: ConfigFile = None) -> None:
-    """Have the running server read bundles again; a bad one keeps the old anchors.
+    """Have the running server read bundles and lists of registration authorities again.
+
+    A bad one keeps the old state.
 
     The same as SIGHUP to the server, but it says what came of it, and the audit event
     names you. Exit code 5 when a bundle was refused.
@@ -75,9 +80,9 @@ def reload(*, profile: Profile = None, config: ConfigFile = None) -> None:
     from certctl.wiring import host  # noqa: PLC0415
 
     code = 0
-    for path_id in _chosen(settings, profile):
+    for path_id, registration in _files(settings, _chosen(settings, profile)):
         try:
-            command = ReloadTrust(path_id=path_id, actor=host.operator())
+            command = ReloadTrust(path_id=path_id, actor=host.operator(), registration=registration)
             done = host.run_command(settings, command, answer=TrustReloaded)
         except TrustRefused as refused:
             complain(f"{profile_name(path_id)}: not reloaded: {refused.problem}")
@@ -89,7 +94,8 @@ def reload(*, profile: Profile = None, config: ConfigFile = None) -> None:
         else:
             change = done.change
             state = "reloaded" if change.changed else "reloaded, nothing has changed"
-            print(f"{profile_name(path_id)}: {state}; {_number(change.count)} from {change.path}")
+            number = _number(change.count, "authority" if registration else "anchor")
+            print(f"{profile_name(path_id)}: {state}; {number} from {change.path}")
             for sign, anchors in (("+", change.added), ("-", change.removed)):
                 for anchor in anchors:
                     print(f"  {sign} {anchor}")
@@ -102,12 +108,28 @@ def _chosen(settings: Settings, profile: str | None) -> list[str]:
         if profile not in {each.profile.path_id for each in settings.est.profiles}:
             stop(f"there is no EST profile {profile!r}.", EXIT_NOT_FOUND)
         return [profile]
-    with_bundle = [each for each in settings.est.profiles if each.trust_bundle_path is not None]
-    return [each.profile.path_id for each in with_bundle]
+    return [
+        each.profile.path_id
+        for each in settings.est.profiles
+        if each.trust_bundle_path is not None or each.ra_certificates_path is not None
+    ]
+
+
+def _files(settings: Settings, chosen: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """What there is to reload: (path ID, it is the list of registration authorities)."""
+    profiles = {each.profile.path_id: each for each in settings.est.profiles}
+    for path_id in chosen:
+        found = profiles[path_id]
+        # Asked for by name, a profile without either says so.
+        if found.trust_bundle_path is not None or found.ra_certificates_path is None:
+            yield path_id, False
+        if found.ra_certificates_path is not None:
+            yield path_id, True
 
 
 def _text(report: BundleReport) -> str:
-    lines = [f"{profile_name(report.path_id)}  {report.path or 'no trust bundle'}"]
+    what = " registration authorities" if report.kind == "registration_authorities" else ""
+    lines = [f"{profile_name(report.path_id)}{what}  {report.path or 'no trust bundle'}"]
     if report.accepted_us is not None:
         lines.append(f"  in force since {utc(report.accepted_us)}Z, sha256 {report.sha256}")
     if report.anchors:
@@ -130,5 +152,6 @@ def _table(report: BundleReport) -> list[str]:
     return table(COLUMNS, rows)
 
 
-def _number(count: int) -> str:
-    return "1 anchor" if count == 1 else f"{count} anchors"
+def _number(count: int, what: str) -> str:
+    plural = {"anchor": "anchors", "authority": "authorities"}[what]
+    return f"1 {what}" if count == 1 else f"{count} {plural}"

@@ -24,12 +24,16 @@ class AuditAction(StrEnum):
     REQUEST_APPROVED = "est_request_approved"
     REQUEST_DENIED = "est_request_denied"
     DEVICE_STATE_FAILED = "est_device_state_failed"
+    BULK_REVOKE = "est_bulk_revoke"
     CERTIFICATE_REVOKED = "certificate_revoked"
+    CERTIFICATE_RELEASED = "certificate_released"
+    CERTIFICATE_IMPORTED = "certificate_imported"
     CONFIG_CHANGED = "config_changed"
     AUDIT_RETENTION = "audit_retention"
     RECORD_RETENTION = "record_retention"
     BACKUP_MADE = "backup_made"
     BACKUP_RESTORED = "backup_restored"
+    EVENTS_REQUEUED = "events_requeued"
 
 
 class Counter(StrEnum):

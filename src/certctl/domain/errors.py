@@ -23,7 +23,11 @@
     ├── Pending                        waits for an operator: not a refusal, not a grant
     ├── OcspRefused                    error: malformedRequest, unauthorized …; unsigned answer
     ├── CrlRefused                     reason: malformed, algorithm, issuer, number, dates …
-    ├── Unavailable                    retry_after seconds; what: issuer, store, profile
+    ├── Unavailable                    retry_after seconds; what is away
+    │   ├── IssuerUnavailable
+    │   ├── StoreUnavailable
+    │   ├── CertificateProfileUnavailable
+    │   └── WaitingRoomFull
     ├── LeaseLost                      a job's lease was taken by another node
     ├── NotFound                       a host command named something not on record
     ├── Conflict                       a host command came too late, or twice
@@ -32,17 +36,21 @@
 
 ``counter`` and ``action`` say what a failure leaves in the records; ``action`` None
 means the failed event of the operation (``est_simple_enroll_failed`` …).
-``ends_connection`` is set where no request may follow on the connection. Only
+``ends_connection`` is set where no request may follow on the connection, ``caller`` where
+it was known who asked. Only
 ``web.problems`` knows statuses and texts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from certctl.domain.audit import AuditAction, Counter
 from certctl.domain.ocsp import OcspError
+
+if TYPE_CHECKING:
+    from certctl.domain.principal import Principal
 
 
 class Failure(Exception):
@@ -53,6 +61,7 @@ class Failure(Exception):
 
     reason: str = ""
     ends_connection: bool = False
+    caller: Principal | None = None
 
     def details(self) -> Mapping[str, str | int | list[str]]:
         """What the audit event keeps about this failure; never a secret."""
@@ -341,6 +350,18 @@ class IssuerUnavailable(Unavailable):
 
 class StoreUnavailable(Unavailable):
     """The authority or its database cannot record now, so nothing is issued."""
+
+
+class CertificateProfileUnavailable(Unavailable):
+    """The certificate profile is missing or switched off: no issuance (policy §1)."""
+
+    reason = "certificate_profile"
+
+
+class WaitingRoomFull(Unavailable):
+    """As many requests wait for approval as are kept; this one was not put on record."""
+
+    reason = "waiting_room"
 
 
 class LeaseLost(Failure):

@@ -16,6 +16,7 @@ class CertificateRow(NamedTuple):
     fingerprint: bytes
     serial: bytes
     issuer_id: str
+    profile: str
     subject_key: bytes
     subject_der: bytes
     san_der: bytes
@@ -24,6 +25,7 @@ class CertificateRow(NamedTuple):
     sans: str
     key_algorithm: str
     spki_sha256: bytes
+    principal: str
     source: str
     renews: str | None
     revoked_us: int | None
@@ -32,7 +34,9 @@ class CertificateRow(NamedTuple):
 
 
 class EventRow(NamedTuple):
-    """Columns of ``audit_events`` that tie an event to a certificate."""
+    """Columns of ``audit_events`` that tie an event to a certificate; ``details`` (JSON)
+    only of a revocation's.
+    """
 
     seq: int
     time_us: int
@@ -40,11 +44,27 @@ class EventRow(NamedTuple):
     outcome: str
     resource_type: str
     resource_id: str
+    details: str
 
 
 class RepetitionRow(NamedTuple):
     key: bytes
     certificate_id: str
+
+
+class NameRow(NamedTuple):
+    """What a certificate is searched by; ``kinds`` as in ``store.names``."""
+
+    name: bytes
+    certificate_id: str
+    kinds: int
+
+
+class ReleasedRow(NamedTuple):
+    """When the hold of a certificate was last taken back."""
+
+    certificate_id: str
+    released_us: int
 
 
 class Finding(NamedTuple):

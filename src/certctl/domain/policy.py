@@ -25,6 +25,7 @@ from certctl.domain.keys import AllowedKey, KeyAlgorithm, PublicKey, check_key
 from certctl.domain.names import KEYWORDS, DistinguishedName, check_name
 from certctl.domain.patterns import SanPattern, SubjectPattern, matches
 from certctl.domain.plain_text import shown
+from certctl.domain.rules import Judge, Rule, strict
 from certctl.domain.san import ALLOWABLE_KINDS, GeneralName, SanKind, check_sans
 
 CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
@@ -220,6 +221,8 @@ def check_contents(
     sans: Sequence[GeneralName],
     public_key: PublicKey,
     profile: CertificateProfile,
+    *,
+    judge: Judge = strict,
 ) -> None:
     """Judge the names and the key of a certificate-to-be.
 
@@ -227,22 +230,29 @@ def check_contents(
         PolicyViolation: dimension ``key_algorithm``, ``key_size``, ``weak_key``,
             ``subject``, ``san`` or, where a name itself is refused, ``name``.
     """
-    check_key(public_key, profile.allowed_key_algorithms)
-    if subject.is_empty and not sans:
-        raise PolicyViolation(
-            "subject", wanted="a subject or a subjectAltName", got="neither of them"
+    with judge(Rule.KEY):
+        check_key(public_key, profile.allowed_key_algorithms)
+    with judge(Rule.SUBJECT):
+        if subject.is_empty and not sans:
+            raise PolicyViolation(
+                "subject", wanted="a subject or a subjectAltName", got="neither of them"
+            )
+        check_name(subject)
+    with judge(Rule.SAN):
+        check_sans(
+            sans,
+            allowed=profile.allowed_san_types,
+            most=profile.max_sans,
+            wildcards=profile.allows_wildcard,
         )
-    check_name(subject)
-    check_sans(
-        sans,
-        allowed=profile.allowed_san_types,
-        most=profile.max_sans,
-        wildcards=profile.allows_wildcard,
-    )
-    _check_san_patterns(sans, profile.required_san_patterns)
-    _check_subject_patterns(subject, profile.required_subject_patterns)
-    check_bases(subject, profile.permitted_subject_bases)
-    check_constraints(subject, sans, profile.name_constraints)
+    with judge(Rule.SAN_PATTERNS):
+        _check_san_patterns(sans, profile.required_san_patterns)
+    with judge(Rule.SUBJECT_PATTERNS):
+        _check_subject_patterns(subject, profile.required_subject_patterns)
+    with judge(Rule.SUBJECT_BASES):
+        check_bases(subject, profile.permitted_subject_bases)
+    with judge(Rule.NAME_CONSTRAINTS):
+        check_constraints(subject, sans, profile.name_constraints)
 
 
 def _check_san_patterns(sans: Sequence[GeneralName], patterns: Sequence[SanPattern]) -> None:

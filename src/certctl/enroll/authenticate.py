@@ -17,19 +17,20 @@ from certctl.domain.errors import (
     LockedOut,
     WrongPassword,
 )
+from certctl.domain.inventory import IMPORTED_PROFILE
 from certctl.domain.lockout import locked_seconds, source_key
 from certctl.domain.ports import ClientTrust
 from certctl.domain.principal import Credential, Principal
 from certctl.domain.profiles import AuthMode, EstProfile, OnReenroll, Operation, Route
 from certctl.domain.revocation import RevocationReason
-from certctl.enroll.ports import Ports
+from certctl.enroll.ports import JudgingPorts
 from certctl.enroll.request import EstRequest
 from certctl.wire.basic import BasicCredentials, decode_basic
 
 ANONYMOUS = Principal(name="anonymous", key="anonymous", auth_mode=AuthMode.ANONYMOUS)
 
 
-def authenticate(request: EstRequest, ports: Ports) -> Principal:
+def authenticate(request: EstRequest, ports: JudgingPorts) -> Principal:
     """Apply the table of est §3 to one request.
 
     Raises:
@@ -58,7 +59,7 @@ def authenticate(request: EstRequest, ports: Ports) -> Principal:
     raise CredentialMissing
 
 
-def _require_open_source(source: str, ports: Ports) -> None:
+def _require_open_source(source: str, ports: JudgingPorts) -> None:
     """Gate 3, as far as it is on record already; the authority judges for good."""
     row = ports.records.lockout(source_key(source))
     if row is not None:
@@ -67,7 +68,7 @@ def _require_open_source(source: str, ports: Ports) -> None:
             raise LockedOut(retry_after=seconds, failures=row.failures)
 
 
-def _by_password(authorization: str, profile: EstProfile, ports: Ports) -> Principal:
+def _by_password(authorization: str, profile: EstProfile, ports: JudgingPorts) -> Principal:
     """RFC 7617 Basic with this profile's password; the user name is only recorded."""
     given = decode_basic(authorization)
     if not isinstance(given, BasicCredentials):
@@ -78,7 +79,7 @@ def _by_password(authorization: str, profile: EstProfile, ports: Ports) -> Princ
     return Principal(name=given.user, key=f"basic:{given.user}", auth_mode=AuthMode.BASIC)
 
 
-def _by_certificate(request: EstRequest, ports: Ports) -> Principal:
+def _by_certificate(request: EstRequest, ports: JudgingPorts) -> Principal:
     if not request.tls.peer_chain:
         raise CertificateRefused("missing")
     credential = judge_certificate(request, ports)
@@ -90,7 +91,7 @@ def _by_certificate(request: EstRequest, ports: Ports) -> Principal:
     )
 
 
-def judge_certificate(request: EstRequest, ports: Ports) -> Credential:
+def judge_certificate(request: EstRequest, ports: JudgingPorts) -> Credential:
     """Is the certificate shown a credential for this profile and operation?
 
     A certificate on record here is judged by its record first: its status is known at
@@ -109,6 +110,11 @@ def judge_certificate(request: EstRequest, ports: Ports) -> Credential:
         if state is not None:
             _require_good(state, authority, now_us, renewing=None)
         return replace(authority, own=state is not None, registration_authority=True)
+    if state is not None and state.profile == IMPORTED_PROFILE:
+        # Somebody else's that is on record: it can be revoked here, and opens nothing
+        # that its chain does not open.
+        _require_good(state, trust.describe(leaf), now_us, renewing=None)
+        return trust.verify(request.tls.peer_chain, now_us)
     if state is None:
         return trust.verify(request.tls.peer_chain, now_us)
 

@@ -11,13 +11,14 @@ from dataclasses import replace
 
 from certctl.domain.common_name import san_of_common_name
 from certctl.domain.csr import Csr
-from certctl.domain.errors import NotAllowed, PolicyViolation, Unavailable
+from certctl.domain.errors import CertificateProfileUnavailable, NotAllowed, PolicyViolation
 from certctl.domain.known_weak import check_known_weak
 from certctl.domain.names import DistinguishedName, same_subject
 from certctl.domain.order import Order
 from certctl.domain.policy import (
     DEFAULT_PROFILE,
     CertificateProfile,
+    Granted,
     check_attributes,
     check_change,
     check_contents,
@@ -26,10 +27,11 @@ from certctl.domain.policy import (
 )
 from certctl.domain.principal import Principal
 from certctl.domain.profiles import EstProfile, OnReenroll, Operation, ReenrollKey
-from certctl.domain.san import same_sans
+from certctl.domain.rules import Judge, Rule, strict
+from certctl.domain.san import GeneralName, same_sans
 from certctl.enroll.binding import Binding
 from certctl.enroll.identity import require_identity
-from certctl.enroll.ports import Ports
+from certctl.enroll.ports import JudgingPorts
 from certctl.enroll.request import EstRequest
 from certctl.wire.certified_key import certifies_key
 from certctl.wire.general_names import append_general_name, decode_general_names
@@ -38,31 +40,47 @@ from certctl.wire.pkcs10 import repetition_input, strip_challenges
 
 
 def authorize(
-    csr: Csr, caller: Principal, request: EstRequest, *, binding: Binding, ports: Ports
+    csr: Csr,
+    caller: Principal,
+    request: EstRequest,
+    *,
+    binding: Binding,
+    ports: JudgingPorts,
+    judge: Judge = strict,
 ) -> Order:
     """Decide what this caller gets for this CSR.
 
     Raises:
         NotAllowed: a renewal that is none, or a name that is not the caller's.
         PolicyViolation: the certificate profile does not allow it.
-        Unavailable: the certificate profile is missing or disabled: never "no rules".
+        CertificateProfileUnavailable: missing or disabled, which is never "no rules".
     """
     certificate_profile = wanted_profile(request.profile, ports)
-    original, csr = csr, _with_common_name(csr, certificate_profile)
-    if request.operation is not Operation.SIMPLEREENROLL:
-        require_identity(original, caller, request.profile.identity_binding)
-    renews = _renewed_either(csr, original, caller, request, ports)
-    subject_der, san_der = _names(csr, original, request, certificate_profile)
-    subject = decode_name(subject_der)
-    requested = check_request(csr, certificate_profile)
-    check_attributes(request_types(csr), subject, certificate_profile)
-    check_contents(
-        subject,
-        decode_general_names(san_der) if san_der else (),
-        csr.public_key,
-        certificate_profile,
-    )
-    check_known_weak(csr.public_key)
+    original = csr
+    with judge(Rule.READABLE_NAMES):
+        csr = _with_common_name(csr, certificate_profile)
+    with judge(Rule.IDENTITY):
+        if request.operation is not Operation.SIMPLEREENROLL:
+            require_identity(original, caller, request.profile.identity_binding)
+    renews: str | None = None
+    with judge(Rule.RENEWAL):
+        renews = _renewed_either(csr, original, caller, request, ports)
+    subject_der, san_der = csr.subject_der, csr.san_der
+    with judge(Rule.NEW_NAMES):
+        subject_der, san_der = _names(csr, original, request, certificate_profile)
+    subject = DistinguishedName(rdns=())
+    sans: tuple[GeneralName, ...] = ()
+    with judge(Rule.READABLE_NAMES):
+        subject = decode_name(subject_der)
+        sans = decode_general_names(san_der) if san_der else ()
+    requested = Granted(key_agreement=False, dropped=())
+    with judge(Rule.EXTENSIONS):
+        requested = check_request(csr, certificate_profile)
+    with judge(Rule.ATTRIBUTES):
+        check_attributes(request_types(csr), subject, certificate_profile)
+    check_contents(subject, sans, csr.public_key, certificate_profile, judge=judge)
+    with judge(Rule.KNOWN_WEAK_KEY):
+        check_known_weak(csr.public_key)
     credential = caller.credential
     return Order(
         request_id=request.request_id,
@@ -98,16 +116,16 @@ def authorize(
     )
 
 
-def wanted_profile(est_profile: EstProfile, ports: Ports) -> CertificateProfile:
+def wanted_profile(est_profile: EstProfile, ports: JudgingPorts) -> CertificateProfile:
     """The certificate profile that an EST profile names, as it is now.
 
     Raises:
-        Unavailable: it is missing or disabled.
+        CertificateProfileUnavailable: it is missing or disabled.
     """
     wanted = est_profile.certificate_profile_id or DEFAULT_PROFILE.id
     found = ports.certificate_profiles.get(wanted)
     if found is None or not found.enabled:
-        raise Unavailable(f"certificate profile {wanted}", retry_after=60)
+        raise CertificateProfileUnavailable(f"certificate profile {wanted}", retry_after=60)
     return found
 
 
@@ -140,7 +158,7 @@ def _san_with_common_name(
 
 
 def _renewed_either(
-    csr: Csr, original: Csr, caller: Principal, request: EstRequest, ports: Ports
+    csr: Csr, original: Csr, caller: Principal, request: EstRequest, ports: JudgingPorts
 ) -> str | None:
     """With the copied common name, or as the request came: what is renewed may be from
     before ``cn_as_san`` was switched on, and the name copied is its own.
@@ -153,7 +171,7 @@ def _renewed_either(
         return _renewed(original, caller, request, ports)
 
 
-def _renewed(csr: Csr, caller: Principal, request: EstRequest, ports: Ports) -> str | None:
+def _renewed(csr: Csr, caller: Principal, request: EstRequest, ports: JudgingPorts) -> str | None:
     """RFC 7030 §4.2.2: a renewal keeps subject and SAN of what it renews.
 
     Without a certificate of the thing renewed (a password, or a registration authority
@@ -202,7 +220,7 @@ def _names(
     return subject_der, san_der
 
 
-def _newest_on_record(csr: Csr, request: EstRequest, ports: Ports) -> str:
+def _newest_on_record(csr: Csr, request: EstRequest, ports: JudgingPorts) -> str:
     # What expired within the grace time still renews, without a client certificate too.
     since_us = ports.clock() - request.profile.reenroll_grace_us
     found = ports.records.newest_valid(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import binascii
 import hmac
+from dataclasses import replace
 from enum import StrEnum
 
 from certctl.domain.connection import TLSInfo
@@ -73,6 +74,23 @@ def check_binding(
     if profile.binding_required and not found.binds:
         raise BindingFailure("malformed" if found is Binding.OTHER_TEXT else "missing")
     return found
+
+
+def claimed_connection(csr: Csr, tls: TLSInfo) -> TLSInfo:
+    """The connection that a CSR says it was made for, as far as it says so.
+
+    For explaining a request away from its connection: form, and that all its bindings are
+    of one connection, are judged against this; whether it is the right one never is.
+    """
+    values = [value for _, text in csr.bindings if (value := _binding_value(text)) is not None]
+    exporters = [value for value in values if len(value) == EXPORTER_OCTETS]
+    finished = [value for value in values if len(value) == TLS_UNIQUE_OCTETS]
+    unique = (finished or [bytes(TLS_UNIQUE_OCTETS)])[0]
+    return replace(
+        tls,
+        exporter=(exporters or [bytes(EXPORTER_OCTETS)])[0],
+        tls_unique=unique if tls.version == "TLSv1.2" else None,
+    )
 
 
 def _verified(value: bytes, tls: TLSInfo) -> Binding:

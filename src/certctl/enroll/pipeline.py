@@ -49,6 +49,7 @@ async def enroll(request: EstRequest, ports: Ports) -> Enrolled:
             raise
         issued = await ports.authority.issue(order)
     except Failure as failure:
+        failure.caller = caller
         if binding.binds:
             failure.ends_connection = True
         raise

@@ -19,18 +19,21 @@ from certctl.enroll.passwords import PasswordDigest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """Adapters and values by EST profile (``path_id``).
+class JudgingPorts:
+    """What judges a request, by EST profile (``path_id``). Nothing here can issue or write."""
 
-    ``device_states`` has only the profiles with a hook.
-    """
-
-    authority: Authority
     records: Records
     trust: Mapping[str, ClientTrust]
     passwords: Mapping[str, PasswordDigest]
     certificate_profiles: Mapping[str, CertificateProfile]
     clock: Clock
-    device_states: Mapping[str, DeviceState] = field(default_factory=dict)
     registration_authorities: Mapping[str, RegistrationAuthorities] = field(default_factory=dict)
     lockout: LockoutRule = field(default_factory=LockoutRule)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports(JudgingPorts):
+    """What serves a request; ``device_states`` has only the profiles with a hook."""
+
+    authority: Authority
+    device_states: Mapping[str, DeviceState] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from certctl.settings.certificate_profiles import (
 )
 from certctl.settings.envfile import Written, read_config_file
 from certctl.settings.est import est_settings
+from certctl.settings.events import event_settings
 from certctl.settings.files import CheckedFiles
 from certctl.settings.files import check_files as check_named_files
 from certctl.settings.findings import Report, SettingsRefused
@@ -61,14 +62,20 @@ def load_settings(
     server = server_settings(given, environ, here)
     issuers = issuer_settings(given)
     est = est_settings(given, frozenset(issuer.id for issuer in issuers))
+    events = event_settings(given, server)
     files = CheckedFiles()
     if check_files:
         files = check_named_files(server, est, issuers, given, now_us=here.now_us)
         _check_certificate_profiles(server, report)
     if report.faults:
         raise SettingsRefused(report.faults, report.warnings)
-    records = records_settings(given, est)
-    settings = Settings(server=server, est=est, issuers=issuers, records=records)
+    settings = Settings(
+        server=server,
+        est=est,
+        issuers=issuers,
+        events=events,
+        records=records_settings(given, est),
+    )
     found = lint(settings, files, now_us=here.now_us)
     return replace(settings, warnings=(*found, *report.warnings))
 

@@ -154,7 +154,8 @@ def _check_registration(path_id: str, path: Path, given: Given) -> None:
 
 
 def _require_registration_usage(path: Path) -> None:
-    for position, certificate in enumerate(read_certificates(path), 1):
+    # Read as strictly as a bundle; one that has expired may stand there.
+    for position, certificate in enumerate(read_bundle(path, now_us=0).certificates, 1):
         if not _is_registration_authority(certificate):
             raise FileFault(f"certificate {position} lacks the usage id-kp-cmcRA")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from certctl.settings.catalogue.est import EST_PROFILES
+from certctl.settings.catalogue.events import WEBHOOKS
 from certctl.settings.catalogue.issuing import ISSUERS
 from certctl.settings.catalogue.server import ALLOW_UNKNOWN
 from certctl.settings.envfile import Written
@@ -107,7 +108,7 @@ def read_given(written: Mapping[str, Written], directory: Path, report: Report) 
     }
     profiles = _listed(filled, EST_PROFILES)
     issuers = _listed(filled, ISSUERS) or (DEFAULT_ISSUER,)
-    names = Names.of(profiles, issuers)
+    names = Names.of(profiles, issuers, _listed(filled, WEBHOOKS))
     unknown = []
     occurrences: dict[tuple[Variable[Any], str], list[_Occurrence]] = {}
     for name, value in filled.items():

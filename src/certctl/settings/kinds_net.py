@@ -20,7 +20,11 @@ from certctl.settings.variable import Kind
 HOST_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 FINGERPRINT = re.compile(r"cert:[0-9a-fA-F]{64}")
 
+MAIL_LOCAL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
+
 PORT = integer(1, 65_535)
+
+POSTGRES = ("postgresql://", "postgres://")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,14 +150,28 @@ def _secrets(text: str) -> tuple[Secret, ...]:
 
 def _database_url(text: str) -> str:
     printable(text)
-    if text.startswith(("postgresql://", "postgres://")):
-        return text
+    if text.startswith(POSTGRES):
+        return _postgres_url(text)
     if not text.startswith("sqlite:///"):
         raise ValueError("neither sqlite:/// nor postgresql://")
     path = text.removeprefix("sqlite:///")
     if path in {"", ":memory:"} or "?" in path:
         # Each process would see a database of its own, or options would be lost.
         raise ValueError("not the path of a database file, or options are in it")
+    return text
+
+
+def _postgres_url(text: str) -> str:
+    if not text.startswith(POSTGRES):
+        raise ValueError("not postgresql://")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        # Its words repeat what stands in the URL's place of a port.
+        raise ValueError("not a URL; a password is percent-encoded in it") from None
+    if port == 0 or parts.path in {"", "/"} or parts.fragment:
+        raise ValueError("no database is named, or a # is not written as %23")
     return text
 
 
@@ -179,7 +197,17 @@ def _audit_copy(text: str) -> CopyTarget | None:
     return CopyTarget(kind=kind_of, host=host(name), port=PORT.read(port))
 
 
+def _mail_address(text: str) -> str:
+    local, _, domain = printable(text).rpartition("@")
+    # What could end a header or an SMTP command early, or name several, has no place here.
+    if MAIL_LOCAL.fullmatch(local) is None:
+        raise ValueError("not a mail address")
+    host(domain)
+    return text
+
+
 HOST = Kind(allowed="an IP address or a host name", read=host)
+MAIL_ADDRESS = Kind(allowed="name@host", read=_mail_address)
 WEB_ADDRESS = Kind(allowed="https://host or https://host:port", read=_public_url)
 PROXIES = Kind(
     allowed="a list, split on commas: CIDR networks, or cert: and the SHA-256 of a certificate",
@@ -191,6 +219,7 @@ SECRETS = Kind(allowed="keys, split on commas", read=_secrets)
 DATABASE = Kind(
     allowed="sqlite:///PATH (sqlite:////absolute/path) or postgresql://…", read=_database_url
 )
+POSTGRES_URL = Kind(allowed="postgresql://…", read=_postgres_url)
 AUDIT_COPY = Kind(
     allowed="file:PATH, syslog:HOST:PORT (UDP), syslog:tcp://HOST:PORT or syslog:/dev/log",
     read=_audit_copy,

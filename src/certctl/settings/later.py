@@ -41,11 +41,6 @@ LATER: Final = (
     Later(variable=server.RATE_LIMIT_RPS),
     Later(variable=server.RATE_LIMIT_BURST),
     Later(variable=server.CONFIG_ENCRYPTION_KEY),
-    Later(
-        variable=server.DATABASE_URL,
-        remedy="unset it, or give a sqlite:/// URL",
-        works=lambda value: value.startswith("sqlite:///"),
-    ),
     Later(variable=est.SERVERKEYGEN_ENABLED),
     Later(variable=est.SERVERKEYGEN_FORM),
     Later(variable=est.FULLCMC),
@@ -72,17 +67,6 @@ LATER: Final = (
     Later(variable=issuing.OCSP_RESPONDER_VALIDITY),
     Later(variable=issuing.OCSP_RESPONDER_ROTATION_GRACE),
     Later(variable=issuing.OCSP_RATE_LIMIT_PER_IP_MIN),
-    Later(variable=issuing.EXPIRY_NOTICE_DAYS),
-    Later(variable=issuing.WEBHOOK_URLS),
-    Later(variable=issuing.WEBHOOK_SECRET),
-    Later(variable=issuing.WEBHOOK_ALLOW_PRIVATE),
-    Later(variable=issuing.SMTP_HOST),
-    Later(variable=issuing.SMTP_PORT),
-    Later(variable=issuing.SMTP_USERNAME),
-    Later(variable=issuing.SMTP_PASSWORD),
-    Later(variable=issuing.SMTP_FROM_ADDRESS),
-    Later(variable=issuing.SMTP_USE_TLS),
-    Later(variable=issuing.SLACK_WEBHOOK_URL),
 )
 
 _BY_VARIABLE: Final = {row.variable: row for row in LATER}

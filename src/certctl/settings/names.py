@@ -1,7 +1,8 @@
 """Which setting a ``CERTCTL_…`` name means: ours, the original's, a client's, or nobody's.
 
-Families (``EST_PROFILE_<NAME>_*``, ``ISSUER_<ID>_*``) are spelled out for the profiles and
-issuers that are listed, so a name is looked up, never guessed apart.
+Families (``EST_PROFILE_<NAME>_*``, ``ISSUER_<ID>_*``, ``WEBHOOK_<NAME>_*``) are spelled out
+for the profiles, issuers and webhooks that are listed: a name is looked up, never guessed
+apart.
 """
 
 from __future__ import annotations
@@ -9,15 +10,22 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any, Final
 
-from certctl.settings.catalogue import ISSUER_VARIABLES, PROFILE_VARIABLES, SINGLE_VARIABLES
+from certctl.settings.catalogue import (
+    ISSUER_VARIABLES,
+    PROFILE_VARIABLES,
+    SINGLE_VARIABLES,
+    WEBHOOK_VARIABLES,
+)
 from certctl.settings.later import LATER_PREFIXES
 from certctl.settings.variable import (
     DEFAULT_ISSUER,
     ISSUER_PREFIX,
     PREFIX,
     PROFILE_PREFIX,
+    WEBHOOK_PREFIX,
     Variable,
     infix,
 )
@@ -57,7 +65,7 @@ SERVICE_LINKS: Final = ("SERVICE_", "PORT_", "SERVER_SERVICE_", "SERVER_PORT_")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a name means: a variable, of which profile or issuer, given how."""
+    """What a name means: a variable, of which profile, issuer or webhook, given how."""
 
     variable: Variable[Any]
     owner: str = ""
@@ -71,19 +79,21 @@ class Names:
     _targets: Mapping[str, Target] = field(repr=False)
 
     @classmethod
-    def of(cls, profiles: Iterable[str], issuers: Iterable[str]) -> Names:
-        """The names for these path IDs and issuer ids (lower case)."""
+    def of(
+        cls, profiles: Iterable[str], issuers: Iterable[str], webhooks: Iterable[str] = ()
+    ) -> Names:
+        """The names for these path IDs, issuer ids and webhooks (lower case)."""
         targets: dict[str, Target] = {}
         for variable in SINGLE_VARIABLES:
             _add(targets, variable.name, variable, "")
-        for owner in profiles:
-            for variable in PROFILE_VARIABLES:
+        for prefix, variables, owners in (
+            (PROFILE_PREFIX, PROFILE_VARIABLES, profiles),
+            (ISSUER_PREFIX, ISSUER_VARIABLES, issuers),
+            (WEBHOOK_PREFIX, WEBHOOK_VARIABLES, webhooks),
+        ):
+            for owner, variable in product(owners, variables):
                 for spelled in _spellings(owner):
-                    _add(targets, f"{PROFILE_PREFIX}{spelled}_{variable.name}", variable, owner)
-        for owner in issuers:
-            for variable in ISSUER_VARIABLES:
-                for spelled in _spellings(owner):
-                    _add(targets, f"{ISSUER_PREFIX}{spelled}_{variable.name}", variable, owner)
+                    _add(targets, f"{prefix}{spelled}_{variable.name}", variable, owner)
         for variable in ISSUER_VARIABLES:
             if variable.short:
                 _add(targets, variable.name, variable, DEFAULT_ISSUER)
@@ -125,6 +135,7 @@ def unlisted_owner(name: str) -> str | None:
     for prefix, variables, lister in (
         (PROFILE_PREFIX, PROFILE_VARIABLES, "EST_PROFILES"),
         (ISSUER_PREFIX, ISSUER_VARIABLES, "ISSUERS"),
+        (WEBHOOK_PREFIX, WEBHOOK_VARIABLES, "WEBHOOKS"),
     ):
         if not name.startswith(prefix):
             continue

@@ -12,13 +12,21 @@ from typing import Any, Final
 
 from certctl.settings.catalogue import (
     EST_VARIABLES,
+    EVENT_VARIABLES,
     ISSUER_VARIABLES,
     ISSUING_VARIABLES,
     PROFILE_VARIABLES,
     SERVER_VARIABLES,
+    WEBHOOK_VARIABLES,
 )
 from certctl.settings.later import later_row
-from certctl.settings.variable import ISSUER_PREFIX, PREFIX, PROFILE_PREFIX, Variable
+from certctl.settings.variable import (
+    ISSUER_PREFIX,
+    PREFIX,
+    PROFILE_PREFIX,
+    WEBHOOK_PREFIX,
+    Variable,
+)
 
 INTRODUCTION: Final = """\
 # Settings
@@ -40,7 +48,9 @@ SECTIONS: Final = (
     ("EST", PREFIX, EST_VARIABLES),
     ("EST profiles", f"{PREFIX}{PROFILE_PREFIX}<NAME>_", PROFILE_VARIABLES),
     ("Issuers", f"{PREFIX}{ISSUER_PREFIX}<ID>_", ISSUER_VARIABLES),
-    ("Issuing, revocation, events", PREFIX, ISSUING_VARIABLES),
+    ("Issuing, revocation", PREFIX, ISSUING_VARIABLES),
+    ("Events", PREFIX, EVENT_VARIABLES),
+    ("Webhooks by name", f"{PREFIX}{WEBHOOK_PREFIX}<NAME>_", WEBHOOK_VARIABLES),
 )
 
 

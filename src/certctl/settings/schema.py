@@ -16,6 +16,7 @@ from certctl.domain.lockout import LockoutRule
 from certctl.domain.profiles import EstProfile
 from certctl.domain.proxies import TrustedProxies
 from certctl.domain.retention import KEEP_EVERYTHING, Retention
+from certctl.settings.channels import EventSettings
 from certctl.settings.findings import Finding
 from certctl.settings.secret import Secret, SecretSource
 
@@ -56,7 +57,9 @@ class ServerSettings:
         trusted_proxies: who may speak for clients; empty means nobody.
         max_connections: over all workers.
         data_dir: absolute; may not exist yet, then it is made with mode 0700.
-        database_url: ``sqlite:///`` and an absolute path.
+        database_url: ``sqlite:///`` and an absolute path, or ``postgresql://…`` with a
+            password in it.
+        database_read_url: for the processes that only read; the same unless given.
         certificate_profiles_dir: of TOML files; None where there are none.
         max_body: octets, API bodies.
         est_max_body: octets, EST bodies after transfer decoding.
@@ -73,7 +76,8 @@ class ServerSettings:
     max_connections: int
     max_connections_per_source: int
     data_dir: Path
-    database_url: str
+    database_url: str = field(repr=False)
+    database_read_url: str = field(repr=False)
     workers: int
     max_body: int
     est_max_body: int
@@ -164,4 +168,5 @@ class Settings:
     est: EstSettings
     issuers: tuple[IssuerSettings, ...]
     records: RecordsSettings = field(default_factory=RecordsSettings)
+    events: EventSettings = field(default_factory=EventSettings)
     warnings: tuple[Finding, ...] = ()

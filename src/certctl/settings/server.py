@@ -26,6 +26,7 @@ def server_settings(
     certificate = given.path(names.SERVER_TLS_CERT_PATH)
     key = given.path(names.SERVER_TLS_KEY_PATH)
     check_pair(given, names.SERVER_TLS_CERT_PATH, names.SERVER_TLS_KEY_PATH)
+    database_url = _database_url(given, data_dir)
     default_format = LogFormat.TEXT if surroundings.on_terminal else LogFormat.JSON
     return ServerSettings(
         host=given.value(names.SERVER_HOST),
@@ -38,7 +39,8 @@ def server_settings(
         max_connections=given.value(names.MAX_CONNECTIONS),
         max_connections_per_source=given.value(names.MAX_CONNECTIONS_PER_SOURCE),
         data_dir=data_dir,
-        database_url=_database_url(given, data_dir),
+        database_url=database_url,
+        database_read_url=_database_read_url(given, database_url),
         workers=given.value(names.WORKERS) or surroundings.cores,
         max_body=given.value(names.MAX_BODY_SIZE),
         est_max_body=given.value(names.EST_MAX_BODY),
@@ -87,10 +89,24 @@ def _data_dir(given: Given, environ: Mapping[str, str]) -> Path:
     return chosen
 
 
+def _database_read_url(given: Given, database_url: str) -> str:
+    url = given.value(names.DATABASE_READ_URL)
+    if url is not None and database_url.startswith("sqlite:///"):
+        given.refuse(
+            names.DATABASE_READ_URL,
+            "",
+            f"is set, but {names.DATABASE_URL.full_name()} names no PostgreSQL database",
+            "unset it: the embedded database is opened read-only by itself",
+        )
+    return url or database_url
+
+
 def _database_url(given: Given, data_dir: Path) -> str:
     """With the path made absolute: the processes need not share a working directory."""
     url = given.value(names.DATABASE_URL)
-    if url is None or not url.startswith("sqlite:///"):
+    if url is not None and not url.startswith("sqlite:///"):
+        return url
+    if url is None:
         return f"sqlite:///{quote(str(data_dir / 'certctl.db'))}"
     # It is a URL: what would end its path is written with per cent signs.
     path = url.removeprefix("sqlite:///").replace(DATA_DIR_PLACEHOLDER, quote(str(data_dir)))

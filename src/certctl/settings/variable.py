@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 PREFIX = "CERTCTL_"
 PROFILE_PREFIX = "EST_PROFILE_"
 ISSUER_PREFIX = "ISSUER_"
+WEBHOOK_PREFIX = "WEBHOOK_"
 
 DEFAULT_ISSUER = "iss-local"
 """The local CA that exists when ``ISSUERS`` names none."""
@@ -24,11 +25,12 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Scope(StrEnum):
-    """Whether there is one of it, or one per EST profile or issuer."""
+    """Whether there is one of it, or one per EST profile, issuer or webhook."""
 
     SERVER = "server"
     PROFILE = "profile"
     ISSUER = "issuer"
+    WEBHOOK = "webhook"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,7 @@ class Variable(Generic[T]):
     short: bool = False
 
     def full_name(self, owner: str = "") -> str:
-        """``CERTCTL_…`` for a profile or issuer called ``owner`` (path ID or id)."""
+        """``CERTCTL_…`` for a profile, issuer or webhook called ``owner`` (path ID, id or name)."""
         match self.scope:
             case Scope.SERVER:
                 return f"{PREFIX}{self.name}"
@@ -76,6 +78,8 @@ class Variable(Generic[T]):
                 return f"{PREFIX}{PROFILE_PREFIX}{infix(owner)}_{self.name}"
             case Scope.ISSUER:
                 return f"{PREFIX}{ISSUER_PREFIX}{infix(owner)}_{self.name}"
+            case Scope.WEBHOOK:
+                return f"{PREFIX}{WEBHOOK_PREFIX}{infix(owner)}_{self.name}"
 
 
 def infix(owner: str) -> str:

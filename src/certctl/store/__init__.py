@@ -6,16 +6,23 @@ read (``open_records``); ``MemoryStore`` is both in memory, for tests and trials
 
 from __future__ import annotations
 
-from certctl.store.engine import open_records, open_writable
+from certctl.store.engine import (
+    migrate_store,
+    open_records,
+    open_worker_records,
+    open_writable,
+)
 from certctl.store.errors import (
     CaMismatch,
     CommandRefused,
+    NodeInUse,
     SchemaOutdated,
     SchemaTooNew,
     StoreCorrupt,
     StoreError,
     StoreExposed,
     StoreInUse,
+    StoreNotDurable,
     StoreUnopenable,
 )
 from certctl.store.memory import MemoryStore
@@ -26,6 +33,7 @@ __all__ = [
     "CaMismatch",
     "CommandRefused",
     "MemoryStore",
+    "NodeInUse",
     "SchemaOutdated",
     "SchemaTooNew",
     "SqlRecords",
@@ -34,7 +42,10 @@ __all__ = [
     "StoreError",
     "StoreExposed",
     "StoreInUse",
+    "StoreNotDurable",
     "StoreUnopenable",
+    "migrate_store",
     "open_records",
+    "open_worker_records",
     "open_writable",
 ]

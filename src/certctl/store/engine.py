@@ -1,180 +1,67 @@
-"""Opens the embedded database: SQLite in WAL mode, every commit on disk (FULL).
+"""Opens the store that ``DATABASE_URL`` names: SQLite in a file, or PostgreSQL.
 
-``open_writable`` is for the authority (and host commands when no server runs): it takes
-the lock, makes and migrates the file. ``open_records`` reads only, in as many processes
-as wanted; open it after fork, never before: SQLite's locks do not cross one.
+``open_writable`` is for the authority (and host commands when no server runs);
+``open_records`` reads only, in as many processes as wanted. Open either after fork,
+never before: neither a connection nor SQLite's locks cross one.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
-from typing import Final
-from urllib.parse import quote
-
-from sqlalchemy import NullPool, create_engine, event, select
-from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DBAPIError
-
-from certctl.store import faults
-from certctl.store.commands.identity import bind_node
-from certctl.store.errors import (
-    SchemaOutdated,
-    SchemaTooNew,
-    StoreCorrupt,
-    StoreUnopenable,
-)
-from certctl.store.files import Lock, create, database_path
-from certctl.store.queries.identity import schema_revision
 from certctl.store.reader import SqlRecords
-from certctl.store.tables import metadata
+from certctl.store.sqlite import open_sqlite, open_sqlite_records
+from certctl.store.url import is_postgres
 from certctl.store.writer import SqlStore
-
-REVISIONS: Final = ("0001", "0002", "0003", "0007")
-"""Schema revisions this version knows, oldest first; the last is the one it works with."""
-
-# Seconds to wait for a lock. The only writer waits for nobody but a backup's snapshot;
-# a reader waits only while another process recovers the log of a killed one.
-_BUSY_SECONDS: Final = 1.0
-
-# The log is moved into the database at each 4,000 pages (16 MB, one block of SQLite's
-# index of the log). At 1,000, SQLite's own choice, the random pages of the indexes are
-# written twice for too few commits: measured 10 % more CPU and 20 % more waiting.
-_LOG_PAGES: Final = 4_000
-
-# A long reader can hold that up; afterwards the log file is cut back to so many octets.
-_LOG_LIMIT: Final = 64 << 20
-
-_WRITER_PRAGMAS: Final = (
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",
-    "PRAGMA foreign_keys = ON",
-    # Else INSERT OR REPLACE would remove audit events behind the triggers' backs.
-    "PRAGMA recursive_triggers = ON",
-    f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}",
-    f"PRAGMA journal_size_limit = {_LOG_LIMIT}",
-    # 32 MB: the inner pages of four random-key indexes at 10 M certificates.
-    "PRAGMA cache_size = -32768",
-    "PRAGMA temp_store = MEMORY",
-    "PRAGMA trusted_schema = OFF",
-)
-
-_READER_PRAGMAS: Final = (
-    "PRAGMA query_only = ON",
-    "PRAGMA cache_size = -4096",
-    "PRAGMA temp_store = MEMORY",
-    "PRAGMA trusted_schema = OFF",
-)
 
 
 def open_writable(url: str, *, node: str) -> SqlStore:
-    """Open for writing, making and migrating the file as needed.
-
-    ``node`` names the audit chain of a new store; an old one keeps the name it has, so
-    that a machine's new name does not begin a second chain (``SqlStore.node``).
+    """Open for writing; ``node`` names the audit chain of this node (``SqlStore.node``).
 
     Raises:
-        StoreInUse, StoreExposed, StoreCorrupt, StoreUnopenable, SchemaTooNew.
+        StoreInUse, StoreExposed, StoreCorrupt, StoreUnopenable, StoreNotDurable,
+        SchemaTooNew, SchemaOutdated.
     """
-    path = database_path(url)
-    lock = Lock(path)
-    try:
-        create(path)
-        engine = _engine(path, mode="rw", pragmas=_WRITER_PRAGMAS)
-        event.listen(engine, "begin", _begin_immediate)
-        try:
-            with engine.begin() as connection:
-                _migrate(connection, path)
-                _probe(connection)
-                name = bind_node(connection, node)
-        except DBAPIError as err:
-            raise _refusal(err, path) from err
-    except BaseException:
-        lock.release()
-        raise
-    return SqlStore(engine, node=name, release=lock.release)
+    if is_postgres(url):
+        # Its driver is an extra, and loading it costs a start that does not need it.
+        from certctl.store.postgres import open_postgres  # noqa: PLC0415
+
+        return open_postgres(url, node=node)
+    return open_sqlite(url, node=node)
 
 
 def open_records(url: str) -> SqlRecords:
-    """Open for reading; sees each commit of the authority as soon as it is durable.
+    """Open for reading; sees each commit of an authority as soon as it is durable.
 
     Raises:
         StoreCorrupt, StoreUnopenable, SchemaTooNew, SchemaOutdated.
     """
-    path = database_path(url)
-    engine = _engine(path, mode="ro", pragmas=_READER_PRAGMAS)
-    try:
-        with engine.connect() as connection:
-            found = _known_revision(connection, path)
-    except DBAPIError as err:
-        raise _refusal(err, path) from err
-    if found != REVISIONS[-1]:
-        raise SchemaOutdated(str(path), found=found, wanted=REVISIONS[-1])
-    return SqlRecords(engine)
+    if is_postgres(url):
+        from certctl.store.postgres import open_postgres_records  # noqa: PLC0415
+
+        return open_postgres_records(url)
+    return open_sqlite_records(url)
 
 
-def plain_engine(path: Path) -> Engine:
-    """To read a file that may have any schema."""
-    return _engine(path, mode="ro", pragmas=_READER_PRAGMAS)
+def open_worker_records(url: str, *, locked_from: int) -> SqlRecords:
+    """``open_records`` for a worker; ``locked_from`` failures lock a source out.
+
+    Raises:
+        StoreCorrupt, StoreUnopenable, SchemaTooNew, SchemaOutdated.
+    """
+    if is_postgres(url):
+        from certctl.store.postgres import open_postgres_worker  # noqa: PLC0415
+
+        return open_postgres_worker(url, locked_from=locked_from)
+    return open_sqlite_records(url)
 
 
-def _engine(path: Path, *, mode: str, pragmas: tuple[str, ...]) -> Engine:
-    # The mode keeps SQLite from ever making a file by itself, with a mode of its choice.
-    name = f"file:{quote(str(path))}?mode={mode}"
+def migrate_store(url: str) -> str:
+    """Bring a PostgreSQL database to this version's schema; gives the revision it had.
 
-    def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            name,
-            uri=True,
-            timeout=_BUSY_SECONDS,
-            # We say where a transaction begins; the driver would begin it too late.
-            isolation_level=None,
-            # One thread at a time uses it, but not always the one that opened it.
-            check_same_thread=False,
-        )
-        try:
-            for pragma in pragmas:
-                connection.execute(pragma)
-        except sqlite3.Error:
-            connection.close()
-            raise
-        return connection
+    An embedded database is migrated by whoever opens it for writing.
 
-    return create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    Raises:
+        StoreCorrupt, StoreUnopenable, SchemaTooNew.
+    """
+    from certctl.store.postgres import migrate_postgres  # noqa: PLC0415
 
-
-def _begin_immediate(connection: Connection) -> None:
-    # The write lock is taken at once: a transaction that reads first and is refused the
-    # lock later would have to be run again.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _known_revision(connection: Connection, path: Path) -> str:
-    found = schema_revision(connection)
-    if found is None:
-        raise StoreCorrupt(str(path), note="a database, but not of certctl")
-    if found and found not in REVISIONS:
-        raise SchemaTooNew(str(path), found=found, known=REVISIONS[-1])
-    return found
-
-
-def _migrate(connection: Connection, path: Path) -> None:
-    if _known_revision(connection, path) != REVISIONS[-1]:
-        # Alembic is needed once in a store's life, not at every start.
-        from certctl.store.migrations import upgrade  # noqa: PLC0415
-
-        upgrade(connection)
-
-
-def _probe(connection: Connection) -> None:
-    # Touches every table itself, not an index of it: damage there is told at the start,
-    # not in the middle of an enrollment. A full check would read the whole file.
-    for table in metadata.sorted_tables:
-        connection.execute(select(table).limit(1)).fetchall()
-
-
-def _refusal(error: DBAPIError, path: Path) -> StoreCorrupt | StoreUnopenable:
-    note = str(error.orig)
-    if faults.damaged(error):
-        return StoreCorrupt(str(path), note=note)
-    return StoreUnopenable(str(path), note=note)
+    return migrate_postgres(url)

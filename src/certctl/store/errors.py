@@ -4,9 +4,11 @@
 
     StoreError
     ├── StoreInUse        another server holds the lock of this file
+    ├── NodeInUse         another server holds the lock of this node's name
     ├── StoreExposed      the file may be read or written by everybody
     ├── StoreCorrupt      not a database, damaged, or not one of ours
     ├── StoreUnopenable   folder missing, no permission, URL not understood
+    ├── StoreNotDurable   a commit would not be on disk
     ├── SchemaTooNew      a newer certctl has migrated it: downgrades are refused
     ├── SchemaOutdated    a reader met a store that nobody has migrated yet
     ├── CaMismatch        another CA certificate is bound to this issuer id
@@ -30,6 +32,18 @@ class StoreInUse(StoreError):
         super().__init__(f"{path} is in use by another server (process {pid or 'unknown'})")
         self.path = path
         self.pid = pid
+
+
+class NodeInUse(StoreError):
+    """Another server writes as ``node`` to the same PostgreSQL database."""
+
+    def __init__(self, place: str, *, node: str) -> None:
+        super().__init__(
+            f"{place}: another server works as {node}. Each server needs a data directory of its"
+            " own; the file `node` in it must not be copied"
+        )
+        self.place = place
+        self.node = node
 
 
 class StoreExposed(StoreError):
@@ -59,6 +73,18 @@ class StoreUnopenable(StoreError):
         self.note = note
 
 
+class StoreNotDurable(StoreError):
+    """PostgreSQL is set up so that a commit may be lost; ``setting`` is what is off."""
+
+    def __init__(self, place: str, *, setting: str) -> None:
+        super().__init__(
+            f"{place} has {setting} = off, so a certificate could leave before its record is on"
+            f" disk: set {setting} = on for this database"
+        )
+        self.place = place
+        self.setting = setting
+
+
 class SchemaTooNew(StoreError):
     """``found`` is a schema revision that this version does not know."""
 
@@ -73,7 +99,9 @@ class SchemaOutdated(StoreError):
     """``found`` is older than the schema ``wanted``, and a reader never migrates."""
 
     def __init__(self, path: str, *, found: str, wanted: str) -> None:
-        super().__init__(f"{path} has schema {found or 'none'}, {wanted} is needed: migrate first")
+        super().__init__(
+            f"{path} has schema {found or 'none'}, {wanted} is needed: run certctl-server migrate"
+        )
         self.path = path
         self.found = found
         self.wanted = wanted

@@ -1,7 +1,9 @@
-"""What a driver's error means to us. The one place that reads SQLite's result codes.
+"""What a driver's error means to us: SQLite's result codes and PostgreSQL's SQLSTATE.
 
-Full, locked, read-only or failing storage is ``StoreUnavailable``: it may be back, and
-nothing was kept. A unique key that is taken is ``DuplicateKey``. Anything else is
+Full, locked, read-only, failing or absent storage is ``StoreUnavailable``: it may be
+back, and nothing was kept (of a commit whose answer was lost, see
+``authority.service``). A unique key that is taken is ``DuplicateKey``; a deadlock or a
+serialization failure with another node is ``Contended``. Anything else is
 ``CommandRefused``, a fault of ours.
 """
 
@@ -12,8 +14,10 @@ import sqlite3
 from sqlalchemy.exc import DBAPIError
 
 from certctl.domain.errors import StoreUnavailable
-from certctl.domain.ports import DuplicateKey
+from certctl.domain.ports import Contended, DuplicateKey
 from certctl.store.errors import CommandRefused
+
+Meaning = StoreUnavailable | DuplicateKey | Contended | CommandRefused
 
 # The low octet of an extended result code is the primary one (sqlite.org/rescode.html).
 _PRIMARY = 0xFF
@@ -46,9 +50,47 @@ _DOUBLED = frozenset(
     }
 )
 
+# PostgreSQL, appendix A. By class: connection gone (08), wrong password now (28), out of
+# disk, memory or connections (53), ended or timed out by an operator (57), the system
+# below failing (58), damage (XX).
+_AWAY_CLASSES = frozenset({"08", "28", "53", "57", "58", "XX"})
+_AWAY_STATES = frozenset(
+    {
+        "25006",  # read_only_sql_transaction: it became a standby
+        "25P03",  # idle_in_transaction_session_timeout: we hung, and it let go
+        "3D000",  # the database is not there
+        "42501",  # a right was taken away
+    }
+)
+_DOUBLED_STATE = "23505"
+_CONTENDED_STATES = frozenset(
+    {
+        "40001",  # serialization_failure
+        "40P01",  # deadlock_detected
+        "55P03",  # lock_not_available: it took longer than lock_timeout
+    }
+)
 
-def meaning(error: DBAPIError) -> StoreUnavailable | DuplicateKey | CommandRefused:
+
+def meaning(error: DBAPIError) -> Meaning:
     """Our exception for a driver's error."""
+    if isinstance(error.orig, sqlite3.Error):
+        return _of_sqlite(error)
+    return _of_postgres(error)
+
+
+def is_lost(error: DBAPIError) -> bool:
+    """The connection is gone, so that asking on a new one may help."""
+    state = _state(error)
+    return error.connection_invalidated or state[:2] == "08" or state[:3] == "57P"
+
+
+def damaged(error: DBAPIError) -> bool:
+    """Whether the file is no database, or its pages contradict each other."""
+    return _code(error) & _PRIMARY in _DAMAGED
+
+
+def _of_sqlite(error: DBAPIError) -> Meaning:
     code = _code(error)
     if code in _DOUBLED:
         return DuplicateKey(str(error.orig))
@@ -57,11 +99,25 @@ def meaning(error: DBAPIError) -> StoreUnavailable | DuplicateKey | CommandRefus
     return CommandRefused(str(error.orig))
 
 
-def damaged(error: DBAPIError) -> bool:
-    """Whether the file is no database, or its pages contradict each other."""
-    return _code(error) & _PRIMARY in _DAMAGED
+def _of_postgres(error: DBAPIError) -> Meaning:
+    state = _state(error)
+    if state == _DOUBLED_STATE:
+        return DuplicateKey(str(error.orig))
+    if state in _CONTENDED_STATES:
+        return Contended(str(error.orig))
+    if state[:2] in _AWAY_CLASSES or state in _AWAY_STATES or is_lost(error):
+        return StoreUnavailable("store")
+    if not state and type(error.orig).__name__ == "OperationalError":
+        # No connection was to be had: libpq says so in words alone.
+        return StoreUnavailable("store")
+    return CommandRefused(str(error.orig))
 
 
 def _code(error: DBAPIError) -> int:
     # 0 where the driver itself found fault and SQLite was never asked.
     return getattr(error.orig, "sqlite_errorcode", 0)
+
+
+def _state(error: DBAPIError) -> str:
+    # Empty where the driver itself found fault, or SQLite was asked.
+    return getattr(error.orig, "sqlstate", None) or ""

@@ -32,7 +32,8 @@ def database_path(url: str) -> Path:
         raise _unusable("not a URL") from err
     name = parsed.database
     if parsed.get_backend_name() != "sqlite":
-        raise _unusable(f"only sqlite:///FILE works so far, not {parsed.get_backend_name()}")
+        kind = parsed.get_backend_name()
+        raise _unusable(f"neither sqlite:///FILE nor postgresql://, but {kind}")
     if not name or name == ":memory:" or name.startswith("file:"):
         raise _unusable("sqlite:///FILE must name a file")
     if parsed.query:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from dataclasses import fields
 from hashlib import sha256
 from typing import Any
 
@@ -21,6 +22,7 @@ from certctl.domain.certificates import (
     CertificateStatus,
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.inventory import CertificateSummary
 from certctl.domain.retention import AuditStub
 from certctl.wire.identity import comparable_names
 
@@ -161,6 +163,13 @@ def state_of(record: CertificateRecord) -> CertificateState:
         subject_der=record.subject_der,
         san_der=record.san_der,
         revocation_reason=record.revocation_reason,
+    )
+
+
+def summary_of(record: CertificateRecord) -> CertificateSummary:
+    """The line of the inventory that a record is shown by."""
+    return CertificateSummary(
+        **{item.name: getattr(record, item.name) for item in fields(CertificateSummary)}
     )
 
 

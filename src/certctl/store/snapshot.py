@@ -19,10 +19,10 @@ from sqlalchemy.exc import DBAPIError
 
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.store import faults
-from certctl.store.engine import plain_engine
 from certctl.store.errors import StoreCorrupt, StoreUnopenable
 from certctl.store.queries import checkpoints as checkpoint_queries
 from certctl.store.queries import identity
+from certctl.store.sqlite import plain_engine
 
 # 4 MiB of pages between two looks at the log: some milliseconds of copying.
 PAGES = 1_024

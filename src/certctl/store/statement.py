@@ -9,9 +9,9 @@ order that its command hands them over is refused when it is compiled.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import ClauseElement
+from sqlalchemy import ClauseElement, Select
 from sqlalchemy.engine import Dialect
 
 # Not above 500: older SQLite takes 999 parameters, and a long IN is a slow parse.
@@ -33,6 +33,21 @@ def positional(clause: ClauseElement, dialect: Dialect, parameters: Sequence[str
     if order is None or list(order) != list(parameters):
         raise ValueError(f"parameters {order} do not match {list(parameters)}")
     return str(compiled)
+
+
+def ours(clause: Select[Any]) -> Select[Any]:
+    """The rows stay as they are read until the transaction ends: no other node changes them.
+
+    For what a writer reads to decide what it writes. The clause needs an order, the same
+    everywhere, so that two nodes never wait for each other. SQLite has one writer and
+    renders nothing for it.
+    """
+    return clause.with_for_update(key_share=True)
+
+
+def nobodys(clause: Select[Any]) -> Select[Any]:
+    """Without the rows that another node holds now: for cleaning up, which must not wait."""
+    return clause.with_for_update(skip_locked=True)
 
 
 def chunks(keys: Collection[K]) -> Iterator[Sequence[K]]:

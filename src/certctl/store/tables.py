@@ -1,13 +1,14 @@
 """The tables, as Core metadata (records §3, §5, §6). Migrations make them, never this module.
 
 Times are integers, microseconds since 1970 (UTC). Types are those that SQLite's STRICT
-tables and PostgreSQL share. Each index costs a random page per certificate written, so
-there are only those that a running query needs: id, serial, subject.
+tables and PostgreSQL share. An index of random keys costs a page per certificate written,
+so there are only those that nothing else replaces: names, keys, fingerprints. Others grow
+at one end (time, or a group and then time) or hold few rows (partial); adr/0006.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata: Final = MetaData(
@@ -84,6 +86,57 @@ certificates: Final = Table(
 Index(None, certificates.c.subject_key, certificates.c.id)
 # One key under two identities is found by it, and a key's certificates by people.
 Index(None, certificates.c.spki_sha256)
+# The inventory's (adr/0006). Each group of the first grows at its end, for ids rise with time.
+Index(
+    None,
+    certificates.c.profile,
+    certificates.c.certificate_profile,
+    certificates.c.issuer_id,
+    certificates.c.id,
+)
+Index(None, certificates.c.not_after_us, certificates.c.id)
+Index(None, certificates.c.fingerprint)
+
+
+def _few(name: str, where: str, *columns: Column[Any]) -> None:
+    """An index of the few rows that ``where`` lets in; enrollments do not touch it."""
+    Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
+REVOKED: Final = "status = 'revoked'"
+ON_HOLD: Final = "revocation_reason = 'certificateHold'"
+NOT_EST: Final = "source <> 'EST'"
+_few("ix_certificates_revoked", REVOKED, certificates.c.id)
+_few("ix_certificates_on_hold", ON_HOLD, certificates.c.id)
+_few("ix_certificates_not_est", NOT_EST, certificates.c.source, certificates.c.id)
+_few("ix_certificates_tenant", "tenant IS NOT NULL", certificates.c.tenant, certificates.c.id)
+_few("ix_certificates_renews", "renews IS NOT NULL", certificates.c.renews)
+
+# What people search a certificate by: CNs, SANs and principal, in the form of
+# ``domain.inventory.search_key``; ``kinds`` says which of them it is (bits).
+certificate_names: Final = Table(
+    "certificate_names",
+    metadata,
+    Column("name", LargeBinary, nullable=False),
+    # No foreign key: both rows come and go in one transaction, so that looking the parent
+    # up would be all that it does; and to find names by certificate it would need an index.
+    Column("certificate_id", Text, nullable=False),
+    Column("kinds", Integer64, nullable=False),
+    PrimaryKeyConstraint("name", "certificate_id"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# When a hold was last taken back: what a delta CRL has to remove (RFC 5280 §5.2.4).
+released_holds: Final = Table(
+    "released_holds",
+    metadata,
+    Column("certificate_id", Text, ForeignKey("certificates.id"), nullable=False),
+    Column("released_us", Integer64, nullable=False),
+    PrimaryKeyConstraint("certificate_id"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
 
 # One chain per node; a row is never changed (triggers, see the migration).
 audit_events: Final = Table(
@@ -115,6 +168,12 @@ audit_events: Final = Table(
     CheckConstraint("seq > 0", name="seq"),
     CheckConstraint("length(digest) = 32", name="digest"),
     sqlite_strict=True,
+)
+# One certificate's trail; it grows at one end but for revocations.
+_few(
+    "ix_audit_events_certificate",
+    "resource_type = 'certificate'",
+    audit_events.c.resource_id,
 )
 
 counters: Final = Table(
@@ -304,6 +363,42 @@ leases: Final = Table(
     Column("last_run_us", Integer64, nullable=False),
     Column("outcome", Text, nullable=False),
     PrimaryKeyConstraint("job"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# Events on their way to channels (records §7): one row per event and channel. ``at_us`` is
+# when a waiting one is due, and since when another is what it is.
+outbox: Final = Table(
+    "outbox",
+    metadata,
+    Column("event_id", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("made_us", Integer64, nullable=False),
+    Column("at_us", Integer64, nullable=False),
+    Column("attempts", Integer64, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    PrimaryKeyConstraint("event_id", "channel"),
+    CheckConstraint("status IN ('waiting', 'delivered', 'dead')", name="status"),
+    sqlite_strict=True,
+)
+# What is due, what can be purged, and how much of it there is.
+Index(None, outbox.c.status, outbox.c.at_us, outbox.c.channel)
+# Whether an earlier one of the same subject still waits.
+Index(None, outbox.c.channel, outbox.c.subject, outbox.c.made_us)
+
+# How far notices of what expires soon have come.
+notice_marks: Final = Table(
+    "notice_marks",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("at_us", Integer64, nullable=False),
+    Column("id", Text, nullable=False),
+    PrimaryKeyConstraint("name"),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )

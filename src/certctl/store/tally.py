@@ -12,21 +12,39 @@ from typing import NamedTuple, Self
 _TABLES = (
     (
         "CREATE TABLE noted (id TEXT PRIMARY KEY, serial TEXT, revoked INTEGER, imported INTEGER,"
-        " issued_us INTEGER, revoked_us INTEGER) WITHOUT ROWID"
+        " issued_us INTEGER, revoked_us INTEGER, names INTEGER) WITHOUT ROWID"
     ),
     (
-        "CREATE TABLE told (id TEXT PRIMARY KEY, issued INTEGER, revoked INTEGER, late INTEGER,"
-        " first_us INTEGER) WITHOUT ROWID"
+        "CREATE TABLE told (id TEXT PRIMARY KEY, issued INTEGER, revoked INTEGER, bulk INTEGER,"
+        " released INTEGER, late INTEGER, first_us INTEGER, revoked_us INTEGER,"
+        " released_us INTEGER) WITHOUT ROWID"
     ),
+    "CREATE TABLE named (id TEXT PRIMARY KEY, names INTEGER) WITHOUT ROWID",
+    "CREATE TABLE holds (id TEXT PRIMARY KEY, released_us INTEGER) WITHOUT ROWID",
     (
         "CREATE TABLE numbers (issuer BLOB, serial BLOB, id TEXT, PRIMARY KEY (issuer, serial))"
         " WITHOUT ROWID"
     ),
 )
 
+_ALL = """
+SELECT noted.*,
+    coalesce(issued, 0), coalesce(told.revoked, 0), coalesce(bulk, 0), coalesce(released, 0),
+    coalesce(late, 0), coalesce(first_us, 0), coalesce(told.revoked_us, 0),
+    coalesce(told.released_us, 0),
+    coalesce(named.names, 0), holds.released_us
+FROM noted LEFT JOIN told USING (id) LEFT JOIN named USING (id) LEFT JOIN holds USING (id)
+ORDER BY id"""
+
+_STRANGERS = """
+SELECT id FROM (SELECT id FROM named UNION SELECT id FROM holds) AS others
+WHERE NOT EXISTS (SELECT 1 FROM noted WHERE noted.id = others.id)"""
+
 
 class Noted(NamedTuple):
-    """What the row of a certificate says."""
+    """What the row of a certificate says; ``names`` is what ``name`` must add up to, or
+    None where they cannot be read.
+    """
 
     id: str
     serial: str
@@ -34,25 +52,40 @@ class Noted(NamedTuple):
     imported: bool
     issued_us: int
     revoked_us: int
+    names: int | None
 
 
 class Told(NamedTuple):
-    """What one audit event says about a certificate; ``late``: after the check began."""
+    """What one audit event says about a certificate, or the sums of what all of them say.
+
+    Attributes:
+        bulk: revoked as one of many.
+        late: after the check began.
+        first_us: when the first came.
+        revoked_us: when the last of the revocations, not late, came; 0: none.
+        released_us: the same of releases.
+    """
 
     id: str
-    issued: int
-    revoked: int
-    late: int
-    time_us: int
+    issued: int = 0
+    revoked: int = 0
+    bulk: int = 0
+    released: int = 0
+    late: int = 0
+    first_us: int = 0
+    revoked_us: int = 0
+    released_us: int = 0
 
 
 class Both(NamedTuple):
-    """``noted`` is None where only events name the certificate. ``told`` are the sums,
-    with the time of the first event.
+    """``noted`` is None where only events name the certificate; ``names`` is what its
+    names on record add up to, ``released_us`` when its hold was last taken back.
     """
 
     noted: Noted | None
     told: Told
+    names: int = 0
+    released_us: int | None = None
 
 
 class Tally:
@@ -79,15 +112,30 @@ class Tally:
         self._folder.cleanup()
 
     def note(self, certificates: Iterable[Noted]) -> None:
-        self._many("INSERT INTO noted VALUES (?, ?, ?, ?, ?, ?)", certificates)
+        self._many("INSERT INTO noted VALUES (?, ?, ?, ?, ?, ?, ?)", certificates)
 
     def tell(self, events: Iterable[Told]) -> None:
         self._many(
-            "INSERT INTO told VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
+            "INSERT INTO told VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
             " SET issued = issued + excluded.issued, revoked = revoked + excluded.revoked,"
-            " late = late + excluded.late, first_us = min(first_us, excluded.first_us)",
+            " bulk = bulk + excluded.bulk, released = released + excluded.released,"
+            " late = late + excluded.late, first_us = min(first_us, excluded.first_us),"
+            " revoked_us = max(revoked_us, excluded.revoked_us),"
+            " released_us = max(released_us, excluded.released_us)",
             events,
         )
+
+    def name(self, names: Iterable[tuple[str, int]]) -> None:
+        """One name each of a certificate (id): a number that stands for it."""
+        self._many(
+            "INSERT INTO named VALUES (?, ?) ON CONFLICT (id) DO UPDATE"
+            " SET names = names + excluded.names",
+            names,
+        )
+
+    def hold(self, released: Iterable[tuple[str, int]]) -> None:
+        """When the hold of a certificate (id) was last taken back."""
+        self._many("INSERT INTO holds VALUES (?, ?)", released)
 
     def number(self, issuer: bytes, serial: bytes, certificate_id: str) -> str | None:
         """Note a serial number; gives the id of the certificate that has it already."""
@@ -109,16 +157,19 @@ class Tally:
 
     def all(self) -> Iterator[Both]:
         """Every certificate that was noted or told of."""
-        for row in self._database.execute(
-            "SELECT noted.*, coalesce(issued, 0), coalesce(told.revoked, 0), coalesce(late, 0)"
-            " FROM noted LEFT JOIN told USING (id) ORDER BY id"
-        ):
-            noted = Noted(row[0], row[1], bool(row[2]), bool(row[3]), row[4], row[5])
-            yield Both(noted, Told(noted.id, row[6], row[7], row[8], 0))
+        width = len(Noted._fields)
+        for row in self._database.execute(_ALL):
+            noted = Noted(row[0], row[1], bool(row[2]), bool(row[3]), *row[4:width])
+            yield Both(noted, Told(noted.id, *row[width:-2]), row[-2], row[-1])
         for row in self._database.execute(
             "SELECT * FROM told WHERE NOT EXISTS (SELECT 1 FROM noted WHERE noted.id = told.id)"
         ):
             yield Both(None, Told(*row))
+
+    def strangers(self) -> Iterator[str]:
+        """Ids that have names or a release, and were not noted."""
+        for (certificate_id,) in self._database.execute(_STRANGERS):
+            yield certificate_id
 
     def _many(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
         self._database.executemany(statement, rows)

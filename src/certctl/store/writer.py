@@ -17,18 +17,22 @@ from sqlalchemy.exc import DBAPIError
 
 from certctl.domain.errors import StoreUnavailable
 from certctl.store import faults
-from certctl.store.commands import (
-    identity,
-)
-from certctl.store.errors import CaMismatch
+from certctl.store.commands import identity
+from certctl.store.commands.placeholders import drop_placeholders
+from certctl.store.errors import CaMismatch, StoreError
 from certctl.store.queries import identity as identity_queries
 from certctl.store.sql.audit import AuditWrites
 from certctl.store.sql.certificates import CertificateWrites
 from certctl.store.sql.gates import GateWrites
 from certctl.store.sql.jobs import JobWrites
+from certctl.store.sql.outbox import OutboxWrites
 from certctl.store.sql.profiles import ProfileWrites
 from certctl.store.sql.requests import RequestWrites
 from certctl.store.sql.retention import RetentionWrites
+
+
+def _nothing() -> None:
+    """PostgreSQL lets a node's lock go with its connection."""
 
 
 class SqlStore:
@@ -36,13 +40,24 @@ class SqlStore:
 
     Attributes:
         node: name of this store's audit chain. Use it, not the name asked for.
+        blank: PostgreSQL has never seen this node nor any CA: a new database, or another
+            one than before. ``claim`` ends that.
     """
 
-    def __init__(self, engine: Engine, *, node: str, release: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        node: str,
+        release: Callable[[], None] = _nothing,
+        connection: Connection | None = None,
+        blank: bool = False,
+    ) -> None:
         self.node = node
+        self.blank = blank
         self._engine = engine
         self._release = release
-        self._connection: Connection | None = None
+        self._connection = connection
         self._busy = False
         self._closed = False
 
@@ -69,6 +84,16 @@ class SqlStore:
         with self.transaction() as transaction:
             transaction.bind_ca(issuer_id, fingerprint)
 
+    def claim(self) -> None:
+        """Remember that this node has worked on this database.
+
+        Raises:
+            StoreUnavailable: the database cannot record now.
+        """
+        with self.transaction() as transaction:
+            transaction.claim(self.node)
+        self.blank = False
+
     def close(self) -> None:
         """Close the database and let its lock go; a second call does nothing."""
         self._closed = True
@@ -86,6 +111,10 @@ class SqlStore:
         except DBAPIError as err:
             self.drop()
             raise faults.meaning(err) from err
+        except StoreError as err:
+            # The database is there, but this node may not work on it now.
+            self.drop()
+            raise StoreUnavailable("store") from err
         self._busy = True
         return self._connection
 
@@ -94,7 +123,7 @@ class SqlStore:
         self._busy = False
 
     def drop(self) -> None:
-        """Forget the connection; SQLite rolls back what it had open."""
+        """Forget the connection; the database rolls back what it had open."""
         connection, self._connection = self._connection, None
         self._busy = False
         if connection is not None:
@@ -110,6 +139,7 @@ class SqlTransaction(
     ProfileWrites,
     JobWrites,
     RetentionWrites,
+    OutboxWrites,
 ):
     """``ports.Transaction``; over when its ``with`` block ends, and refusing use after."""
 
@@ -129,9 +159,15 @@ class SqlTransaction(
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        connection, self._connection = self._open(), None
+        connection, self._connection = self._connection, None
+        if connection is None:
+            # It was lost, and no other was to be had.
+            if error is None and self._failure is not None:
+                raise self._failure
+            return
         if kind is None and self._failure is None:
             try:
+                drop_placeholders(connection, self._held)
                 connection.commit()
             except DBAPIError as err:
                 self._store.drop()
@@ -148,10 +184,17 @@ class SqlTransaction(
     def ca_fingerprint(self, issuer_id: str) -> bytes | None:
         return self._run(identity_queries.ca_fingerprint, issuer_id)
 
+    def claim(self, node: str) -> None:
+        self._run(identity.claim_node, node)
+
     def bind_ca(self, issuer_id: str, fingerprint: bytes) -> None:
         bound = self._run(identity.bind_ca, issuer_id, fingerprint)
         if bound != fingerprint:
             raise CaMismatch(issuer_id, recorded=bound, presented=fingerprint)
+
+    def _begun_anew(self) -> Connection:
+        self._store.drop()
+        return self._store.begin()
 
     def _roll_back(self, connection: Connection) -> None:
         try:

@@ -8,12 +8,16 @@ the application and becomes a 500 while that is still possible.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from certctl.tls.refusals import Refusal, refusal_body
+
 if TYPE_CHECKING:
     from uvicorn._types import (
+        ASGI3Application,
         ASGIReceiveEvent,
         ASGISendEvent,
         HTTPResponseBodyEvent,
@@ -21,7 +25,6 @@ if TYPE_CHECKING:
     )
 
 _BODILESS: Final = (204, 304)
-_INTERNAL_ERROR: Final = b"Internal Server Error\n"
 
 
 class AnswerFault(RuntimeError):
@@ -29,8 +32,12 @@ class AnswerFault(RuntimeError):
 
 
 class Cycle(RequestResponseCycle):
-    """Holds the header back until the first part of the body is there."""
+    """Holds the header back until the first part of the body is there.
 
+    ``on_failure`` hears that the application failed, and gives the request's id.
+    """
+
+    on_failure: Callable[[], str]
     head: list[bytes] | None = None
     has_close: bool = False
     bodiless: bool = False
@@ -78,21 +85,31 @@ class Cycle(RequestResponseCycle):
         self.body = bytearray()
         return {"type": "http.request", "body": body, "more_body": self.more_body}
 
+    async def run_asgi(self, app: ASGI3Application) -> None:
+        """Run the application; afterwards this holds its connection no longer."""
+        try:
+            await super().run_asgi(app)
+        finally:
+            del self.on_failure  # breaks a reference cycle, as uvicorn does for on_response
+
     async def send_500_response(self) -> None:
         """Called by uvicorn when the application failed before anything was written."""
         self.head = None
         self.keep_alive = False
+        number = self.on_failure()
+        body = refusal_body(Refusal.APPLICATION_FAILED, number)
         await self.send(
             {
                 "type": "http.response.start",
                 "status": 500,
                 "headers": [
                     (b"Content-Type", b"text/plain; charset=utf-8"),
-                    (b"Content-Length", b"%d" % len(_INTERNAL_ERROR)),
+                    (b"Content-Length", b"%d" % len(body)),
+                    (b"X-Request-Id", number.encode("ascii")),
                 ],
             }
         )
-        await self.send({"type": "http.response.body", "body": _INTERNAL_ERROR})
+        await self.send({"type": "http.response.body", "body": body})
 
     def disconnect(self) -> None:
         """Tell the application that nobody waits for its answer any more."""

@@ -12,6 +12,7 @@ import asyncio
 import urllib.parse
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httptools
@@ -22,6 +23,7 @@ from uvicorn.protocols.utils import is_ssl
 from uvicorn.server import ServerState
 
 from certctl.domain.connection import TLSInfo
+from certctl.domain.ids import RandomBytes, request_id
 from certctl.tls.cycle import Cycle
 from certctl.tls.deadline import Deadline
 from certctl.tls.limits import (
@@ -38,8 +40,8 @@ from certctl.tls.refusals import REFUSALS, Refusal, refusal_answer
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
 
-OnRejected = Callable[[int, str, str], None]
-"""Hears of answers no application gave: (status, reason, client address)."""
+OnRejected = Callable[[int, str, str, str], None]
+"""Hears of answers no application gave: (status, reason, client address, request id)."""
 
 _SLASH = 0x2F
 
@@ -84,18 +86,20 @@ class HttpProtocol(HttpToolsProtocol):
         *,
         loop: asyncio.AbstractEventLoop,
         limits: ConnectionLimits,
+        random: RandomBytes,
         on_rejected: OnRejected | None = None,
     ) -> None:
         super().__init__(config, server_state, {}, _loop=loop)
         self.cycle: Cycle
         self.limits = limits
         self.on_rejected = on_rejected
+        self.random = random
         self.deadline = Deadline(loop, self._expired)
         self.tls: TLSInfo | None = None
         self.stage = Stage.IDLE
         self.timed: Stage | None = None
         self.refusal: Refusal | None = None
-        self.deferred: Refusal | None = None
+        self.deferred: tuple[Refusal, str] | None = None
         self.running: Cycle | None = None
         self.draining = False
         self.last = False
@@ -278,7 +282,7 @@ class HttpProtocol(HttpToolsProtocol):
             cycle, _ = self.pipeline.pop()
             self._run(cycle)  # type: ignore[arg-type]  # only Cycles go in
         elif self.deferred is not None:
-            self._answer(self.deferred)
+            self._answer(*self.deferred)
             return
         if not self.pipeline:
             self.flow.resume_reading()
@@ -309,7 +313,7 @@ class HttpProtocol(HttpToolsProtocol):
             "state": {},
             "extensions": extensions,  # type: ignore[typeddict-item]
         }
-        return Cycle(
+        cycle = Cycle(
             scope=self.scope,
             transport=self.transport,
             flow=self.flow,
@@ -322,6 +326,8 @@ class HttpProtocol(HttpToolsProtocol):
             keep_alive=self.keep,
             on_response=self.on_response_complete,
         )
+        cycle.on_failure = partial(self._rejected, Refusal.APPLICATION_FAILED)
+        return cycle
 
     def _target(self) -> tuple[str, bytes]:
         """Path and query of the request target."""
@@ -394,9 +400,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.last = True
         self.deadline.stop()
         self.flow.pause_reading()
-        if self.on_rejected is not None:
-            client = self.client[0] if self.client else ""
-            self.on_rejected(REFUSALS[refusal][0], refusal, client)
+        number = self._rejected(refusal)
         started = False
         if self.stage is Stage.BODY:
             broken = self.cycle
@@ -407,12 +411,20 @@ class HttpProtocol(HttpToolsProtocol):
             elif self.pipeline:
                 self.pipeline.popleft()  # it came in last
         if self.running is not None:
-            self.deferred = refusal
+            self.deferred = (refusal, number)
         elif started:
             self.transport.close()
         else:
-            self._answer(refusal)
+            self._answer(refusal, number)
 
-    def _answer(self, refusal: Refusal) -> None:
-        self.transport.write(refusal_answer(refusal))
+    def _rejected(self, refusal: Refusal) -> str:
+        """Tell of an answer that no application gives, and give it an id."""
+        number = request_id(self.random)
+        if self.on_rejected is not None:
+            client = self.client[0] if self.client else ""
+            self.on_rejected(REFUSALS[refusal][0], refusal, client, number)
+        return number
+
+    def _answer(self, refusal: Refusal, number: str) -> None:
+        self.transport.write(refusal_answer(refusal, number))
         self.transport.close()

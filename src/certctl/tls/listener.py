@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import errno
 import ipaddress
+import secrets
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 from OpenSSL import SSL
 from uvicorn.server import ServerState
 
+from certctl.domain.ids import RandomBytes
 from certctl.tls.connection import TLSConnection
 from certctl.tls.http import HttpProtocol, http_config
 from certctl.tls.limits import STOP_LINGER_S, ConnectionLimits
@@ -59,12 +61,16 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerEvent:
-    """Something a peer did that ended badly. ``status`` only with ``REJECTED``."""
+    """Something a peer did that ended badly.
+
+    ``status`` and ``request_id``, which the answer shows, only with ``REJECTED``.
+    """
 
     kind: EventKind
     client: str = ""
     reason: str = ""
     status: int = 0
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +143,7 @@ class Listener:
         carries_many: addresses (as text) of proxies, which many clients share: no cap per
             source for them, only the one in all.
         on_event: hears of what went wrong; must be quick and must not raise.
+        random: for the ids of requests that are refused here.
     """
 
     def __init__(
@@ -150,8 +157,10 @@ class Listener:
         places: Places | None = None,
         carries_many: Callable[[str], bool] | None = None,
         on_event: Callable[[ListenerEvent], None] | None = None,
+        random: RandomBytes = secrets.token_bytes,
     ) -> None:
         self.limits = limits
+        self._random = random
         self._sock = sock
         self._context = context
         self._loop = loop
@@ -232,6 +241,7 @@ class Listener:
             self._state,
             loop=self._loop,
             limits=self.limits,
+            random=self._random,
             on_rejected=self._rejected_one,
         )
         protocol.draining = self._closing
@@ -332,10 +342,19 @@ class Listener:
             self._ended.clear()
             await self._ended.wait()
 
-    def _rejected_one(self, status: int, reason: str, client: str) -> None:
+    def _rejected_one(self, status: int, reason: str, client: str, request_id: str) -> None:
         self._rejected[status] = self._rejected.get(status, 0) + 1
-        self._report(EventKind.REJECTED, client, reason, status)
-
-    def _report(self, kind: EventKind, client: str, reason: str = "", status: int = 0) -> None:
         if self._on_event is not None:
-            self._on_event(ListenerEvent(kind=kind, client=client, reason=reason, status=status))
+            self._on_event(
+                ListenerEvent(
+                    kind=EventKind.REJECTED,
+                    client=client,
+                    reason=reason,
+                    status=status,
+                    request_id=request_id,
+                )
+            )
+
+    def _report(self, kind: EventKind, client: str, reason: str = "") -> None:
+        if self._on_event is not None:
+            self._on_event(ListenerEvent(kind=kind, client=client, reason=reason))

@@ -1,7 +1,8 @@
 """Answers that HTTP itself gives, before any application sees the request.
 
-Three short lines of text each: what was wrong, the rule, how to mend it. The words are
-constants: nothing of the request is repeated, so nothing can be injected.
+Three short lines of text each: what was wrong, the rule, how to mend it; then the request
+id, as below EST. The words are constants: nothing of the request is repeated, so nothing
+can be injected.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Refusal(StrEnum):
     BODY_TOO_LARGE = "body_too_large"
     URL_TOO_LONG = "url_too_long"
     HEAD_TOO_LARGE = "head_too_large"
+    APPLICATION_FAILED = "application_failed"
 
 
 REFUSALS: Final[Mapping[Refusal, tuple[int, str, str, str]]] = MappingProxyType(
@@ -104,8 +106,8 @@ REFUSALS: Final[Mapping[Refusal, tuple[int, str, str, str]]] = MappingProxyType(
         Refusal.BODY_TOO_LARGE: (
             413,
             "The request body is too large.",
-            "The server's limit was passed.",
-            "Send a smaller body.",
+            "CERTCTL_MAX_BODY_SIZE, and CERTCTL_EST_MAX_BODY for EST, limit what is read.",
+            "Send one request and nothing else.",
         ),
         Refusal.URL_TOO_LONG: (
             414,
@@ -119,19 +121,32 @@ REFUSALS: Final[Mapping[Refusal, tuple[int, str, str, str]]] = MappingProxyType(
             "At most 16384 bytes and 100 lines are read.",
             "Send fewer or shorter header fields.",
         ),
+        Refusal.APPLICATION_FAILED: (
+            500,
+            "The server failed on this request.",
+            "This is a fault of the server, not of the request.",
+            "Give the operator the request id below.",
+        ),
     }
 )
 
 
-def refusal_answer(refusal: Refusal) -> bytes:
+def refusal_body(refusal: Refusal, request_id: str) -> bytes:
+    """The text of an answer: three lines, then the id under which the log has it."""
+    _, *lines = REFUSALS[refusal]
+    return "".join(f"{line}\n" for line in (*lines, f"request-id: {request_id}")).encode("ascii")
+
+
+def refusal_answer(refusal: Refusal, request_id: str) -> bytes:
     """The whole HTTP answer, header and body; the connection is closed after it."""
-    status, *lines = REFUSALS[refusal]
-    body = "".join(line + "\n" for line in lines).encode("ascii")
+    body = refusal_body(refusal, request_id)
     return b"".join(
         (
-            STATUS_LINE[status],
+            STATUS_LINE[REFUSALS[refusal][0]],
             b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: ",
             b"%d" % len(body),
+            b"\r\nX-Request-Id: ",
+            request_id.encode("ascii"),
             b"\r\nConnection: close\r\n\r\n",
             body,
         )

@@ -1,4 +1,4 @@
-"""The trust bundles in force: octet for octet what the authority has accepted.
+"""Trust bundles and lists of registration authorities in force, octet for octet.
 
 An operator's file may be half written, on a share that is away, or changed between two
 readings. So only the authority reads it, at its first start and when told to. What it
@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -22,6 +23,7 @@ from certctl.domain.profiles import profile_name
 from certctl.domain.trust_change import TrustChange
 from certctl.obs.log import Log
 from certctl.trust.bundle import Anchor, Bundle, BundleRefused, load_bundle, read_bundle_file
+from certctl.trust.registration import load_registration_authorities
 from certctl.trust.verify import ProfileTrust
 
 # No path ID begins with an underscore.
@@ -45,14 +47,45 @@ class BundleStatus(msgspec.Struct, frozen=True, kw_only=True):
     refused: Refusal | None = None
 
 
+class LoadBundle(Protocol):
+    """Reads a file and judges what stands in it; raises ``BundleRefused``."""
+
+    def __call__(self, path: Path, *, now_us: int) -> Bundle: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """Files of one kind: ``event`` begins their log events, ``name`` and ``setting`` are words."""
+
+    event: str
+    name: str
+    setting: str
+    load: LoadBundle
+
+
+TRUST = Kind(
+    event="trust",
+    name="trust bundle",
+    setting="MTLS_CLIENT_CA_TRUST_BUNDLE_PATH",
+    load=load_bundle,
+)
+REGISTRATION = Kind(
+    event="registration_authorities",
+    name="file of registration authorities",
+    setting="RA_CERTIFICATES",
+    load=load_registration_authorities,
+)
+
+
 class AcceptedBundles:
-    """The authority's side (implements ``ports.TrustBundles``)."""
+    """The authority's side (implements ``ports.TrustBundles``), for files of one kind."""
 
     def __init__(
         self,
         directory: Path,
         sources: Mapping[str, Path | None],
         *,
+        kind: Kind = TRUST,
         log: Log,
         on_published: Callable[[], None],
     ) -> None:
@@ -61,11 +94,13 @@ class AcceptedBundles:
         Args:
             directory: where accepted copies are kept; emptied at each start of the server.
             sources: the operator's file of each profile; None where it has none.
+            kind: what the files are.
             log: hears of every reload, taken or refused.
             on_published: makes the workers load what is new.
         """
         self._directory = directory
         self._sources = sources
+        self._kind = kind
         self._log = log
         self._on_published = on_published
 
@@ -98,8 +133,8 @@ class AcceptedBundles:
         if path is None:
             raise TrustRefused(
                 "no_bundle",
-                problem=f"EST profile {profile_name(path_id)} has no trust bundle",
-                remedy="set its MTLS_CLIENT_CA_TRUST_BUNDLE_PATH and start the server again",
+                problem=f"EST profile {profile_name(path_id)} has no {self._kind.name}",
+                remedy=f"set its {self._kind.setting} and start the server again",
             )
         try:
             change = self._read(path_id, path, now_us)
@@ -122,7 +157,7 @@ class AcceptedBundles:
             accepted_us = _next(self._directory, change.path_id).stat().st_mtime_ns // 1_000
             self._put_in_force(change, accepted_us)
         self._log.info(
-            "trust_reloaded",
+            f"{self._kind.event}_reloaded",
             profile=change.path_id,
             path=change.path,
             sha256=change.sha256,
@@ -140,12 +175,12 @@ class AcceptedBundles:
         # The copy's time is the time as of which its anchors were judged.
         os.utime(fresh, ns=(now_us * 1_000, now_us * 1_000))
         try:
-            bundle = load_bundle(fresh, now_us=now_us)
+            bundle = self._kind.load(fresh, now_us=now_us)
         except BundleRefused as refused:
             fresh.unlink()
             raise BundleRefused(path, refused.problem, refused.remedy) from refused
         sha256 = hashlib.sha256(data).hexdigest()
-        present = _present(self._directory, path_id)
+        present = _present(self._directory, path_id, self._kind)
         change = TrustChange(
             path_id=path_id,
             path=str(path),
@@ -167,7 +202,7 @@ class AcceptedBundles:
 
     def _note_refusal(self, path_id: str, refused: BundleRefused, now_us: int) -> None:
         self._log.error(
-            "trust_reload_refused",
+            f"{self._kind.event}_reload_refused",
             profile=path_id,
             path=str(refused.path),
             problem=refused.problem,
@@ -197,8 +232,8 @@ class Accepted:
     sha256: str
 
 
-def load_accepted(directory: Path, path_id: str) -> Accepted:
-    """The bundle in force for a profile: the workers' side.
+def load_accepted(directory: Path, path_id: str, kind: Kind = TRUST) -> Accepted:
+    """The file in force for a profile: the workers' side.
 
     Raises:
         BundleRefused: it cannot be read.
@@ -207,7 +242,7 @@ def load_accepted(directory: Path, path_id: str) -> Accepted:
     data = read_bundle_file(path)
     # Judged as of when it was accepted: an anchor that has expired since must not keep a
     # restarted worker from serving the others (chains to it are refused one by one).
-    bundle = load_bundle(path, now_us=path.stat().st_mtime_ns // 1_000)
+    bundle = kind.load(path, now_us=path.stat().st_mtime_ns // 1_000)
     return Accepted(bundle=bundle, sha256=hashlib.sha256(data).hexdigest())
 
 
@@ -245,10 +280,10 @@ def _only_in(one: Bundle, other: Bundle | None) -> tuple[str, ...]:
     return tuple(anchor_text(anchor) for anchor in one.anchors if anchor.der not in known)
 
 
-def _present(directory: Path, path_id: str) -> Accepted | None:
+def _present(directory: Path, path_id: str, kind: Kind) -> Accepted | None:
     if not _copy(directory, path_id).exists():
         return None
-    return load_accepted(directory, path_id)
+    return load_accepted(directory, path_id, kind)
 
 
 def _copy(directory: Path, path_id: str) -> Path:

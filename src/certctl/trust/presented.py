@@ -16,11 +16,10 @@ from cryptography import x509
 from certctl.domain.errors import CertificateRefused
 from certctl.domain.principal import Credential
 from certctl.trust.name_text import name_text
+from certctl.wire.certificate_reader import read_certificate
 from certctl.wire.der import (
     BIT_STRING,
-    INTEGER,
     OBJECT_IDENTIFIER,
-    OCTET_STRING,
     SEQUENCE,
     DerError,
     children,
@@ -32,19 +31,13 @@ from certctl.wire.der import (
 MAX_CERTIFICATE = 32 * 1024
 """Octets. Device certificates have 1 to 3 KiB, post-quantum ones up to 8 KiB."""
 
-_MAX_EXTENSIONS = 64
 _MAX_USAGES = 64
-_MAX_SERIAL = 64
-"""RFC 5280 allows 20 octets; factories have been seen to use more."""
 
 _BOOLEAN = 0x01
-_VERSION = 0xA0
-_EXTENSIONS = 0xA3
 
 _BASIC_CONSTRAINTS = bytes.fromhex("551d13")
 _KEY_USAGE = bytes.fromhex("551d0f")
 _EXTENDED_KEY_USAGE = bytes.fromhex("551d25")
-_SUBJECT_ALT_NAME = bytes.fromhex("551d11")
 
 _CLIENT_AUTHENTICATION = "1.3.6.1.5.5.7.3.2"
 _ANY_USAGE = "2.5.29.37.0"
@@ -153,18 +146,9 @@ def read_presented(der: bytes) -> Presented:
 
 
 def _walk(der: bytes) -> Presented:
-    start, end = expect(der, 0, len(der), SEQUENCE)
-    start, end = expect(der, start, end, SEQUENCE)
-    fields = children(der, start, end)
-    if fields and fields[0][0] == _VERSION:
-        fields = fields[1:]
-    if [field[0] for field in fields[:6]] != [INTEGER, *[SEQUENCE] * 5]:
-        raise DerError("not a certificate")
-    serial = _serial(der, *fields[0][2:])
-    issuer, subject = fields[2], fields[4]
-    extensions = _extensions(der, fields[6:])
-    usage = extensions.get(_KEY_USAGE)
-    ekus = extensions.get(_EXTENDED_KEY_USAGE)
+    fields = read_certificate(der)
+    usage = fields.extensions.get(_KEY_USAGE)
+    ekus = fields.extensions.get(_EXTENDED_KEY_USAGE)
     # The library refuses octets after the end; of a serial that is not positive it would
     # only warn, on the console.
     parsed = x509.load_der_x509_certificate(der)
@@ -173,46 +157,15 @@ def _walk(der: bytes) -> Presented:
         raise DerError("never valid")
     return Presented(
         der=der,
-        serial=serial,
-        subject_der=der[subject[1] : subject[3]],
-        issuer_der=der[issuer[1] : issuer[3]],
-        is_ca=_is_ca(extensions.get(_BASIC_CONSTRAINTS)),
+        serial=fields.serial,
+        subject_der=fields.subject_der,
+        issuer_der=fields.issuer_der,
+        is_ca=_is_ca(fields.extensions.get(_BASIC_CONSTRAINTS)),
         key_usage=None if usage is None else _usage_bits(usage),
         ekus=None if ekus is None else _usages(ekus),
-        san_der=extensions.get(_SUBJECT_ALT_NAME, b""),
+        san_der=fields.san_der,
         parsed=parsed,
     )
-
-
-def _serial(der: bytes, start: int, end: int) -> str:
-    value = int.from_bytes(der[start:end], "big", signed=True)
-    if value <= 0 or end - start > _MAX_SERIAL:
-        raise DerError("serial number not positive, or too long")
-    return f"{value:x}"
-
-
-def _extensions(der: bytes, fields: list[tuple[int, int, int, int]]) -> dict[bytes, bytes]:
-    """Values (DER) by content octets of their OID."""
-    wrapped = [field for field in fields if field[0] == _EXTENSIONS]
-    if not wrapped:
-        return {}
-    start, end = expect(der, wrapped[0][2], wrapped[0][3], SEQUENCE)
-    found: dict[bytes, bytes] = {}
-    for tag, _, content, stop in children(der, start, end):
-        if tag != SEQUENCE:
-            raise DerError("not an extension")
-        oid, oid_end = expect(der, content, stop, OBJECT_IDENTIFIER)
-        after, value, value_end = read(der, oid_end, stop)
-        if after == _BOOLEAN:
-            value, value_end = expect(der, value_end, stop, OCTET_STRING)
-        elif after != OCTET_STRING:
-            raise DerError("not an extension")
-        name = der[oid:oid_end]
-        # RFC 5280 §4.2: two of a kind mean two readings.
-        if name in found or len(found) == _MAX_EXTENSIONS or value_end != stop:
-            raise DerError("extension twice, or too many of them")
-        found[name] = der[value:value_end]
-    return found
 
 
 def _is_ca(value: bytes | None) -> bool:

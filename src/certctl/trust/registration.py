@@ -9,10 +9,34 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
+from certctl.domain.errors import CertificateRefused
 from certctl.domain.principal import Credential
+from certctl.trust.bundle import Bundle, BundleRefused, load_bundle
 from certctl.trust.presented import read_presented
 from certctl.trust.verify import ProfileTrust
+
+
+def load_registration_authorities(path: Path, *, now_us: int) -> Bundle:  # noqa: ARG001
+    """Read a PEM file of registration authorities; one that has expired may stand there.
+
+    Raises:
+        BundleRefused: unreadable, cut off, or with something else in it than certificates
+            with the usage id-kp-cmcRA.
+    """
+    # As of the beginning of time nothing has expired: that is judged when one is shown.
+    bundle = load_bundle(path, now_us=0)
+    for position, der in enumerate(bundle.ders, 1):
+        try:
+            read_presented(der).check_registration_usage()
+        except CertificateRefused as err:
+            raise BundleRefused(
+                path,
+                f"certificate {position} in it lacks the usage id-kp-cmcRA",
+                "put only certificates of registration authorities into it",
+            ) from err
+    return bundle
 
 
 class RegistrationAuthorities:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 
+from certctl.domain.ids import RandomBytes, request_id
 from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
 from certctl.web.est import EstApp
-from certctl.web.problems import TEXT
+from certctl.web.problems import Problem, answer_of, nothing_here, wants_json, wrong_method
 
 PLAIN_JSON = (b"Content-Type", b"application/json")
 NO_STORE = (b"Cache-Control", b"no-store")
@@ -18,9 +19,10 @@ Readiness = Callable[[], Mapping[str, bool]]
 class App:
     """Everything a worker serves."""
 
-    def __init__(self, est: EstApp, readiness: Readiness) -> None:
+    def __init__(self, est: EstApp, readiness: Readiness, *, random: RandomBytes) -> None:
         self._est = est
         self._readiness = readiness
+        self._random = random
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -29,15 +31,20 @@ class App:
         if path.startswith(b"/.well-known/est"):
             await self._est(scope, receive, send)
             return
-        await send_answer(self._small(path, scope["method"]), send)
-
-    def _small(self, path: bytes, method: str) -> Answer:
         if path not in (b"/health", b"/ready"):
-            body = b"Nothing is here. EST is at /.well-known/est/.\n"
-            return Answer(status=404, headers=(TEXT,), body=body)
-        if method not in ("GET", "HEAD"):
-            allow = (b"Allow", b"GET, HEAD")
-            return Answer(status=405, headers=(TEXT, allow), body=b"GET or HEAD only.\n")
+            answer = self._refusal(nothing_here(), scope)
+        elif scope["method"] not in ("GET", "HEAD"):
+            answer = self._refusal(wrong_method("GET, HEAD", mend="GET this path."), scope)
+        else:
+            answer = self._small(path)
+        await send_answer(answer, send)
+
+    def _refusal(self, problem: Problem, scope: Scope) -> Answer:
+        return answer_of(
+            problem, request_id=request_id(self._random), wants_json=wants_json(scope["headers"])
+        )
+
+    def _small(self, path: bytes) -> Answer:
         if path == b"/health":
             body = json.dumps({"status": "ok"}).encode() + b"\n"
             return Answer(status=200, headers=(PLAIN_JSON, NO_STORE), body=body)

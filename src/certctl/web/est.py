@@ -34,7 +34,14 @@ from certctl.enroll.request import EstRequest
 from certctl.obs.log import Log
 from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
 from certctl.web.csrattrs import CsrAttrsBodies
-from certctl.web.problems import answer_of, not_found, problem_of, wrong_method
+from certctl.web.problems import (
+    REQUEST_ID,
+    answer_of,
+    not_found,
+    problem_of,
+    wants_json,
+    wrong_method,
+)
 from certctl.web.routes import Endpoint
 from certctl.web.through_proxy import Caller, ProxyGate
 from certctl.wire.body import encode_base64, is_single_line
@@ -112,14 +119,14 @@ class EstApp:
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         headers = dict(scope["headers"])
         number = request_id(self._random)
-        wants_json = b"application/problem+json" in headers.get(b"accept", b"")
+        as_json = wants_json(scope["headers"])
         endpoint = self._routes.get(scope["raw_path"])
         if endpoint is None:
             problem = not_found(tuple(Operation) if self._routes else ())
-            return answer_of(problem, request_id=number, wants_json=wants_json)
+            return answer_of(problem, request_id=number, wants_json=as_json)
         if scope["method"] not in endpoint.methods:
             problem = wrong_method(", ".join(endpoint.methods))
-            return answer_of(problem, request_id=number, wants_json=wants_json)
+            return answer_of(problem, request_id=number, wants_json=as_json)
         caller = self._proxies.caller(scope)
         try:
             caller.require_readable()
@@ -145,13 +152,14 @@ class EstApp:
             self._log.error("request_failed", exc_info=fault, request_id=number)
             refused = InternalError()
         refused = await self._refuse(refused, endpoint, number, caller)
-        problem = problem_of(refused, endpoint.profile)
+        problem = problem_of(refused, endpoint.profile, endpoint.route)
         if refused.ends_connection:
             problem = replace(problem, close=True)
         if isinstance(refused, CredentialMissing) and _bare(headers):
             # Bouncy Castle closes a challenge unread and fails if there is a body to read.
-            return Answer(status=problem.status, headers=problem.headers)
-        return answer_of(problem, request_id=number, wants_json=wants_json)
+            headers_only = (*problem.headers, (REQUEST_ID, number.encode()))
+            return Answer(status=problem.status, headers=headers_only)
+        return answer_of(problem, request_id=number, wants_json=as_json)
 
     async def _read_body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         """The whole body, at most ``EST_MAX_BODY`` after transfer decoding.
@@ -261,11 +269,18 @@ class EstApp:
         source = caller.source
         via = caller.tls.via
         profile = endpoint.profile
-        user = getattr(failure, "user", "")
+        known = failure.caller
+        shown = known.credential if known is not None else None
+        name = known.name if known is not None else getattr(failure, "user", "")
+        details = dict(failure.details())
+        if via:
+            details["via"] = via
+        if shown is not None and shown.registration_authority:
+            details["registration_authority"] = shown.subject
         action = failure.action or _FAILED.get(endpoint.operation, AuditAction.SIMPLE_ENROLL_FAILED)
         return AuditEvent(
             time_us=self._ports.clock(),
-            actor=f"est-client:{user or getattr(failure, 'subject', '') or source}",
+            actor=f"est-client:{name or getattr(failure, 'subject', '') or source}",
             actor_type="est-client",
             action=action,
             outcome=Outcome.FAILURE,
@@ -274,10 +289,11 @@ class EstApp:
             resource_id=endpoint.operation.value,
             source_address=source,
             request_id=number,
-            client_certificate_subject=getattr(failure, "subject", ""),
-            client_certificate_serial=getattr(failure, "serial", ""),
+            auth_mode=known.auth_mode.value if known is not None else "",
+            client_certificate_subject=shown.subject if shown else getattr(failure, "subject", ""),
+            client_certificate_serial=shown.serial if shown else getattr(failure, "serial", ""),
             tls_version=caller.tls.version,
-            details={**failure.details(), "via": via} if via else failure.details(),
+            details=details,
             tenant=profile.tenant,
         )
 

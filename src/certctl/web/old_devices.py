@@ -8,19 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
-from certctl.web.problems import TEXT
+from certctl.domain.ids import RandomBytes, request_id
+from certctl.web.answers import Receive, Scope, Send, send_answer
+from certctl.web.problems import answer_of, not_on_this_port, wants_json
 
 SERVED = (b"/.well-known/est/", b"/.well-known/est-mtls/", b"/.well-known/pki/")
 HEALTH = b"/health"
-
-_NOT_HERE = Answer(
-    status=404,
-    headers=(TEXT,),
-    body=b"Nothing is here.\n"
-    b"This port is for old devices: EST and PKI paths only.\n"
-    b"Use the server's main port, over TLS 1.3.\n",
-)
 
 
 class OldDevicesApp:
@@ -30,12 +23,20 @@ class OldDevicesApp:
     spelling means one thing here and another there.
     """
 
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+    def __init__(
+        self, app: Callable[[Scope, Receive, Send], Awaitable[None]], *, random: RandomBytes
+    ) -> None:
         self._app = app
+        self._random = random
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: bytes = scope["raw_path"]
         if path == HEALTH or path.startswith(SERVED):
             await self._app(scope, receive, send)
         else:
-            await send_answer(_NOT_HERE, send)
+            refusal = answer_of(
+                not_on_this_port(),
+                request_id=request_id(self._random),
+                wants_json=wants_json(scope["headers"]),
+            )
+            await send_answer(refusal, send)

@@ -1,23 +1,27 @@
 """The table that turns a failure into HTTP (est §7): status, three lines, headers.
 
 Line one says what was wrong with which value, line two which rule refused it, line
-three how to mend it; then the request id. Authentication texts do not tell which half
-was right, nothing from another profile appears, control characters are escaped.
+three how to mend it; then the request id, which a header carries too. Authentication
+texts do not tell which half was right, nothing from another profile appears, control
+characters are escaped. What each reason says stands in ``web.refusal_words``.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from certctl.domain.errors import (
     BindingFailure,
     BodyTooLarge,
+    CertificateProfileUnavailable,
     CertificateRefused,
     CredentialMissing,
     Denied,
     DeviceStateFailed,
     Failure,
+    IssuerUnavailable,
     LockedOut,
     NotAllowed,
     Pending,
@@ -27,15 +31,18 @@ from certctl.domain.errors import (
     RequestMalformed,
     SignatureWrong,
     Unavailable,
+    WaitingRoomFull,
     WrongPassword,
 )
 from certctl.domain.plain_text import shown
-from certctl.domain.profiles import EstProfile, Operation
+from certctl.domain.profiles import EstProfile, Operation, Route
 from certctl.web.answers import Answer, Headers
+from certctl.web.refusal_words import CERTIFICATE, MALFORMED, NOT_ALLOWED, POLICY, Words
 
 TEXT = (b"Content-Type", b"text/plain; charset=utf-8")
 JSON = (b"Content-Type", b"application/problem+json")
 BASIC_CHALLENGE = (b"WWW-Authenticate", b'Basic realm="est-enrollment"')
+REQUEST_ID = b"X-Request-Id"
 CERTIFICATE_CHALLENGE = (b"WWW-Authenticate", b'ClientCertificate realm="est-enrollment"')
 
 
@@ -51,15 +58,18 @@ class Problem:
     close: bool = False
 
 
-def problem_of(failure: Failure, profile: EstProfile | None) -> Problem:
-    """Words and status for a failure; anything unknown is a 500 without detail."""
+def problem_of(
+    failure: Failure, profile: EstProfile | None, route: Route = Route.STANDARD
+) -> Problem:
+    """Words and status for a failure; anything unknown is a 500 without detail.
+
+    ``profile`` and ``route`` say which credentials would have opened.
+    """
     match failure:
         case CredentialMissing() | WrongPassword():
-            return _unauthorized(
-                "The request carries no credential that opens this profile.", profile
-            )
+            return _unauthorized(_no_credential(profile), profile, route)
         case CertificateRefused():
-            return _certificate_refused(failure, profile)
+            return _certificate_refused(failure, profile, route)
         case LockedOut():
             return Problem(
                 status=429,
@@ -86,12 +96,12 @@ def problem_of(failure: Failure, profile: EstProfile | None) -> Problem:
                 mend="Sign the CSR with the key it contains, using SHA-256 or better.",
             )
         case RequestMalformed():
+            words = MALFORMED[failure.reason]
             return Problem(
                 status=400,
-                what=f"{_MALFORMED.get(failure.reason, failure.reason)}{_note(failure.note)}.",
-                rule="The body is one PKCS#10 request (RFC 7030 §4.2.1, RFC 2986).",
-                mend="Send it as base64, PEM or DER; try: openssl req -in device.csr -outform DER"
-                " | base64.",
+                what=f"{words.what}{_note(failure.note)}.",
+                rule=words.rule,
+                mend=words.mend,
             )
         case ProxyHeaderRefused():
             return Problem(
@@ -105,18 +115,12 @@ def problem_of(failure: Failure, profile: EstProfile | None) -> Problem:
                 status=403 if failure.dimension == "name" else 400,
                 what=f"Not allowed here ({failure.dimension}): {shown(failure.got)}.",
                 rule=f"The certificate profile wants: {shown(failure.wanted)}.",
-                mend="Change the CSR, or ask the operator to change the certificate profile.",
+                mend=POLICY[failure.dimension],
             )
         case NotAllowed() | RateLimited() | Pending():
             return _not_granted(failure)
         case Unavailable():
-            return Problem(
-                status=503,
-                what="The request cannot be completed now; nothing was issued for it.",
-                rule="No certificate leaves before it is on record.",
-                mend=f"Send the same request again in {failure.retry_after} seconds.",
-                headers=(_retry_after(failure.retry_after),),
-            )
+            return _unavailable(failure)
         case _:
             return Problem(
                 status=500,
@@ -146,8 +150,14 @@ def answer_of(problem: Problem, *, request_id: str, wants_json: bool) -> Answer:
         lines = (problem.what, problem.rule, problem.mend, f"request-id: {request_id}")
         body = ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
         kind = TEXT
-    return Answer(
-        status=problem.status, headers=(kind, *problem.headers), body=body, close=problem.close
+    headers = (kind, *problem.headers, (REQUEST_ID, request_id.encode()))
+    return Answer(status=problem.status, headers=headers, body=body, close=problem.close)
+
+
+def wants_json(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the client asked for problems as JSON (RFC 9457)."""
+    return any(
+        name == b"accept" and b"application/problem+json" in value for name, value in headers
     )
 
 
@@ -161,12 +171,34 @@ def not_found(operations: tuple[Operation, ...]) -> Problem:
     )
 
 
-def wrong_method(allowed: str) -> Problem:
+def nothing_here() -> Problem:
+    """For paths that are not EST's."""
+    return Problem(
+        status=404,
+        what="Nothing is here.",
+        rule="EST is at /.well-known/est/PROFILE/OPERATION; /health and /ready tell of the server.",
+        mend="Check the path, letter by letter.",
+    )
+
+
+def not_on_this_port() -> Problem:
+    """For paths that the listener for old devices does not serve."""
+    return Problem(
+        status=404,
+        what="Nothing is here.",
+        rule="This port is for old devices: EST and PKI paths only.",
+        mend="Use the server's main port, over TLS 1.3.",
+    )
+
+
+def wrong_method(
+    allowed: str, *, mend: str = "GET cacerts and csrattrs, POST everything else."
+) -> Problem:
     return Problem(
         status=405,
-        what="This method does not fit this operation.",
+        what="This method does not fit this path.",
         rule=f"It takes: {allowed}.",
-        mend="GET cacerts and csrattrs, POST everything else.",
+        mend=mend,
         headers=((b"Allow", allowed.encode()),),
     )
 
@@ -179,8 +211,8 @@ def _note(note: str) -> str:
     return f": {shown(note)}" if note else ""
 
 
-def _unauthorized(what: str, profile: EstProfile | None) -> Problem:
-    """RFC 7030 §3.2.3: every 401 carries a challenge, Basic first where Basic is open."""
+def _no_credential(profile: EstProfile | None) -> Words:
+    """The same words for none and for a wrong one: they must not tell which half was right."""
     basic = profile is not None and profile.basic
     mtls = profile is not None and profile.mtls
     ways = " or ".join(
@@ -191,23 +223,69 @@ def _unauthorized(what: str, profile: EstProfile | None) -> Problem:
         )
         if is_open
     )
+    return Words(
+        "The request carries no credential that opens this profile.",
+        "This profile needs authentication.",
+        f"Authenticate with {ways or 'a credential'}.",
+    )
+
+
+def _unauthorized(words: Words, profile: EstProfile | None, route: Route) -> Problem:
+    """RFC 7030 §3.2.3: every 401 carries a challenge, Basic first where Basic is open."""
+    basic = profile is not None and profile.basic and route is Route.STANDARD
     return Problem(
         status=401,
-        what=what,
-        rule="This profile needs authentication.",
-        mend=f"Authenticate with {ways or 'a credential'}.",
+        what=words.what,
+        rule=words.rule,
+        mend=words.mend,
         headers=(BASIC_CHALLENGE if basic else CERTIFICATE_CHALLENGE,),
     )
 
 
-def _certificate_refused(failure: CertificateRefused, profile: EstProfile | None) -> Problem:
-    problem = _unauthorized(_CERTIFICATE[failure.reason], profile)
+def _certificate_refused(
+    failure: CertificateRefused, profile: EstProfile | None, route: Route
+) -> Problem:
+    """With the reason's name (est §3), which people search for."""
+    words = CERTIFICATE[failure.reason]
+    named = f"Client certificate: {failure.reason.replace('_', ' ')}. {words.rule}"
+    return _unauthorized(words._replace(rule=named), profile, route)
+
+
+def _unavailable(failure: Unavailable) -> Problem:
+    """503: what will pass, and who can hasten it."""
+    seconds = f"Send the same request again in {failure.retry_after} seconds"
+    match failure:
+        case IssuerUnavailable():
+            words = Words(
+                "The CA cannot sign this request now; nothing was issued for it.",
+                "Only the issuer of this profile signs its certificates.",
+                f"{seconds}; if it lasts, the operator looks at the issuer's key in the log.",
+            )
+        case CertificateProfileUnavailable():
+            words = Words(
+                "Nothing is issued under the rules of this profile now.",
+                "The certificate profile is switched off or missing, and without rules nothing"
+                " is issued.",
+                f"{seconds}; the operator enables it: `certctl-server profiles list`.",
+            )
+        case WaitingRoomFull():
+            words = Words(
+                "Too many requests wait for approval already; this one was not kept.",
+                "The number of waiting requests is bounded.",
+                f"{seconds}; the operator decides on some: `certctl-server requests list`.",
+            )
+        case _:
+            words = Words(
+                "The request cannot go on record now; nothing was issued for it.",
+                "No certificate leaves before it is on record.",
+                f"{seconds}; if it lasts, the operator looks at disk and database in the log.",
+            )
     return Problem(
-        status=problem.status,
-        what=problem.what,
-        rule=f"Client certificate: {failure.reason.replace('_', ' ')}.",
-        mend=problem.mend,
-        headers=problem.headers,
+        status=503,
+        what=words.what,
+        rule=words.rule,
+        mend=words.mend,
+        headers=(_retry_after(failure.retry_after),),
     )
 
 
@@ -249,75 +327,12 @@ def _not_granted(failure: NotAllowed | RateLimited | Pending) -> Problem:
 
 
 def _not_allowed(failure: NotAllowed) -> Problem:
-    what, mend = _RENEWAL[failure.reason]
+    words = NOT_ALLOWED[failure.reason]
     compared = (
         f" It has {shown(failure.got)}, not {shown(failure.wanted)}." if failure.wanted else ""
     )
-    return Problem(
-        status=403,
-        what=what + compared,
-        rule=_RULES.get(failure.reason, _RENEWAL_RULE),
-        mend=mend,
-    )
+    return Problem(status=403, what=words.what + compared, rule=words.rule, mend=words.mend)
 
-
-_CERTIFICATE = {
-    "missing": "No client certificate was shown.",
-    "untrusted": "The client certificate is not one that opens this profile here.",
-    "expired": "The client certificate has expired.",
-    "not_yet_valid": "The client certificate is not valid yet.",
-    "revoked": "The client certificate has been revoked.",
-    "no_crl": "It cannot be told now whether the client certificate has been revoked.",
-    "wrong_usage": "The client certificate is not meant for client authentication.",
-    "other_profile": "The client certificate was not issued for this profile.",
-}
-
-_MALFORMED = {
-    "empty": "The body is empty",
-    "not_base64": "The body is not base64, PEM or DER",
-    "not_pkcs10": "The body is not a PKCS#10 request",
-    "trailing_bytes": "There are octets after the request",
-    "ber": "The request is BER, not DER",
-    "attribute": "An attribute of the request is malformed",
-    "extension": "A requested extension is malformed",
-}
-
-_RENEWAL_RULE = "A renewal keeps subject and subjectAltName of what it renews (RFC 7030 §4.2.2)."
-_KEY_RULE = "REENROLL_KEY of the profile says whether a renewal changes the key."
-
-_IDENTITY_RULE = "IDENTITY_BINDING of the profile ties the CSR to the client certificate shown."
-_RULES = {
-    "key_not_new": _KEY_RULE,
-    "key_changed": _KEY_RULE,
-    "identity_mismatch": _IDENTITY_RULE,
-}
-
-_RENEWAL = {
-    "identity_mismatch": (
-        "The CSR is not for the device that the client certificate names.",
-        "Ask with the certificate of this very device, or copy its name into the CSR.",
-    ),
-    "subject_changed": (
-        "The CSR's subject is not that of the certificate shown.",
-        "Copy the subject of the present certificate into the CSR, or enroll anew.",
-    ),
-    "san_changed": (
-        "The CSR's subjectAltName is not that of the certificate shown.",
-        "Copy the subjectAltName of the present certificate into the CSR, or enroll anew.",
-    ),
-    "key_not_new": (
-        "The CSR's key is that of the certificate it renews.",
-        "Make a new key for this renewal.",
-    ),
-    "key_changed": (
-        "The CSR's key is not that of the certificate it renews.",
-        "Renew with the present key, or enroll anew.",
-    ),
-    "nothing_to_renew": (
-        "There is no valid certificate with this subject and subjectAltName to renew.",
-        "Use simpleenroll for a first certificate.",
-    ),
-}
 
 _BINDING = {
     "missing": Problem(
@@ -332,8 +347,8 @@ _BINDING = {
         status=400,
         what="What the CSR carries for a channel binding is none.",
         rule="A binding is base64 of 32 octets (tls-exporter) or of 12 (tls-unique, TLS 1.2).",
-        mend="After the handshake, put base64 of the connection's tls-exporter (RFC 9266), or of"
-        " tls-unique on TLS 1.2, into challengePassword.",
+        mend="Write the binding itself, as padded base64 in one string, in place of what stands"
+        " there: 44 characters for tls-exporter, 16 for tls-unique.",
         close=True,
     ),
     "mismatch": Problem(
@@ -353,8 +368,3 @@ _BINDING = {
         close=True,
     ),
 }
-
-# For the page of refusals and its test.
-CERTIFICATE_REASONS = tuple(_CERTIFICATE)
-MALFORMED_REASONS = tuple(_MALFORMED)
-RENEWAL_REASONS = tuple(_RENEWAL)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 import signal
 import socket
+from functools import partial
 from pathlib import Path
 
 from certctl.authority.audit import Chain
@@ -12,6 +12,7 @@ from certctl.authority.carry_out import Powers
 from certctl.authority.issue import IssuingRules
 from certctl.authority.server import AuthorityServer
 from certctl.authority.service import AuthorityService
+from certctl.domain.certificate_profiles import CertificateProfiles
 from certctl.domain.clock import Clock
 from certctl.domain.errors import IssuerUnavailable, StoreUnavailable
 from certctl.domain.ids import NewId
@@ -24,29 +25,30 @@ from certctl.obs.log import Log
 from certctl.settings.certificate_profiles import CertificateProfilesRefused
 from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
-from certctl.store import SqlStore, StoreError, open_writable
-from certctl.store.files import database_path
-from certctl.trust.accepted import AcceptedBundles
+from certctl.store import SqlStore, StoreError, open_records
+from certctl.store.url import is_postgres
+from certctl.trust.accepted import REGISTRATION, AcceptedBundles
 from certctl.trust.bundle import BundleRefused
 from certctl.wiring import server_certificate
 from certctl.wiring.audit_key import open_audit_key
 from certctl.wiring.authority_reload import AuthorityReload
 from certctl.wiring.certificate_profiles import (
     CertificateProfileMissing,
+    StoreWatch,
     named_by,
     open_certificate_profiles,
     require_named,
     usable,
 )
+from certctl.wiring.events import make_outbox
 from certctl.wiring.ids import new_ids
 from certctl.wiring.issuers import (
-    RecordsLost,
     ca_certificate_file,
     open_issuers,
-    refuse_lost_records,
 )
 from certctl.wiring.process import keep_out_of_dumps, name_process
-from certctl.wiring.reload import trust_directory
+from certctl.wiring.reload import registration_directory, trust_directory
+from certctl.wiring.store import open_store
 from certctl.wiring.supervisor import Status, refuse_start
 
 SERVER_CERTIFICATE_EVERY_US = 3_600 * 1_000_000
@@ -62,8 +64,7 @@ def run(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        refuse_lost_records(settings, database_path(settings.server.database_url))
-        store = open_writable(settings.server.database_url, node=f"node-{secrets.token_hex(4)}")
+        store = open_store(settings)
         with store.transaction() as transaction:
             certificate_profiles = open_certificate_profiles(settings, transaction, log)
         require_named(settings, certificate_profiles)
@@ -82,8 +83,15 @@ def run(
             on_published=status.reload,
         )
         unfinished = bundles.open(clock())
+        registration = AcceptedBundles(
+            registration_directory(settings.server),
+            {each.profile.path_id: each.ra_certificates_path for each in settings.est.profiles},
+            kind=REGISTRATION,
+            log=log,
+            on_published=status.reload,
+        )
+        unfinished_lists = registration.open(clock())
     except (
-        RecordsLost,
         StoreError,
         CARefused,
         KeyFileRefused,
@@ -109,15 +117,21 @@ def run(
             audit_signer=audit_key,
             bundles=bundles,
             retention=settings.records.retention,
+            registration=registration,
             named_by=lambda: named_by(settings, certificate_profiles),
             profiles_changed=lambda rows: certificate_profiles.replace(stored=usable(rows, log)),
         ),
         lockout=settings.est.lockout,
+        on_store=partial(_tell_of_store, log),
+        outbox=make_outbox(settings),
     )
 
+    watch = _store_watch(settings, certificate_profiles, log)
     reload = AuthorityReload(settings, service, certificate_profiles, log=log, clock=clock)
 
     def on_tick() -> None:
+        if watch is not None:
+            watch.look()
         try:
             if not keeper.renew_if_due(clock()):
                 return
@@ -134,10 +148,30 @@ def run(
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
     signal.signal(signal.SIGHUP, lambda *_: server.call_soon(reload.everything))
     reload.trust(unfinished)
+    reload.trust(unfinished_lists, registration=True)
     status.ready()
     server.serve()
     store.close()
     return 0
+
+
+def _tell_of_store(log: Log, failure: StoreUnavailable | None) -> None:
+    if failure is None:
+        log.info("store_back")
+        return
+    cause = failure.__cause__ or failure
+    # The driver's own words; SQLAlchemy's would repeat the statement with its values.
+    log.error("store_away", problem=str(getattr(cause, "orig", None) or cause).strip())
+
+
+def _store_watch(
+    settings: Settings, certificate_profiles: CertificateProfiles, log: Log
+) -> StoreWatch | None:
+    """Where other nodes write too, what they change must be noticed."""
+    if not is_postgres(settings.server.database_url):
+        return None
+    records = open_records(settings.server.database_url)
+    return StoreWatch(certificate_profiles, records, log)
 
 
 def first_ca_file(settings: Settings) -> Path:

@@ -1,4 +1,4 @@
-"""What the authority reads again on SIGHUP: certificate profiles, then trust bundles.
+"""What the authority reads again on SIGHUP: certificate profiles, then whom it trusts.
 
 It alone examines them and puts the change on record; the workers load what it accepted.
 A file that must not be used leaves everything as it was, and the log says why.
@@ -50,11 +50,20 @@ class AuthorityReload:
             for each in self._settings.est.profiles
             if each.trust_bundle_path is not None
         )
+        self.trust(
+            (
+                each.profile.path_id
+                for each in self._settings.est.profiles
+                if each.ra_certificates_path is not None
+            ),
+            registration=True,
+        )
 
-    def trust(self, path_ids: Iterable[str]) -> None:
-        """The trust bundles of these EST profiles."""
+    def trust(self, path_ids: Iterable[str], *, registration: bool = False) -> None:
+        """The trust bundles of these EST profiles, or their registration authorities."""
         for path_id in path_ids:
-            outcome = self._service.execute(ReloadTrust(path_id=path_id, actor=SYSTEM))
+            command = ReloadTrust(path_id=path_id, actor=SYSTEM, registration=registration)
+            outcome = self._service.execute(command)
             # A bundle that is refused has said so itself.
             if isinstance(outcome, Failure) and not isinstance(outcome, TrustRefused):
                 self._log.error("trust_reload_refused", profile=path_id, problem=str(outcome))

@@ -9,32 +9,48 @@ time after the beginning name is left to the next pass.
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certctl.authority.certificate_check import Read, Rules, check, read
-from certctl.domain.audit import AuditAction, Outcome
-from certctl.domain.checkpoint import ChainHead
+from certctl.domain.certificates import CertificateSource
 from certctl.domain.clock import SECOND_US
-from certctl.domain.inspection import CertificateRow, EventRow, Finding
+from certctl.domain.errors import Failure
+from certctl.domain.inspection import CertificateRow, Finding
 from certctl.domain.plain_text import shown
 from certctl.domain.policy import DEFAULT_PROFILE, CertificateProfile
 from certctl.domain.revocation import RevocationReason
 from certctl.settings.certificate_profiles import CertificateProfilesRefused, profile_of_document
 from certctl.settings.schema import Settings
 from certctl.store import SqlRecords
-from certctl.store.tally import Both, Noted, Tally, Told
+from certctl.store.names import names_of
+from certctl.store.tally import Both, Noted, Tally
+from certctl.wire.general_names import decode_general_names
+from certctl.wiring.cert_check_trail import PAGE, Stage, Trail
 from certctl.wiring.issuers import ca_certificate_file
-
-PAGE = 1_000
 
 # Workers and authority take a stored profile over within a second.
 _TAKEN_OVER_US = 5 * SECOND_US
 
-Stage = Callable[[str, int, int], None]
+# Octets of a name's stand-in: 2^15 of them add up within SQLite's integers.
+_NAME_OCTETS = 6
+
+
+class _Names(NamedTuple):
+    """``store.names.Named``, of what the certificate itself says."""
+
+    subject_der: bytes
+    sans: tuple[str, ...]
+    principal: str
+
+
+StandIn = Callable[[bytes, int], int]
+"""A number for one name and its kinds, which nobody can guess."""
 
 
 def cert_check(settings: Settings, records: SqlRecords, stage: Stage) -> Iterator[Finding]:
@@ -43,16 +59,21 @@ def cert_check(settings: Settings, records: SqlRecords, stage: Stage) -> Iterato
     Raises:
         StoreUnavailable: the store went away in the middle.
     """
-    heads = records.chain_heads()
+    trail = Trail(records)
     rules, missing = _rules(settings, records)
     yield from missing
     with Tally() as tally:
-        yield from _certificates(records, rules, tally, stage)
+        stand_in = _stand_in()
+        yield from _certificates(records, rules, tally, stand_in, stage)
         yield from _repetitions(records, tally)
-        expired_before_us = _count_events(records, heads, tally, stage)
-        known_from_us = _known_from(records)
+        _read_names(records, tally, stand_in)
+        _read_releases(records, tally)
+        trail.count(tally, stage)
         for both in tally.all():
-            yield from _compare(both, known_from_us, expired_before_us)
+            yield from trail.compare(both)
+            yield from _compare_names(both, records)
+        yield from _strangers(records, tally)
+    yield from trail.bulk_revocations()
 
 
 def _rules(settings: Settings, records: SqlRecords) -> tuple[Rules, list[Finding]]:
@@ -101,26 +122,33 @@ def _profiles(settings: Settings, records: SqlRecords) -> dict[str, tuple[Certif
 
 
 def _certificates(
-    records: SqlRecords, rules: Rules, tally: Tally, stage: Stage
+    records: SqlRecords, rules: Rules, tally: Tally, stand_in: StandIn, stage: Stage
 ) -> Iterator[Finding]:
     total, done, after = records.certificate_total(), 0, ""
     while page := records.certificate_rows(after=after, limit=PAGE):
+        noted: list[Noted] = []
         for row in page:
             found = read(row)
             if isinstance(found, Finding):
                 yield found
+                noted.append(_noted(row, None))
                 continue
             yield from check(row, found, rules)
             yield from _unique(row, found, tally)
+            noted.append(_noted(row, _names(row, found, stand_in)))
         yield from _compromised(records, page)
-        tally.note(map(_noted, page))
+        tally.note(noted)
         after = page[-1].id
         done += len(page)
-        stage("certificates", min(done, total), total)
+        stage("certificates", done, max(done, total))
 
 
 def _unique(row: CertificateRow, found: Read, tally: Tally) -> Iterator[Finding]:
-    """By what the certificates themselves say: the table sees only its own column."""
+    """By what the certificates themselves say: the table sees only its own column. The
+    numbers of foreign CAs are their affair.
+    """
+    if row.source == CertificateSource.API:
+        return
     number = found.serial.to_bytes(20, "big")
     other = tally.number(found.issuer, number, row.id)
     if other is not None:
@@ -138,14 +166,37 @@ def _compromised(records: SqlRecords, page: Sequence[CertificateRow]) -> Iterato
             yield Finding("key", shown(row.id), row.serial.hex().lstrip("0"), problem)
 
 
-def _noted(row: CertificateRow) -> Noted:
+def _stand_in() -> StandIn:
+    key = secrets.token_bytes(32)
+
+    def number(name: bytes, kinds: int) -> int:
+        digest = hashlib.blake2b(
+            kinds.to_bytes(8, "big", signed=True) + name, key=key, digest_size=_NAME_OCTETS
+        )
+        return int.from_bytes(digest.digest(), "big")
+
+    return number
+
+
+def _names(row: CertificateRow, found: Read, stand_in: StandIn) -> int | None:
+    """What the names of a certificate add up to; None where they cannot be read."""
+    try:
+        sans = decode_general_names(found.san) if found.san else ()
+    except Failure:
+        return None
+    named = _Names(found.subject, tuple(map(str, sans)), row.principal)
+    return sum(stand_in(name, kinds) for name, kinds in names_of(named).items())
+
+
+def _noted(row: CertificateRow, names: int | None) -> Noted:
     return Noted(
         id=row.id,
         serial=row.serial.hex().lstrip("0"),
         revoked=row.status == "revoked",
-        imported=row.source == "API",
+        imported=row.source == CertificateSource.API,
         issued_us=row.issued_us,
         revoked_us=row.revoked_us or 0,
+        names=names,
     )
 
 
@@ -154,80 +205,40 @@ def _repetitions(records: SqlRecords, tally: Tally) -> Iterator[Finding]:
     while page := records.repetition_rows(after=after, limit=PAGE):
         for row in page:
             # One issued since the certificates were read is in the store, not in the tally.
-            if not tally.has(row.certificate_id) and not records.certificate(row.certificate_id):
+            found = row.certificate_id
+            if not tally.has(found) and not records.on_record([found]):
                 problem = "a repeated request is answered with a certificate not on record"
                 yield Finding("repetition", shown(row.certificate_id), "", problem)
         after = page[-1].key
 
 
-def _count_events(
-    records: SqlRecords, heads: Sequence[ChainHead], tally: Tally, stage: Stage
-) -> int:
-    """Gives the moment before which certificates had ended that retention dropped."""
-    total, done, expired_before_us = sum(head.seq for head in heads), 0, 0
-    for head in heads:
-        after = 0
-        while page := records.event_rows(head.node, after_seq=after, limit=PAGE):
-            told = (_told(event, late=event.seq > head.seq) for event in page)
-            tally.tell(each for each in told if each is not None)
-            for event in page:
-                if event.action == AuditAction.RECORD_RETENTION:
-                    whole = records.events(node=head.node, after_seq=event.seq - 1, limit=1)
-                    bound = whole[0].event.details.get("expired_before_us")
-                    expired_before_us = max(expired_before_us, int(str(bound)))
-            after = page[-1].seq
-            done += len(page)
-            stage("events", min(done, total), total)
-    return expired_before_us
+def _read_names(records: SqlRecords, tally: Tally, stand_in: StandIn) -> None:
+    after = (b"", "")
+    while page := records.name_rows(after=after, limit=PAGE):
+        tally.name((row.certificate_id, stand_in(row.name, row.kinds)) for row in page)
+        after = (page[-1].name, page[-1].certificate_id)
 
 
-def _told(event: EventRow, *, late: bool) -> Told | None:
-    if event.resource_type != "certificate" or not event.resource_id:
-        return None
-    revoked = event.action == AuditAction.CERTIFICATE_REVOKED
-    issued = event.outcome == Outcome.SUCCESS and (
-        event.action.endswith("_success") or event.action == AuditAction.CONFIG_CHANGED
-    )
-    if not revoked and not issued:
-        return None
-    return Told(
-        id=event.resource_id,
-        issued=int(issued),
-        revoked=int(revoked and not late),
-        late=int(late),
-        time_us=event.time_us,
-    )
+def _read_releases(records: SqlRecords, tally: Tally) -> None:
+    after = ""
+    while page := records.released_rows(after=after, limit=PAGE):
+        tally.hold(page)
+        after = page[-1].certificate_id
 
 
-def _known_from(records: SqlRecords) -> int:
-    """From when on every chain has its events: retention may have dropped older ones."""
-    first = [
-        records.event_rows(stub.node, after_seq=stub.last_seq, limit=1) for stub in records.stubs()
-    ]
-    return max((rows[0].time_us for rows in first if rows), default=0)
-
-
-def _compare(both: Both, known_from_us: int, expired_before_us: int) -> Iterator[Finding]:
-    """One event for each issuance and at least one for each revocation, and no others.
-
-    A row that was read before it was revoked has its event among the late ones.
-    """
-    noted, told = both
-    if noted is None:
-        if not told.late and told.time_us >= expired_before_us:
-            problem = "audit events tell of a certificate that is not on record"
-            yield Finding("missing", shown(told.id), "", problem)
+def _compare_names(both: Both, records: SqlRecords) -> Iterator[Finding]:
+    noted = both.noted
+    if noted is None or noted.names is None or noted.names == both.names:
         return
+    # Retention may have dropped it since it was read.
+    if records.on_record([noted.id]):
+        problem = "the inventory does not know it by its names, or knows it by others"
+        yield Finding("names", shown(noted.id), noted.serial, problem)
 
-    def finding(problem: str) -> Finding:
-        return Finding("events", shown(noted.id), noted.serial, problem)
 
-    if told.issued == 0 and not noted.imported and noted.issued_us >= known_from_us:
-        yield finding("no audit event tells of its issuance")
-    if told.issued > 1:
-        yield finding(f"{told.issued} audit events tell of its issuance")
-    revocations = told.revoked + told.late
-    if noted.revoked and not revocations and noted.revoked_us >= known_from_us:
-        yield finding("revoked, and no audit event tells of it")
-    if not noted.revoked and told.revoked:
-        yield finding("audit events tell of its revocation, and it is not revoked")
+def _strangers(records: SqlRecords, tally: Tally) -> Iterator[Finding]:
+    for each in tally.strangers():
+        # One issued since the certificates were read is in the store, not in the tally.
+        if not records.on_record([each]):
+            problem = "names or a release on record of a certificate that is not"
+            yield Finding("names", shown(each), "", problem)

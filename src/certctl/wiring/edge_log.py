@@ -20,4 +20,5 @@ class EdgeLog:
             source=event.client,
             reason=event.reason,
             status=event.status,
+            request_id=event.request_id,
         )

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import pwd
-import secrets
+import socket
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,11 +30,13 @@ from certctl.settings.certificate_profiles import (
     load_certificate_profiles,
 )
 from certctl.settings.schema import Settings
-from certctl.store import SqlRecords, open_records, open_writable
+from certctl.store import SqlRecords, open_records
 from certctl.wiring import sockets
 from certctl.wiring.certificate_profiles import named_by
 from certctl.wiring.clock import system_clock
+from certctl.wiring.events import make_outbox
 from certctl.wiring.ids import new_ids
+from certctl.wiring.store import open_store
 
 Answer = TypeVar("Answer", bound=CommandResult)
 
@@ -66,7 +70,7 @@ def records(settings: Settings) -> SqlRecords:
     Raises:
         StoreError: there is no store, or not one of this version.
     """
-    return open_records(settings.server.database_url)
+    return open_records(settings.server.database_read_url)
 
 
 def run_command(
@@ -80,14 +84,39 @@ def run_command(
         Failure: the command was refused, or the authority did not answer in time.
         StoreError: no server runs and the store cannot be opened.
     """
+    with authority(settings, clock=clock) as execute:
+        return expect(execute(command), answer)
+
+
+Execute = Callable[[Command], CommandResult]
+
+
+@contextmanager
+def authority(settings: Settings, *, clock: Clock = system_clock) -> Iterator[Execute]:
+    """Who carries out commands: a running server's authority, or one in its place.
+
+    Raises:
+        StoreError: no server runs and the store cannot be opened.
+    """
     run = settings.server.data_dir / sockets.RUN_DIRECTORY
     try:
         connection = sockets.connect(run)
     except OSError:
-        return expect(_in_process(settings, command, clock), answer)
-    caller = AuthorityCaller(lambda: connection)
+        with _in_process(settings, clock) as execute:
+            yield execute
+        return
+    # It connects once: should the authority end meanwhile, what was done is told, and
+    # whether to go on is the operator's to say.
+    waiting = [connection]
+
+    def connect() -> socket.socket:
+        if not waiting:
+            raise ConnectionError("the authority has ended")
+        return waiting.pop()
+
+    caller = AuthorityCaller(connect)
     try:
-        return caller.execute(command, answer)
+        yield caller.run
     finally:
         caller.close()
 
@@ -101,8 +130,9 @@ def is_running(settings: Settings) -> bool:
     return True
 
 
-def _in_process(settings: Settings, command: Command, clock: Clock) -> CommandResult:
-    store = open_writable(settings.server.database_url, node=f"node-{secrets.token_hex(4)}")
+@contextmanager
+def _in_process(settings: Settings, clock: Clock) -> Iterator[Execute]:
+    store = open_store(settings)
     try:
         service = AuthorityService(
             store,
@@ -112,13 +142,18 @@ def _in_process(settings: Settings, command: Command, clock: Clock) -> CommandRe
             new_id=new_ids(clock),
             on_fault=_tell,
             powers=Powers(named_by=lambda: _named_by(settings)),
+            outbox=make_outbox(settings),
         )
-        outcome = service.execute(command)
+
+        def execute(command: Command) -> CommandResult:
+            outcome = service.execute(command)
+            if isinstance(outcome, Failure):
+                raise outcome
+            return outcome
+
+        yield execute
     finally:
         store.close()
-    if isinstance(outcome, Failure):
-        raise outcome
-    return outcome
 
 
 def _named_by(settings: Settings) -> NamedBy:

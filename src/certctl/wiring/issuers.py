@@ -14,34 +14,6 @@ from certctl.issuers.signers.file import KeyType
 from certctl.settings.schema import IssuerSettings, Settings
 from certctl.store import SqlStore
 
-UNFINISHED_RESTORE = ".restore"
-"""Folder in the data directory in which a restore unpacks; gone when it is complete."""
-
-
-class RecordsLost(Exception):
-    """There is a CA here and no database: starting would forget every certificate."""
-
-
-def refuse_lost_records(settings: Settings, database: Path) -> None:
-    """A new database beside an old CA would drop all records and revocations silently.
-
-    Raises:
-        RecordsLost: the text names both and the ways out. Also after half a restore.
-    """
-    unfinished = settings.server.data_dir / UNFINISHED_RESTORE
-    if unfinished.exists():
-        raise RecordsLost(
-            f"{unfinished} is there: a restore was cut short. Empty"
-            f" {settings.server.data_dir} and restore again."
-        )
-    keys = sorted(settings.server.data_dir.glob("ca-*.key"))
-    if keys and not database.exists():
-        raise RecordsLost(
-            f"{database} is missing, but {keys[0]} is there: all records and revocations would"
-            " be lost. Restore the database from a backup; to begin anew, move the ca-* files"
-            " away."
-        )
-
 
 def open_issuers(settings: Settings, store: SqlStore, *, now_us: int) -> dict[str, LocalCA]:
     """Open or make every configured CA and bind it to the store.

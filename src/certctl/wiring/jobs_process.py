@@ -19,9 +19,11 @@ from certctl.jobs.purge import PurgeJob
 from certctl.jobs.retention import RetentionJob
 from certctl.obs.log import Log
 from certctl.settings.schema import Settings
+from certctl.settings.secret import SecretUnreadable
 from certctl.store import SqlRecords, StoreError, open_records
 from certctl.wiring import sockets
 from certctl.wiring.audit_copy import AuditCopy
+from certctl.wiring.event_jobs import EventJobs
 from certctl.wiring.process import name_process
 from certctl.wiring.supervisor import Status, refuse_start
 
@@ -35,28 +37,34 @@ def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, cl
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     stopping = _Stop()
     signal.signal(signal.SIGTERM, stopping.note)
-    try:
-        records = open_records(settings.server.database_url)
-    except StoreError as refused:
-        return refuse_start(refused)
-    caller = AuthorityCaller(partial(sockets.connect, run_directory))
+    holder = f"{socket.gethostname()}/{os.getpid()}"
 
     def on_fault(job: str, fault: BaseException) -> None:
         log.warning("job_failed", job=job, problem=f"{type(fault).__name__}: {fault}")
 
+    try:
+        records = open_records(settings.server.database_read_url)
+        events = EventJobs(
+            settings, run_directory, holder=holder, log=log, clock=clock, on_fault=on_fault
+        )
+    except (StoreError, SecretUnreadable) as refused:
+        return refuse_start(refused)
+    caller = AuthorityCaller(partial(sockets.connect, run_directory))
     loop = JobLoop(
         _jobs(settings, records, caller, log, clock),
         caller,
-        holder=f"{socket.gethostname()}/{os.getpid()}",
+        holder=holder,
         clock=clock,
         on_fault=on_fault,
     )
+    events.start()
     copy = _copy(settings, log)
     status.ready()
     while not stopping.wait(TICK_SECONDS):
         loop.tick()
     if copy is not None:
         copy.stop()
+    events.stop()
     caller.close()
     records.close()
     return 0

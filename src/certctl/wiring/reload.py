@@ -10,18 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from certctl.domain.ports import ClientTrust
+from certctl.domain.ports import ClientTrust, RegistrationAuthorities
 from certctl.obs.log import Log
 from certctl.settings.schema import ServerSettings, Settings
-from certctl.trust.accepted import load_accepted, profile_trust
+from certctl.trust.accepted import REGISTRATION, load_accepted, profile_trust
+from certctl.trust.registration import RegistrationAuthorities as ListedAuthorities
 from certctl.wiring.sockets import RUN_DIRECTORY
 
 TRUST_DIRECTORY = "trust"
 """Below the run directory: trust bundles in force."""
 
+REGISTRATION_DIRECTORY = "registration"
+"""Below the run directory: registration authorities in force."""
+
 
 def trust_directory(server: ServerSettings) -> Path:
     return server.data_dir / RUN_DIRECTORY / TRUST_DIRECTORY
+
+
+def registration_directory(server: ServerSettings) -> Path:
+    return server.data_dir / RUN_DIRECTORY / REGISTRATION_DIRECTORY
 
 
 class Reloads:
@@ -86,4 +94,51 @@ class ProfileTrusts:
                     profile=path_id,
                     sha256=accepted.sha256,
                     anchors=len(accepted.bundle.anchors),
+                )
+
+
+class ProfileAuthorities:
+    """The registration authorities of each EST profile that has any, as in force."""
+
+    def __init__(self, settings: Settings, issuers: Mapping[str, bytes], log: Log) -> None:
+        """``issuers``: the certificate (DER) of each profile's CA, by path ID.
+
+        Raises:
+            BundleRefused: a list cannot be read.
+        """
+        self._directory = registration_directory(settings.server)
+        self._issuers = issuers
+        self._log = log
+        self._with_list = [
+            each.profile.path_id
+            for each in settings.est.profiles
+            if each.ra_certificates_path is not None
+        ]
+        self._loaded: dict[str, str] = {}
+        self._authorities: dict[str, RegistrationAuthorities] = {}
+        self.load()
+
+    @property
+    def by_profile(self) -> Mapping[str, RegistrationAuthorities]:
+        """Always the present ones; look a profile up once per decision."""
+        return self._authorities
+
+    def load(self) -> None:
+        """Take over what has changed, each profile by one exchange.
+
+        Raises:
+            BundleRefused: a list cannot be read; those before it were taken over.
+        """
+        for path_id in self._with_list:
+            accepted = load_accepted(self._directory, path_id, REGISTRATION)
+            if self._loaded.get(path_id) != accepted.sha256:
+                self._authorities[path_id] = ListedAuthorities(
+                    accepted.bundle.ders, self._issuers[path_id]
+                )
+                self._loaded[path_id] = accepted.sha256
+                self._log.info(
+                    "registration_authorities_loaded",
+                    profile=path_id,
+                    sha256=accepted.sha256,
+                    authorities=len(accepted.bundle.anchors),
                 )

@@ -45,7 +45,7 @@ from certctl.wiring.backup_file import (
     read_backup,
 )
 from certctl.wiring.ids import new_ids
-from certctl.wiring.issuers import UNFINISHED_RESTORE
+from certctl.wiring.store import UNFINISHED_RESTORE
 
 # A disk of its own has this in it from the beginning.
 _NOT_OURS = frozenset({"lost+found"})

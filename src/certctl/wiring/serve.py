@@ -21,7 +21,7 @@ from certctl.trust.accepted import forget_accepted
 from certctl.wiring import authority_process, jobs_process, sockets, worker_process
 from certctl.wiring.clock import system_clock
 from certctl.wiring.ports import PortInUse, reserve_port
-from certctl.wiring.reload import trust_directory
+from certctl.wiring.reload import registration_directory, trust_directory
 from certctl.wiring.service_manager import ServiceManager
 from certctl.wiring.supervisor import ChildSpec, Status, Supervisor, refuse_start
 
@@ -77,6 +77,7 @@ def serve(
     except (StartRefused, PortInUse) as refused:
         return refuse_start(refused)
     forget_accepted(trust_directory(settings.server))
+    forget_accepted(registration_directory(settings.server))
     listener = sockets.listen(run)
     served = Served(
         url=f"https://{_url_host(settings.server.host)}:{port}",

@@ -5,14 +5,22 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from certctl.domain.clock import DAY_US
 from certctl.settings.schema import Settings
-from certctl.trust.accepted import BundleStatus, load_accepted, read_status
-from certctl.trust.bundle import Bundle, BundleRefused, load_bundle, read_bundle_file
+from certctl.trust.accepted import (
+    REGISTRATION,
+    TRUST,
+    BundleStatus,
+    Kind,
+    load_accepted,
+    read_status,
+)
+from certctl.trust.bundle import Bundle, BundleRefused, read_bundle_file
 from certctl.trust.presented import read_presented
 from certctl.wiring import host
-from certctl.wiring.reload import trust_directory
+from certctl.wiring.reload import registration_directory, trust_directory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +39,15 @@ class AnchorReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleReport:
-    """``accepted_us`` and ``sha256`` are None where no server runs; ``notes`` are sentences."""
+    """``accepted_us`` and ``sha256`` are None where no server runs; ``notes`` are sentences.
+
+    ``kind`` is ``trust_bundle``, or ``registration_authorities``: then the certificates are
+    those of registration authorities and nobody's anchors.
+    """
 
     path_id: str
     path: str | None
+    kind: str = "trust_bundle"
     accepted_us: int | None = None
     sha256: str | None = None
     anchors: tuple[AnchorReport, ...] = ()
@@ -44,24 +57,50 @@ class BundleReport:
         return asdict(self)
 
 
-def trust_report(settings: Settings, path_id: str, *, now_us: int) -> BundleReport:
-    """What a profile trusts: as its server has loaded it, else as its file says."""
-    (path,) = (
-        each.trust_bundle_path for each in settings.est.profiles if each.profile.path_id == path_id
+def trust_reports(settings: Settings, path_id: str, *, now_us: int) -> list[BundleReport]:
+    """Whom a profile trusts, and its registration authorities where it has any."""
+    (chosen,) = (each for each in settings.est.profiles if each.profile.path_id == path_id)
+    anchors = _Files(
+        kind=TRUST,
+        name="trust_bundle",
+        path=chosen.trust_bundle_path,
+        directory=trust_directory(settings.server),
     )
+    listed = _Files(
+        kind=REGISTRATION,
+        name="registration_authorities",
+        path=chosen.ra_certificates_path,
+        directory=registration_directory(settings.server),
+    )
+    both = [anchors, listed] if listed.path is not None else [anchors]
+    return [_report(settings, path_id, each, now_us=now_us) for each in both]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Files:
+    kind: Kind
+    name: str
+    path: Path | None
+    directory: Path
+
+
+def _report(settings: Settings, path_id: str, files: _Files, *, now_us: int) -> BundleReport:
+    """As the server has loaded it, else as the file says."""
+    path, directory = files.path, files.directory
     if path is None:
-        return BundleReport(path_id=path_id, path=None)
-    directory = trust_directory(settings.server)
+        return BundleReport(path_id=path_id, path=None, kind=files.name)
     status = read_status(directory, path_id) if host.is_running(settings) else None
     try:
         if status is None:
-            anchors = _anchors(load_bundle(path, now_us=now_us), now_us)
+            anchors = _anchors(files.kind.load(path, now_us=now_us), now_us)
             notes = ("no server runs here: this is what the file says",)
-            return BundleReport(path_id=path_id, path=str(path), anchors=anchors, notes=notes)
-        anchors = _anchors(load_accepted(directory, path_id).bundle, now_us)
+            return BundleReport(
+                path_id=path_id, path=str(path), kind=files.name, anchors=anchors, notes=notes
+            )
+        anchors = _anchors(load_accepted(directory, path_id, files.kind).bundle, now_us)
     except BundleRefused as refused:
-        notes = (f"the bundle {refused.problem}; {refused.remedy}",)
-        return BundleReport(path_id=path_id, path=str(path), notes=notes)
+        notes = (f"the {files.kind.name} {refused.problem}; {refused.remedy}",)
+        return BundleReport(path_id=path_id, path=str(path), kind=files.name, notes=notes)
     try:
         file_sha256 = hashlib.sha256(read_bundle_file(path)).hexdigest()
     except BundleRefused:
@@ -69,6 +108,7 @@ def trust_report(settings: Settings, path_id: str, *, now_us: int) -> BundleRepo
     return BundleReport(
         path_id=path_id,
         path=str(path),
+        kind=files.name,
         accepted_us=status.accepted_us,
         sha256=status.sha256,
         anchors=anchors,

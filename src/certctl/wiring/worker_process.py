@@ -28,14 +28,13 @@ from certctl.obs.bounded_log import BoundedLog
 from certctl.obs.log import Log
 from certctl.settings.certificate_profiles import CertificateProfilesRefused
 from certctl.settings.schema import Settings
-from certctl.store import StoreError, open_records
+from certctl.store import StoreError, open_worker_records
 from certctl.store.reader import SqlRecords
 from certctl.tls.context import BadServerPair, Oldest, build_server_context
 from certctl.tls.limits import ConnectionLimits
 from certctl.tls.listener import Listener, bind_listener
 from certctl.tls.places import Places
 from certctl.trust.bundle import BundleRefused
-from certctl.trust.registration import RegistrationAuthorities
 from certctl.web.app import App
 from certctl.web.est import EstApp, Published
 from certctl.web.old_devices import OldDevicesApp
@@ -51,7 +50,7 @@ from certctl.wiring.certificate_profiles import (
 from certctl.wiring.edge_log import EdgeLog
 from certctl.wiring.issuers import ca_certificate_file, read_chain
 from certctl.wiring.process import name_process, raise_file_limit
-from certctl.wiring.reload import ProfileTrusts, Reloads
+from certctl.wiring.reload import ProfileAuthorities, ProfileTrusts, Reloads
 from certctl.wiring.server_certificate import CERTIFICATE_FILE, KEY_FILE
 from certctl.wiring.supervisor import Status, refuse_start
 
@@ -81,7 +80,9 @@ def run(settings: Settings, place: Place, status: Status, *, log: Log, clock: Cl
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise_file_limit()
     try:
-        records = open_records(settings.server.database_url)
+        records = open_worker_records(
+            settings.server.database_read_url, locked_from=settings.est.lockout.failures
+        )
         return uvloop.run(_Worker(settings, place, records, log=log, clock=clock).serve(status))
     except (
         StoreError,
@@ -160,7 +161,7 @@ class _Worker:
             (Oldest.TLS13, self._place.port, app)
         ]
         if server.tls12_port is not None:
-            faces.append((Oldest.TLS12, server.tls12_port, OldDevicesApp(app)))
+            faces.append((Oldest.TLS12, server.tls12_port, OldDevicesApp(app, random=os.urandom)))
         return {
             oldest: Listener(
                 bind_listener(server.host, port),
@@ -194,6 +195,9 @@ class _Worker:
                 password = each.enrollment_password.reveal()
                 passwords[each.profile.path_id] = PasswordDigest.of(password, key)
         chains = self._ca_chains()
+        issuers = {path_id: chain[0] for path_id, chain in chains.items()}
+        authorities = ProfileAuthorities(settings, issuers, self._log)
+        self._reloads.add("registration_authorities", authorities.load)
         ports = Ports(
             authority=authority,
             records=self._records,
@@ -202,7 +206,7 @@ class _Worker:
             certificate_profiles=self._certificate_profiles,
             clock=self._clock,
             device_states=self._hooks,
-            registration_authorities=self._registration_authorities(chains),
+            registration_authorities=authorities.by_profile,
             lockout=settings.est.lockout,
         )
         est = EstApp(
@@ -221,7 +225,7 @@ class _Worker:
             random=os.urandom,
             log=self._log,
         )
-        return App(est, lambda: {"authority": authority.connected})
+        return App(est, lambda: {"authority": authority.connected}, random=os.urandom)
 
     def _ca_chains(self) -> dict[str, tuple[bytes, ...]]:
         """By path ID: the certificates of its CA (DER), the signing one first."""
@@ -233,17 +237,6 @@ class _Worker:
         return {
             each.profile.path_id: read_chain(files[each.profile.issuer_id])
             for each in settings.est.profiles
-        }
-
-    def _registration_authorities(
-        self, chains: Mapping[str, tuple[bytes, ...]]
-    ) -> dict[str, RegistrationAuthorities]:
-        return {
-            each.profile.path_id: RegistrationAuthorities(
-                read_chain(each.ra_certificates_path), chains[each.profile.path_id][0]
-            )
-            for each in self._settings.est.profiles
-            if each.ra_certificates_path is not None
         }
 
     def _tls_context(self, oldest: Oldest) -> SSL.Context:

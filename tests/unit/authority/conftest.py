@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certctl.authority.issue import IssuingRules
+from certctl.authority.outbox import Outbox
 from certctl.authority.service import AuthorityService
 from certctl.domain.ids import sortable_id
 from certctl.domain.order import Order
@@ -28,10 +29,12 @@ NOW_US = 1_790_000_000_000_000
 class Workshop:
     """Service, store, CA and a clock that stands still until moved."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, url: str | None = None) -> None:
         self.directory = directory
+        self.url = url or f"sqlite:///{directory / 'certctl.db'}"
         self.now_us = NOW_US
         self.faults: list[BaseException] = []
+        self.outbox: Outbox | None = None
         self.ca = LocalCA.open(
             directory,
             issuer_id="iss-local",
@@ -44,10 +47,6 @@ class Workshop:
         self.store: SqlStore = open_writable(self.url, node="node-a")
         self.service = self.serve_again()
 
-    @property
-    def url(self) -> str:
-        return f"sqlite:///{self.directory / 'certctl.db'}"
-
     def serve_again(self, rules: IssuingRules | None = None) -> AuthorityService:
         self.service = AuthorityService(
             self.store,
@@ -56,6 +55,7 @@ class Workshop:
             clock=lambda: self.now_us,
             new_id=lambda: sortable_id(self.now_us, secrets.token_bytes),
             on_fault=self.faults.append,
+            outbox=self.outbox,
         )
         return self.service
 

@@ -17,7 +17,7 @@ from certctl.domain.errors import (
     NotFound,
     Pending,
     PolicyViolation,
-    StoreUnavailable,
+    WaitingRoomFull,
 )
 from certctl.domain.order import Issued, Order
 from certctl.domain.policy import CertificateProfile
@@ -170,7 +170,7 @@ def test_waiting_requests_are_bounded(workshop: Workshop, monkeypatch: pytest.Mo
     outcomes = workshop.service.run([workshop.order(f"device-{n}") for n in range(3)])
     assert {type(each) for each in outcomes} == {Pending}
     full = poll(workshop, workshop.order("one too many"))
-    assert isinstance(full, StoreUnavailable)
+    assert isinstance(full, WaitingRoomFull)
     assert full.retry_after > 0
     workshop.now_us += WAITING_US
     wait(workshop, workshop.order("after a week"))

@@ -13,7 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from certctl.authority.issue import IssuingRules
 from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.domain.constraints import NameConstraints, Subtree
-from certctl.domain.errors import PolicyViolation, StoreUnavailable
+from certctl.domain.errors import CertificateProfileUnavailable, PolicyViolation
 from certctl.domain.keys import AllowedKey, KeyAlgorithm
 from certctl.domain.order import Issued
 from certctl.domain.patterns import SanPattern, SubjectPattern
@@ -143,7 +143,7 @@ def test_what_a_worker_let_through_is_refused_here(workshop: Workshop, case: str
 
 def test_a_disabled_profile_issues_nothing(workshop: Workshop) -> None:
     refused = outcome(workshop, CertificateProfile(id="cp", enabled=False))
-    assert isinstance(refused, StoreUnavailable)
+    assert isinstance(refused, CertificateProfileUnavailable)
     assert not workshop.records().certificates()
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from certctl.authority.messages import decode_replies, encode_frame, failure_of, failure_reply
 from certctl.domain.errors import (
+    CertificateProfileUnavailable,
     CertificateRefused,
     Denied,
     DeviceStateFailed,
@@ -19,6 +20,7 @@ from certctl.domain.errors import (
     PolicyViolation,
     RateLimited,
     StoreUnavailable,
+    WaitingRoomFull,
     WrongPassword,
 )
 
@@ -33,6 +35,8 @@ FAILURES = [
     Pending(request="0123", retry_after=30),
     IssuerUnavailable("issuer iss-local", retry_after=60),
     StoreUnavailable("store"),
+    CertificateProfileUnavailable("certificate profile cp", retry_after=60),
+    WaitingRoomFull("room", retry_after=3_600),
     NotFound("certificate 12"),
 ]
 

@@ -45,6 +45,7 @@ class Node:
         self.key: AuditKey = open_audit_key(directory)
         self.public = read_public_keys(directory / "audit.pub")
         self.faults: list[BaseException] = []
+        self.refused: frozenset[type] = frozenset()
         self.told: list[tuple[str, BaseException]] = []
         ids = iter(range(10_000))
         self.service = AuthorityService(
@@ -58,6 +59,9 @@ class Node:
         )
 
     def execute(self, command: Command, answer: type[Answer]) -> Answer:
+        if type(command) in self.refused:
+            # The way there is broken; the authority never hears of it.
+            raise StoreUnavailable("authority")
         outcome = self.service.execute(command)
         if isinstance(outcome, Failure):
             raise outcome

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+import psycopg
 import pytest
 
 from certctl.authority.caller import expect
@@ -43,6 +45,7 @@ from certctl.store import SqlRecords, open_records, open_writable
 from certctl.wiring import audit_trail
 from certctl.wiring.audit_key import open_audit_key, read_public_keys
 from tests.contract.samples import certificate
+from tests.harness.postgres import PrivatePostgres
 
 Answer = TypeVar("Answer")
 
@@ -53,10 +56,13 @@ KEEP = Retention(audit_us=30 * DAY_US, records_us=10 * DAY_US)
 class Node:
     """Authority, store and jobs of one node, with a clock that is moved by hand."""
 
-    def __init__(self, directory: Path) -> None:
+    refused: type[Exception] = sqlite3.IntegrityError
+    """By a trigger."""
+
+    def __init__(self, directory: Path, url: str = "") -> None:
         self.now_us = START_US
         self.path = directory / "certctl.db"
-        self.url = f"sqlite:///{self.path}"
+        self.url = url or f"sqlite:///{self.path}"
         self.store = open_writable(self.url, node="one")
         self.records: SqlRecords = open_records(self.url)
         self.key = open_audit_key(directory)
@@ -133,9 +139,39 @@ class Node:
         self.store.close()
 
 
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    made = Node(tmp_path)
+class PostgresNode(Node):
+    """The same on PostgreSQL; ``sql`` is that of the owner of the tables."""
+
+    refused = psycopg.errors.RestrictViolation
+
+    def sql(self, *statements: str) -> None:
+        with psycopg.connect(self.url) as connection:
+            connection.execute("SET session_replication_role = replica")
+            for statement in statements:
+                connection.execute(_for_postgres(statement).encode())
+
+
+def _for_postgres(statement: str) -> str:
+    drop, _, trigger = statement.partition("DROP TRIGGER ")
+    if trigger and not drop:
+        table = trigger.partition("_no_")[0]
+        name = trigger if trigger == "audit_events_no_delete" else f"{table}_append_only"
+        return f"DROP TRIGGER IF EXISTS {name} ON {table}"
+    replace_into = "INSERT OR REPLACE INTO audit_stubs"
+    if statement.startswith(replace_into):
+        rest = statement.removeprefix(replace_into)
+        changed = "ON CONFLICT (node, last_seq) DO UPDATE SET signature = excluded.digest"
+        return f"INSERT INTO audit_stubs{rest} {changed}"
+    return re.sub(r"zeroblob\((\d+)\)", r"decode(repeat('00', \1), 'hex')", statement)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def node(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Node]:
+    if request.param == "postgres":
+        postgres: PrivatePostgres = request.getfixturevalue("postgres")
+        made: Node = PostgresNode(tmp_path, postgres.migrated())
+    else:
+        made = Node(tmp_path)
     yield made
     made.close()
 
@@ -243,9 +279,40 @@ def test_plain_sql_deletes_nothing(node: Node, statements: tuple[str, ...]):
     node.days_pass(60)
     node.run_job()
     proven = node.verify()
-    with pytest.raises(sqlite3.IntegrityError, match=r"append-only|does not fit"):
+    with pytest.raises(node.refused, match=r"append-only|does not fit"):
         node.sql(*statements)
     assert node.verify() == proven
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ("TRUNCATE audit_events",),
+        ("TRUNCATE audit_stubs",),
+        # Tables that only this session sees must not stand in for ours.
+        (
+            "CREATE TEMP TABLE audit_stubs AS TABLE public.audit_stubs",
+            "UPDATE pg_temp.audit_stubs SET last_seq = 1000",
+            "DELETE FROM public.audit_events",
+        ),
+        (
+            "CREATE TEMP TABLE audit_events AS TABLE public.audit_events",
+            "UPDATE pg_temp.audit_events SET digest = decode(repeat('00', 32), 'hex')",
+            STUB.format(first=91, last=93).replace("INTO audit_stubs", "INTO public.audit_stubs"),
+        ),
+    ],
+)
+def test_nor_do_the_ways_that_only_postgresql_has(
+    tmp_path: Path, postgres: PrivatePostgres, statements: tuple[str, ...]
+):
+    node = PostgresNode(tmp_path, postgres.migrated())
+    node.days_pass(60)
+    node.run_job()
+    proven = node.verify()
+    with pytest.raises(node.refused, match=r"append-only|does not fit"):
+        node.sql(*statements)
+    assert node.verify() == proven
+    node.close()
 
 
 def test_deletion_without_a_good_stub_is_named(node: Node):

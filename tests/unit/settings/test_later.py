@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from certctl.settings.catalogue import ISSUER_VARIABLES, PROFILE_VARIABLES, SINGLE_VARIABLES
+from certctl.settings.catalogue import (
+    ISSUER_VARIABLES,
+    PROFILE_VARIABLES,
+    SINGLE_VARIABLES,
+    WEBHOOK_VARIABLES,
+)
 from certctl.settings.later import LATER
 from tests.unit.settings.rig import Load, Refuse, profile
 
@@ -21,24 +26,12 @@ SWITCHED_ON = {
     "RATE_LIMIT_RPS": "51",
     "RATE_LIMIT_BURST": "101",
     "CONFIG_ENCRYPTION_KEY": "key",
-    "DATABASE_URL": "postgresql://db/certctl",
     "CRL_GENERATION_INTERVAL": "2h",
     "CRL_DEBOUNCE": "11s",
     "CRL_VALIDITY": "48h",
     "OCSP_RESPONDER_VALIDITY": "721h",
     "OCSP_RESPONDER_ROTATION_GRACE": "169h",
     "OCSP_RATE_LIMIT_PER_IP_MIN": "0",
-    "EXPIRY_NOTICE_DAYS": "30,7",
-    "WEBHOOK_URLS": "https://a.example,http://b.example/x",
-    "WEBHOOK_SECRET": "key",
-    "WEBHOOK_ALLOW_PRIVATE": "true",
-    "SMTP_HOST": "mail.example",
-    "SMTP_PORT": "587",
-    "SMTP_USERNAME": "u",
-    "SMTP_PASSWORD": "p",
-    "SMTP_FROM_ADDRESS": "ca@example.com",
-    "SMTP_USE_TLS": "false",
-    "SLACK_WEBHOOK_URL": "https://hooks.slack.example/x",
     "SERVERKEYGEN_ENABLED": "true",
     "SERVERKEYGEN_FORM": "pkcs8",
     "FULLCMC": "native",
@@ -56,9 +49,7 @@ OFF = {
     "RATE_LIMIT_ENABLED": "yes",
     "RATE_LIMIT_RPS": "50",
     "RATE_LIMIT_BURST": "100",
-    "DATABASE_URL": "sqlite:///a.db",
     "CRL_GENERATION_INTERVAL": "1h",
-    "EXPIRY_NOTICE_DAYS": "30, 7, 1",
     "SERVERKEYGEN_ENABLED": "off",
     "SERVERKEYGEN_FORM": "enveloped",
     "FULLCMC": "off",
@@ -116,7 +107,7 @@ def test_a_feature_that_is_not_there_is_checked_all_the_same(refuse: Refuse) -> 
 
 def test_every_setting_of_the_specification_is_known() -> None:
     known = {variable.name for variable in (*SINGLE_VARIABLES, *PROFILE_VARIABLES)}
-    known |= {variable.name for variable in ISSUER_VARIABLES}
+    known |= {variable.name for variable in (*ISSUER_VARIABLES, *WEBHOOK_VARIABLES)}
     working = set(
         """
         SERVER_HOST SERVER_PORT SERVER_TLS_CERT_PATH SERVER_TLS_KEY_PATH PUBLIC_URL TRUSTED_PROXIES
@@ -130,8 +121,13 @@ def test_every_setting_of_the_specification_is_known() -> None:
         PROFILE_ID EST_PROFILE_ID CERTIFICATE_PROFILES_DIR CSRATTRS_TEMPLATE
         ISSUERS CA_CERT_PATH VALIDITY CA_KEY_PASSPHRASE
         TLS12_PORT CHANNEL_BINDING_REQUIRED CHALLENGE_PASSWORD
-        RATE_LIMIT_PER_PRINCIPAL_24H AUDIT_RETENTION RECORD_RETENTION AUDIT_COPY
+        RATE_LIMIT_PER_PRINCIPAL_24H DATABASE_URL DATABASE_READ_URL
+        AUDIT_RETENTION RECORD_RETENTION AUDIT_COPY
             REENROLL_KEY REENROLL_GRACE ON_REENROLL DEVICE_STATE_HOOK
+        EXPIRY_NOTICE_DAYS WEBHOOKS WEBHOOK_URLS WEBHOOK_SECRET WEBHOOK_TYPES
+        WEBHOOK_ALLOW_PRIVATE URL SECRET TYPES SLACK_WEBHOOK_URL SLACK_TYPES
+        SMTP_HOST SMTP_PORT SMTP_USERNAME SMTP_PASSWORD SMTP_FROM_ADDRESS SMTP_TO_ADDRESSES
+        SMTP_USE_TLS SMTP_TYPES
     """.split()  # noqa: SIM905 - a table for people
     )
     assert known == working | set(SWITCHED_ON)

@@ -47,6 +47,7 @@ def test_an_unknown_name_is_refused_with_the_nearest(
         ("EST_PROFILE_IOT_TENANT", "CERTCTL_EST_PROFILES lists no iot"),
         ("EST_PROFILE_IOT_ENROLLMENT_PASSWORD_FILE", "CERTCTL_EST_PROFILES lists no iot"),
         ("ISSUER_BAO_TYPE", "CERTCTL_ISSUERS lists no bao"),
+        ("WEBHOOK_OPS_SECRET_FILE", "CERTCTL_WEBHOOKS lists no ops"),
     ],
 )
 def test_a_family_that_nobody_lists_is_told_so(refuse: Refuse, name: str, why: str) -> None:

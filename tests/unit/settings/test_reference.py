@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from certctl.settings import Finding, render_findings
-from certctl.settings.catalogue import ISSUER_VARIABLES, PROFILE_VARIABLES, SINGLE_VARIABLES
+from certctl.settings.catalogue import (
+    ISSUER_VARIABLES,
+    PROFILE_VARIABLES,
+    SINGLE_VARIABLES,
+    WEBHOOK_VARIABLES,
+)
 from certctl.settings.reference import reference
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "settings.md"
@@ -18,7 +23,12 @@ def test_the_page_in_docs_is_the_generated_one() -> None:
 
 def test_every_variable_is_on_the_page_in_a_whole_row() -> None:
     rows = {line.split("`")[1]: line for line in reference().splitlines() if line.startswith("| `")}
-    variables = (*SINGLE_VARIABLES, *PROFILE_VARIABLES, *ISSUER_VARIABLES)
+    variables = (
+        *SINGLE_VARIABLES,
+        *PROFILE_VARIABLES,
+        *ISSUER_VARIABLES,
+        *WEBHOOK_VARIABLES,
+    )
     assert set(rows) == {variable.name for variable in variables}
     assert all(row.count("|") == 5 for row in rows.values())
     assert "*secret*" in rows["ENROLLMENT_PASSWORD"]

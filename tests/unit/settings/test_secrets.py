@@ -38,11 +38,18 @@ PASSPHRASE = "ISSUER_ISS_LOCAL_CA_KEY_PASSPHRASE"
         {"API_KEYS_NAMED": f"ops:{PLANTED}:root"},
         {"API_KEYS_NAMED": f"ops:{PLANTED}:admin"},
         {"AUTH_SECRET": PLANTED},
-        {"DATABASE_URL": f"postgresql://u:{PLANTED}@db/certctl"},
+        {"DATABASE_URL": f"postgresql://u:{PLANTED}@db/"},
+        {"DATABASE_URL": f"postgresql://u:{PLANTED}/certctl"},
+        {"DATABASE_URL": f"postgresql://u:{PLANTED}#x@db/certctl"},
+        {"DATABASE_READ_URL": f"postgresql://u:{PLANTED}@db/certctl"},
+        {"DATABASE_READ_URL": f"sqlite:///{PLANTED}"},
         {"DATABASE_URL": f"mysql://u:{PLANTED}@db/certctl"},
         {"DATABASE_URL_FILE": PLANTED},
         {"CONFIG_ENCRYPTION_KEY": PLANTED},
-        {"WEBHOOK_SECRET": PLANTED},
+        {"WEBHOOK_SECRET": f"{PLANTED}\x07"},
+        {"WEBHOOK_SECRET_FILE": PLANTED, "WEBHOOK_SECRET": "x"},
+        {"WEBHOOKS": "ops", "WEBHOOK_OPS_URL": f"https://hooks.example/{PLANTED}"},
+        {"WEBHOOKS": "ops", "WEBHOOK_OPS_SECRET": PLANTED},
         {"WEBHOOK_URLS": f"https://hooks.example/{PLANTED}"},
         {"WEBHOOK_URLS": f"ftp://hooks.example/{PLANTED}"},
         {"SLACK_WEBHOOK_URL": f"http://hooks.slack.example/{PLANTED}"},
@@ -76,7 +83,8 @@ def test_a_planted_secret_never_shows_in_good_settings(load: Load) -> None:
     settings = load(
         profile(ENROLLMENT_PASSWORD=PLANTED)
         | {"EST_PROFILES": "corp,iot", "EST_PROFILE_IOT_ISSUER_ID": "iss-local"}
-        | {"EST_PROFILE_IOT_ENROLLMENT_PASSWORD": PLANTED, PASSPHRASE: PLANTED},
+        | {"EST_PROFILE_IOT_ENROLLMENT_PASSWORD": PLANTED, PASSPHRASE: PLANTED}
+        | {"DATABASE_URL": f"postgresql://u:{PLANTED}@db/certctl"},
     )
     password = settings.est.profiles[0].enrollment_password
     source = settings.issuers[0].ca_key_passphrase

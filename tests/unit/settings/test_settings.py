@@ -77,6 +77,14 @@ def test_paths_are_absolute(
     assert server.database_url == f"sqlite:///{tmp_path / database}"
 
 
+def test_postgresql_is_taken_as_it_is(load: Load) -> None:
+    url, reader = "postgresql://u:p%40@db:5433/c?sslmode=verify-full", "postgresql://r@db/c"
+    server = load({"DATABASE_URL": url}).server
+    assert (server.database_url, server.database_read_url) == (url, url)
+    server = load({"DATABASE_URL": url, "DATABASE_READ_URL": reader}).server
+    assert (server.database_url, server.database_read_url) == (url, reader)
+
+
 @pytest.mark.parametrize(
     ("directory", "path"),
     [("/data?", "/data%3F"), ("/a b%20c#d", "/a%20b%2520c%23d")],

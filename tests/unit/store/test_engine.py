@@ -45,7 +45,9 @@ def made(url: str, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("bad", "said"),
     [
-        ("postgresql://user:hunter2@localhost/x", "sqlite:///FILE"),
+        ("mysql://user:hunter2@localhost/x", "neither sqlite"),
+        ("postgresql://user:hunter2@127.0.0.1:1/x", "refused"),
+        ("postgresql://user:hunter2@127.0.0.1:1/", "name a database"),
         ("sqlite://", "name a file"),
         ("sqlite:///:memory:", "name a file"),
         ("sqlite:///file:x?mode=memory", "name a file"),

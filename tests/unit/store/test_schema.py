@@ -11,9 +11,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
+from certctl.domain.inventory import CertificateFilter, NameMatch
 from certctl.store import open_records, open_writable
-from certctl.store.engine import REVISIONS
 from certctl.store.migrations import scripts
+from certctl.store.schema import REVISIONS
 from certctl.store.tables import metadata
 from tests.contract.samples import NOW, certificate, event
 
@@ -96,6 +97,19 @@ def test_audit_events_are_append_only(database: sqlite3.Connection, statement: s
             "subject_key=?",
         ),
         ("SELECT seq FROM audit_events WHERE node = ? ORDER BY seq DESC", "node=?"),
+        (
+            "SELECT id FROM certificates WHERE not_after_us > ? ORDER BY not_after_us",
+            "not_after_us>?",
+        ),
+        ("SELECT id FROM certificates WHERE renews = ?", "renews=?"),
+        (
+            "SELECT event_id FROM outbox WHERE status = 'waiting' AND at_us <= ? ORDER BY at_us",
+            "status=? AND at_us<?",
+        ),
+        (
+            "SELECT 1 FROM outbox WHERE channel = 'c' AND subject = ? AND made_us < 1",
+            "channel=? AND subject=?",
+        ),
     ],
 )
 def test_look_ups_walk_an_index(database: sqlite3.Connection, statement: str, index: str):
@@ -107,13 +121,28 @@ def test_look_ups_walk_an_index(database: sqlite3.Connection, statement: str, in
 
 GATES = ("lockouts", "limits", "decisions", "requests", "compromised_keys", "certificate_profiles")
 JOBS = ("checkpoints", "leases", "audit_stubs")
+INVENTORY = ("certificate_names", "released_holds")
+INDEXES = (
+    "certificates_profile_certificate_profile_issuer_id_id",
+    "certificates_not_after_us_id",
+    "certificates_fingerprint",
+    "certificates_revoked",
+    "certificates_on_hold",
+    "certificates_not_est",
+    "certificates_tenant",
+    "certificates_renews",
+    "audit_events_certificate",
+)
+EVENTS = ("outbox", "notice_marks")
 
 
 def test_certificates_of_the_first_schema_are_found_by_name(database: sqlite3.Connection, url: str):
     """Made before names had one comparable form: the first key was of the exact octets."""
     database.execute("UPDATE certificates SET subject_key = x'00112233445566778899aabbccddeeff'")
-    for table in (*GATES, *JOBS):
+    for table in (*GATES, *JOBS, *INVENTORY, *EVENTS):
         database.execute(f"DROP TABLE {table}")
+    for index in INDEXES:
+        database.execute(f"DROP INDEX ix_{index}")
     database.execute("DROP INDEX ix_certificates_spki_sha256")
     database.execute("DROP INDEX ix_repetitions_certificate_id")
     database.execute("UPDATE alembic_version SET version_num = '0001'")
@@ -122,6 +151,8 @@ def test_certificates_of_the_first_schema_are_found_by_name(database: sqlite3.Co
     records = open_records(url)
     record = certificate(1)
     found = records.newest_valid("demo", record.subject_der, record.san_der, NOW)
+    searched = records.search(CertificateFilter(san=NameMatch.parse_san("dns:device-1.*")), NOW)
     records.close()
+    assert [each.id for each in searched.rows] == [record.id]
     assert found is not None
     assert found.id == record.id

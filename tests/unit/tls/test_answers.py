@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import struct
 
@@ -25,6 +26,10 @@ def test_a_faulty_answer_becomes_500(
         answered = ask(server, request(f"/{path}"))
     assert answered.status == 500
     assert answered.header("Connection") == "close"
+    (event,) = server.events
+    assert (event.reason, event.status) == ("application_failed", 500)
+    assert answered.header("X-Request-Id") == event.request_id
+    assert answered.body.decode().splitlines()[3] == f"request-id: {event.request_id}"
     assert b"planted" not in answered.body
     assert b"Evil" not in answered.head
     assert caplog.records
@@ -235,7 +240,9 @@ def test_the_same_protocol_serves_plain_tcp() -> None:
         loop = asyncio.get_running_loop()
         config, state = http_config(App()), ServerState()
         served = await loop.create_server(
-            lambda: HttpProtocol(config, state, loop=loop, limits=QUICK), "127.0.0.1", 0
+            lambda: HttpProtocol(config, state, loop=loop, limits=QUICK, random=os.urandom),
+            "127.0.0.1",
+            0,
         )
         async with served:
             port = served.sockets[0].getsockname()[1]

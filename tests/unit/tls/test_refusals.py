@@ -12,6 +12,8 @@ from tests.unit.tls.rig import Reader, Server, ask, openssl, request, tls
 POST = b"POST /echo HTTP/1.1\r\nHost: h\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
+ID = "0123456789abcdef"
+
 MALFORMED = {
     "garbage": b"\x00\x01\x02\x03\r\n\r\n",
     "unknown method": b"BREW / HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -59,10 +61,12 @@ def test_malformed_requests_get_400(server: Server, data: bytes) -> None:
     assert answered.status == 400
     assert answered.header("Connection") == "close"
     assert answered.header("Content-Type") == "text/plain; charset=utf-8"
-    assert len(answered.body.decode("ascii").splitlines()) == 3
+    assert len(answered.body.decode("ascii").splitlines()) == 4
     assert server.counters.rejected == {400: 1}
     (event,) = server.events
     assert (event.kind, event.status, event.client) == (EventKind.REJECTED, 400, "127.0.0.1")
+    assert answered.header("X-Request-Id") == event.request_id
+    assert answered.body.endswith(f"request-id: {event.request_id}\n".encode())
     assert server.app.seen in ([], [("POST", "/echo", 0)])  # begun, and cut off from its body
 
 
@@ -263,9 +267,10 @@ def test_a_slow_application_is_not_the_peers_fault(serve: Serve, waiting: bytes)
 def test_every_refusal_is_a_whole_answer() -> None:
     for refusal in Refusal:
         status, *lines = REFUSALS[refusal]
-        text = refusal_answer(refusal)
+        text = refusal_answer(refusal, ID)
         head, _, body = text.partition(b"\r\n\r\n")
         assert text.startswith(b"HTTP/1.1 %d " % status)
         assert b"\r\nContent-Length: %d\r\n" % len(body) in head
-        assert body.decode().splitlines() == lines
+        assert f"\r\nX-Request-Id: {ID}\r\n".encode() in head
+        assert body.decode().splitlines() == [*lines, f"request-id: {ID}"]
         assert len(lines) == 3

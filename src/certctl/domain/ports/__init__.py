@@ -13,6 +13,7 @@ from certctl.domain.ports.authority import (
     DeviceState,
     WrongAttempt,
 )
+from certctl.domain.ports.events import Channel, DeliveryFailed, Wanted
 from certctl.domain.ports.issuing import (
     CanIssueResponder,
     CanSignCRL,
@@ -23,6 +24,7 @@ from certctl.domain.ports.issuing import (
     Terms,
 )
 from certctl.domain.ports.reads import (
+    FactReads,
     Records,
 )
 from certctl.domain.ports.trust import (
@@ -31,7 +33,9 @@ from certctl.domain.ports.trust import (
     TrustBundles,
 )
 from certctl.domain.ports.writes import (
+    Contended,
     DuplicateKey,
+    RunAgain,
     Transaction,
     WritableStore,
 )
@@ -40,19 +44,25 @@ __all__ = [
     "Authority",
     "CanIssueResponder",
     "CanSignCRL",
+    "Channel",
     "ClientTrust",
+    "Contended",
+    "DeliveryFailed",
     "DeviceQuestion",
     "DeviceState",
     "DuplicateKey",
+    "FactReads",
     "Issuer",
     "LintFinding",
     "Linter",
     "Records",
     "RegistrationAuthorities",
+    "RunAgain",
     "SignedCertificate",
     "Terms",
     "Transaction",
     "TrustBundles",
+    "Wanted",
     "WritableStore",
     "WrongAttempt",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from certctl.domain.approval import Decision, RequestStatus, WaitingRequest
@@ -12,10 +12,13 @@ from certctl.domain.certificates import (
     CertificateKey,
     CertificateRecord,
     CertificateState,
+    KeyFacts,
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.inventory import CertificateFilter, CertificateSummary, InventoryPage
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
+from certctl.domain.ports.events import OutboxReads
 from certctl.domain.retention import AuditStub
 
 
@@ -42,6 +45,35 @@ class CertificateReads(Protocol):
         self, *, after: str | None = None, limit: int = 100
     ) -> Sequence[CertificateRecord]:
         """Pages of the inventory in order of id; ``after`` is the last id seen."""
+        ...
+
+    def search(
+        self,
+        wanted: CertificateFilter,
+        now_us: int,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+        oldest_first: bool = False,
+    ) -> InventoryPage:
+        """A page of what was asked for, in the order that ``order_of`` says; by issuance
+        newest first, unless told otherwise.
+
+        Raises:
+            CursorRefused: the cursor is of another filter or order, or none at all.
+        """
+        ...
+
+    def summaries(self, ids: Collection[str]) -> Mapping[str, CertificateSummary]:
+        """By id; absent ones are left out."""
+        ...
+
+    def released_us(self, certificate_id: str) -> int | None:
+        """When it was last released from hold, if it ever was."""
+        ...
+
+    def renewals_of(self, certificate_id: str) -> Sequence[CertificateSummary]:
+        """Certificates that renew this one, oldest first."""
         ...
 
 
@@ -80,6 +112,10 @@ class AuditReads(Protocol):
 
     def checkpoints(self, *, after: int = 0, limit: int = 100) -> Sequence[Checkpoint]:
         """Pages of the audit trail's checkpoints in order of number."""
+        ...
+
+    def events_about(self, certificate_id: str, *, limit: int = 100) -> Sequence[RecordedEvent]:
+        """A certificate's own events, by time; at most so many, the oldest."""
         ...
 
     def chain_heads(self) -> Sequence[ChainHead]:
@@ -139,8 +175,47 @@ class Records(
     ProfileReads,
     JobReads,
     RetentionReads,
+    OutboxReads,
     Protocol,
 ):
     """The read-only side of the store, for workers and host commands."""
 
     def close(self) -> None: ...
+
+
+class FactReads(Protocol):
+    """What the authority's gates ask of the records; a ``Transaction`` has it, too."""
+
+    def certificate_states(
+        self, keys: Collection[CertificateKey]
+    ) -> Mapping[bytes, CertificateState]:
+        """Current state by SHA-256 fingerprint; absent ones are left out."""
+        ...
+
+    def certificates_by_id(self, ids: Collection[str]) -> Mapping[str, CertificateRecord]:
+        """Whole records; absent ones are left out."""
+        ...
+
+    def repeated_certificates(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, bytes]:
+        """DER by repetition key, for keys unexpired whose certificate is valid now."""
+        ...
+
+    def key_facts(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, KeyFacts]:
+        """What is on record by SHA-256 of SubjectPublicKeyInfo; unknown keys are left out."""
+        ...
+
+    def limit_hits(self, keys: Collection[bytes]) -> Mapping[bytes, tuple[int, ...]]:
+        """Times (oldest first) on record by key of a limit; absent ones are left out."""
+        ...
+
+    def lockouts(self, sources: Collection[str]) -> Mapping[str, Lockout]:
+        """Failed passwords by source; sources without any are left out."""
+        ...
+
+    def requests_by_key(self, keys: Collection[bytes]) -> Mapping[bytes, WaitingRequest]:
+        """Requests of whatever status by repetition key; absent ones are left out."""
+        ...
+
+    def waiting_number(self, now_us: int) -> int:
+        """How many requests wait now."""
+        ...

@@ -16,8 +16,10 @@ from certctl.domain.certificates import (
     KeyFacts,
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.inventory import CertificateSummary
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
+from certctl.domain.ports.events import OutboxWrites
 from certctl.domain.retention import AuditStub
 from certctl.domain.revocation import RevocationReason
 
@@ -36,7 +38,10 @@ class CertificateWrites(Protocol):
         ...
 
     def key_facts(self, keys: Collection[bytes], now_us: int) -> Mapping[bytes, KeyFacts]:
-        """What is on record by SHA-256 of SubjectPublicKeyInfo; unknown keys are left out."""
+        """What is on record by SHA-256 of SubjectPublicKeyInfo; unknown keys are left out.
+
+        Until the transaction ends no other node decides about any of these keys.
+        """
         ...
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None: ...
@@ -51,6 +56,18 @@ class CertificateWrites(Protocol):
         self, ids: Collection[str], revoked_us: int, reason: RevocationReason
     ) -> None:
         """Mark certificates as revoked; which may be is the caller's to know."""
+        ...
+
+    def release_certificates(self, ids: Collection[str], released_us: int) -> None:
+        """Make certificates valid again; that they are on hold is the caller's to know."""
+        ...
+
+    def summaries(self, ids: Collection[str]) -> Mapping[str, CertificateSummary]:
+        """Lines of the inventory by id; absent ones are left out."""
+        ...
+
+    def serials_on_record(self, serials: Collection[str]) -> Mapping[tuple[str, str], bytes]:
+        """Fingerprints by (issuer id, serial number), for the numbers that are there."""
         ...
 
     def note_compromised_keys(self, keys: Collection[bytes], now_us: int) -> None:
@@ -70,7 +87,10 @@ class GateWrites(Protocol):
     """What the gates count: limits per principal and failed passwords."""
 
     def limit_hits(self, keys: Collection[bytes]) -> Mapping[bytes, tuple[int, ...]]:
-        """Times (oldest first) on record by key of a limit; absent ones are left out."""
+        """Times (oldest first) on record by key of a limit; absent ones are left out.
+
+        Until the transaction ends no other node counts for any of these keys.
+        """
         ...
 
     def record_limit_hits(self, hits: Mapping[bytes, Sequence[int]]) -> None:
@@ -81,8 +101,16 @@ class GateWrites(Protocol):
         """Drop at most so many keys, oldest first, whose newest time is not after that."""
         ...
 
+    def hold_sources(self, sources: Collection[str]) -> None:
+        """Until the transaction ends no other node counts for these sources, also those
+        that have no row yet; to be asked before ``lockouts`` where one may be counted.
+        """
+        ...
+
     def lockouts(self, sources: Collection[str]) -> Mapping[str, Lockout]:
-        """Failed passwords by source; sources without any are left out."""
+        """Failed passwords by source; sources without any are left out. No other node
+        changes a row that is there until the transaction ends.
+        """
         ...
 
     def record_lockouts(self, rows: Sequence[Lockout]) -> None:
@@ -174,7 +202,13 @@ class ProfileWrites(Protocol):
         """All certificate profiles of the store, in order of id."""
         ...
 
-    def put_profile(self, profile: StoredProfile) -> None: ...
+    def put_profile(self, profile: StoredProfile) -> None:
+        """Write a profile's row, whether there was one or not.
+
+        Raises:
+            DuplicateKey: another node has written this version or a higher one.
+        """
+        ...
 
     def delete_profile(self, profile_id: str) -> None: ...
 
@@ -185,7 +219,11 @@ class JobWrites(Protocol):
     def lease(self, job: str) -> Lease | None: ...
 
     def put_lease(self, lease: Lease) -> None:
-        """Write a job's row, whether there was one or not."""
+        """Write a job's row, whether there was one or not.
+
+        Raises:
+            DuplicateKey: another holder has it with this fence or a higher one.
+        """
         ...
 
     def purge_expired(self, now_us: int, most: int) -> int:
@@ -211,8 +249,8 @@ class RetentionWrites(Protocol):
         ...
 
     def drop_certificates(self, ids: Collection[str], before_us: int) -> int:
-        """Of these, drop what expired before that and was never revoked, with its
-        repetition keys; gives their number.
+        """Of these, drop what expired before that and is not revoked, with what
+        names it (names, repetition keys, releases, requests); gives their number.
         """
         ...
 
@@ -225,13 +263,22 @@ class Transaction(
     ProfileWrites,
     JobWrites,
     RetentionWrites,
+    OutboxWrites,
     Protocol,
 ):
     """One durable unit of the authority: all of it is on disk, or none."""
 
 
-class DuplicateKey(Exception):
-    """A unique key of the store is taken: run the batch again one by one."""
+class RunAgain(Exception):
+    """Another writer was in the way and nothing was kept: run the batch again one by one."""
+
+
+class DuplicateKey(RunAgain):
+    """A unique key of the store is taken, or a row is newer than what would replace it."""
+
+
+class Contended(RunAgain):
+    """Another node held what was needed, or each waited for the other."""
 
 
 class WritableStore(Protocol):

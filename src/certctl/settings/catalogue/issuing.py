@@ -1,4 +1,4 @@
-"""Settings of issuers, revocation, jobs and events (config §3, issuers §2)."""
+"""Settings of issuers, revocation and jobs (config §3, issuers §2)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import Any, Final
 
 from certctl.domain.audit_copy import CopyTarget
 from certctl.settings.kinds import (
-    BOOLEAN,
     DEFERRED_SECRET,
     LABELS,
     PATH,
-    SECRET,
     TEXT,
     choice,
     duration,
@@ -19,9 +17,9 @@ from certctl.settings.kinds import (
     items,
     or_off,
 )
-from certctl.settings.kinds_net import AUDIT_COPY, HOST, PORT, url
+from certctl.settings.kinds_net import AUDIT_COPY
 from certctl.settings.schema import CaKeyType
-from certctl.settings.secret import Secret, SecretSource
+from certctl.settings.secret import SecretSource
 from certctl.settings.variable import DEFAULT_ISSUER, Scope, Variable
 
 YEARS = 10 * 366 * 86_400
@@ -136,58 +134,6 @@ OCSP_RATE_LIMIT_PER_IP_MIN: Final = Variable(
     default=1_000,
     meaning="OCSP requests of one source per minute; 0 = off.",
 )
-EXPIRY_NOTICE_DAYS: Final[Variable[tuple[int, ...]]] = Variable(
-    name="EXPIRY_NOTICE_DAYS",
-    kind=items(integer(1, 3_650)),
-    default=(30, 7, 1),
-    default_text="30,7,1",
-    meaning="Days before expiry on which a notice is sent.",
-)
-WEBHOOK_URLS: Final[Variable[tuple[str, ...]]] = Variable(
-    name="WEBHOOK_URLS",
-    kind=items(url("https", "http")),
-    default=(),
-    secret=True,
-    meaning="Receivers of events.",
-)
-WEBHOOK_SECRET: Final[Variable[Secret | None]] = Variable(
-    name="WEBHOOK_SECRET",
-    kind=SECRET,
-    default=None,
-    secret=True,
-    meaning="Key of the HMAC-SHA256 over each event.",
-)
-WEBHOOK_ALLOW_PRIVATE: Final = Variable(
-    name="WEBHOOK_ALLOW_PRIVATE",
-    kind=BOOLEAN,
-    default=False,
-    meaning="Receivers may have private addresses.",
-)
-SMTP_HOST: Final[Variable[str | None]] = Variable(
-    name="SMTP_HOST", kind=HOST, default=None, meaning="Mail server."
-)
-SMTP_PORT: Final[Variable[int | None]] = Variable(
-    name="SMTP_PORT", kind=PORT, default=None, meaning="Port of the mail server."
-)
-SMTP_USERNAME: Final[Variable[str | None]] = Variable(
-    name="SMTP_USERNAME", kind=TEXT, default=None, meaning="User at the mail server."
-)
-SMTP_PASSWORD: Final[Variable[Secret | None]] = Variable(
-    name="SMTP_PASSWORD", kind=SECRET, default=None, secret=True, meaning="Its password."
-)
-SMTP_FROM_ADDRESS: Final[Variable[str | None]] = Variable(
-    name="SMTP_FROM_ADDRESS", kind=TEXT, default=None, meaning="Sender of mails."
-)
-SMTP_USE_TLS: Final[Variable[bool | None]] = Variable(
-    name="SMTP_USE_TLS", kind=BOOLEAN, default=None, meaning="Speak TLS to the mail server."
-)
-SLACK_WEBHOOK_URL: Final[Variable[str | None]] = Variable(
-    name="SLACK_WEBHOOK_URL",
-    kind=url("https"),
-    default=None,
-    secret=True,
-    meaning="Slack channel that receives events.",
-)
 AUDIT_COPY_TO: Final[Variable[CopyTarget | None]] = Variable(
     name="AUDIT_COPY",
     kind=AUDIT_COPY,
@@ -233,17 +179,6 @@ ISSUING_VARIABLES: Final[tuple[Variable[Any], ...]] = (
     OCSP_RESPONDER_VALIDITY,
     OCSP_RESPONDER_ROTATION_GRACE,
     OCSP_RATE_LIMIT_PER_IP_MIN,
-    EXPIRY_NOTICE_DAYS,
-    WEBHOOK_URLS,
-    WEBHOOK_SECRET,
-    WEBHOOK_ALLOW_PRIVATE,
-    SMTP_HOST,
-    SMTP_PORT,
-    SMTP_USERNAME,
-    SMTP_PASSWORD,
-    SMTP_FROM_ADDRESS,
-    SMTP_USE_TLS,
-    SLACK_WEBHOOK_URL,
     AUDIT_COPY_TO,
     AUDIT_RETENTION,
     RECORD_RETENTION,

@@ -23,6 +23,7 @@ from certctl.settings.kinds_net import (
     HOST,
     ORIGIN,
     PORT,
+    POSTGRES_URL,
     PROXIES,
     SECRETS,
     WEB_ADDRESS,
@@ -114,7 +115,16 @@ DATABASE_URL: Final[Variable[str | None]] = Variable(
     default=None,
     default_text="`sqlite:///{DATA_DIR}/certctl.db`",
     secret=True,
-    meaning="The store; `{DATA_DIR}` stands for that directory.",
+    meaning="The store; `{DATA_DIR}` stands for that directory. PostgreSQL needs the extra"
+    " `postgres`.",
+)
+DATABASE_READ_URL: Final[Variable[str | None]] = Variable(
+    name="DATABASE_READ_URL",
+    kind=POSTGRES_URL,
+    default=None,
+    default_text="`DATABASE_URL`",
+    secret=True,
+    meaning="The same PostgreSQL database as a role that may only read: for workers and jobs.",
 )
 WORKERS: Final[Variable[int | None]] = Variable(
     name="WORKERS",
@@ -235,6 +245,7 @@ SERVER_VARIABLES: Final[tuple[Variable[Any], ...]] = (
     METRICS_PORT,
     DATA_DIR,
     DATABASE_URL,
+    DATABASE_READ_URL,
     WORKERS,
     MAX_BODY_SIZE,
     EST_MAX_BODY,

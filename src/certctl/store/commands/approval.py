@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from certctl.domain.approval import Decision, RequestStatus, WaitingRequest
 from certctl.store.request_rows import request_row
+from certctl.store.statement import nobodys
 from certctl.store.tables import requests as request_table
 
 _r = request_table.c
@@ -20,7 +21,7 @@ _COLUMNS = request_table.columns.keys()
 
 def record_requests(connection: Connection, requests: Sequence[WaitingRequest]) -> None:
     """Insert all; one of the same key goes away with its decisions (they cascade)."""
-    for each in requests:
+    for each in sorted(requests, key=lambda request: request.key):
         connection.execute(delete(request_table).where(_r.key == each.key))
         values = dict(zip(_COLUMNS, request_row(each), strict=True))
         connection.execute(insert(request_table), values)
@@ -63,7 +64,6 @@ def settle(
 
 def forget(connection: Connection, before_us: int, most: int) -> None:
     """Drop at most ``most`` requests that had expired by ``before_us``, oldest first."""
-    old = (
-        select(_r.id).where(_r.expires_us <= before_us).order_by(_r.expires_us).limit(most)
-    ).scalar_subquery()
+    clause = select(_r.id).where(_r.expires_us <= before_us).order_by(_r.expires_us).limit(most)
+    old = nobodys(clause).scalar_subquery()
     connection.execute(delete(request_table).where(_r.id.in_(old)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from certctl.store.queries.identity import ca_fingerprint, node_name
+from certctl.store.queries.identity import ca_fingerprint, node_key, node_name
 
 
 def bind_node(connection: Connection, node: str) -> str:
@@ -18,6 +18,14 @@ def bind_node(connection: Connection, node: str) -> str:
         {"node": node},
     )
     return node_name(connection) or node
+
+
+def claim_node(connection: Connection, node: str) -> None:
+    """Remember a node of a database that several share."""
+    connection.execute(
+        text("INSERT INTO meta (name, value) VALUES (:name, '') ON CONFLICT (name) DO NOTHING"),
+        {"name": node_key(node)},
+    )
 
 
 def bind_ca(connection: Connection, issuer_id: str, fingerprint: bytes) -> bytes:

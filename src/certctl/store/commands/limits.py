@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, delete, literal_column, select, text
 from sqlalchemy.engine import Connection, Dialect
 
 from certctl.store.rows import packed_times
-from certctl.store.statement import positional
+from certctl.store.statement import nobodys, positional
+from certctl.store.tables import limits
 
 
 def record_hits(connection: Connection, hits: Mapping[bytes, Sequence[int]]) -> None:
     """Replace the times of each key; they are oldest first and at least one."""
     if hits:
-        rows = [(key, packed_times(times), times[-1]) for key, times in hits.items()]
+        rows = [(key, packed_times(times), times[-1]) for key, times in sorted(hits.items())]
         connection.exec_driver_sql(_record(connection.dialect), rows)
 
 
@@ -43,13 +44,14 @@ ON CONFLICT (key) DO UPDATE SET hits = excluded.hits, newest_us = excluded.newes
 
 @lru_cache(maxsize=8)
 def _forget(dialect: Dialect) -> str:
-    return positional(
-        text(
-            """
-DELETE FROM limits WHERE key IN (
-    SELECT key FROM limits WHERE newest_us <= :before_us ORDER BY newest_us LIMIT :most
-)"""
-        ),
-        dialect,
-        ("before_us", "most"),
+    c = limits.c
+    old = (
+        select(c.key)
+        .where(c.newest_us <= bindparam("before_us"))
+        .order_by(c.newest_us)
+        .limit(bindparam("most"))
+        # Said, or SQLite's compiler adds a parameter of its own for it.
+        .offset(literal_column("0"))
     )
+    clause = delete(limits).where(c.key.in_(nobodys(old).scalar_subquery()))
+    return positional(clause, dialect, ("before_us", "most"))

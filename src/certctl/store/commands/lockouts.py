@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, select, text
 from sqlalchemy.engine import Connection, Dialect
 
 from certctl.domain.lockout import Lockout
-from certctl.store.statement import positional
+from certctl.store.statement import nobodys, positional
 from certctl.store.tables import lockouts
 
 _c = lockouts.c
@@ -20,7 +20,7 @@ def record_lockouts(connection: Connection, rows: Sequence[Lockout]) -> None:
     if rows:
         connection.exec_driver_sql(
             _keep(connection.dialect),
-            [(row.source, row.failures, row.window_began_us) for row in rows],
+            sorted((row.source, row.failures, row.window_began_us) for row in rows),
         )
 
 
@@ -32,9 +32,10 @@ def clear_lockouts(connection: Connection, sources: Collection[str]) -> None:
 
 def bound_lockouts(connection: Connection, over_us: int, most: int) -> None:
     """Forget windows that began at ``over_us`` or before, then the oldest above ``most``."""
-    connection.execute(delete(lockouts).where(_c.window_began_us <= over_us))
-    newest = select(_c.source).order_by(_c.window_began_us.desc(), _c.source).offset(most)
-    connection.execute(delete(lockouts).where(_c.source.in_(newest)))
+    over = select(_c.source).where(_c.window_began_us <= over_us)
+    older = select(_c.source).order_by(_c.window_began_us.desc(), _c.source).offset(most)
+    for clause in (over, older):
+        connection.execute(delete(lockouts).where(_c.source.in_(nobodys(clause))))
 
 
 @lru_cache(maxsize=8)

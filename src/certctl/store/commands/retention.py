@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert
 from sqlalchemy.engine import Connection
 
 from certctl.domain.certificates import CertificateStatus
+from certctl.domain.inventory import CertificateSummary
 from certctl.domain.retention import AuditStub
+from certctl.store.names import names_of
+from certctl.store.queries.inventory import summaries_of_ours
 from certctl.store.rows import stub_row
-from certctl.store.tables import audit_events, audit_stubs, certificates, repetitions
+from certctl.store.tables import (
+    audit_events,
+    audit_stubs,
+    certificate_names,
+    certificates,
+    released_holds,
+    repetitions,
+    requests,
+)
 
 _c = certificates.c
 
@@ -27,15 +38,32 @@ def drop_segment(connection: Connection, stub: AuditStub) -> None:
 
 
 def drop_certificates(connection: Connection, ids: Collection[str], before_us: int) -> int:
-    """Of these, drop what expired before that and was never revoked; gives their number."""
-    clause = (
-        select(_c.id)
-        .where(_c.id.in_([*ids]))
-        .where(_c.status == CertificateStatus.VALID.value)
-        .where(_c.not_after_us < before_us)
-    )
-    found = connection.execute(clause).scalars().all()
+    """Of these, drop what expired before that and is not revoked; gives their number.
+
+    With everything that names them, but for the audit trail and events on their way.
+    """
+    found = [
+        each
+        for each in summaries_of_ours(connection, ids).values()
+        if each.status is CertificateStatus.VALID and each.not_after_us < before_us
+    ]
     if found:
-        connection.execute(delete(repetitions).where(repetitions.c.certificate_id.in_(found)))
-        connection.execute(delete(certificates).where(_c.id.in_(found)))
+        gone = [each.id for each in found]
+        _drop_names(connection, found)
+        for table in (repetitions, released_holds, requests):
+            connection.execute(delete(table).where(table.c.certificate_id.in_(gone)))
+        connection.execute(delete(certificates).where(_c.id.in_(gone)))
     return len(found)
+
+
+def _drop_names(connection: Connection, found: Sequence[CertificateSummary]) -> None:
+    """By the whole key of the table: it has no index by certificate, which every
+    enrollment would have to keep.
+    """
+    _n = certificate_names.c
+    clause = delete(certificate_names).where(
+        _n.name == bindparam("key"), _n.certificate_id == bindparam("of")
+    )
+    keys = sorted((name, each.id) for each in found for name in names_of(each))
+    if keys:
+        connection.execute(clause, [{"key": name, "of": of} for name, of in keys])

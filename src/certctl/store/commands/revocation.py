@@ -14,6 +14,7 @@ from certctl.store.statement import positional
 from certctl.store.tables import certificates
 
 _REVOKED = CertificateStatus.REVOKED.value
+_VALID = CertificateStatus.VALID.value
 
 
 def revoke_certificates(
@@ -23,6 +24,15 @@ def revoke_certificates(
     if ids:
         rows = [(_REVOKED, revoked_us, reason.value, each) for each in ids]
         connection.exec_driver_sql(_revoke(connection.dialect), rows)
+
+
+def release_certificates(connection: Connection, ids: Collection[str], released_us: int) -> None:
+    """Make these valid again, and keep when: the caller knows that they were on hold."""
+    if ids:
+        rows = [(_VALID, None, None, each) for each in ids]
+        connection.exec_driver_sql(_revoke(connection.dialect), rows)
+        kept = [(each, released_us) for each in ids]
+        connection.exec_driver_sql(_release(connection.dialect), kept)
 
 
 def note_compromised_keys(connection: Connection, keys: Collection[bytes], now_us: int) -> None:
@@ -45,6 +55,18 @@ def _revoke(dialect: Dialect) -> str:
     )
     names = ("status", "revoked_us", "revocation_reason", "wanted")
     return positional(clause, dialect, names)
+
+
+@lru_cache(maxsize=8)
+def _release(dialect: Dialect) -> str:
+    return positional(
+        text(
+            "INSERT INTO released_holds (certificate_id, released_us) VALUES (:id, :now_us)"
+            " ON CONFLICT (certificate_id) DO UPDATE SET released_us = excluded.released_us"
+        ),
+        dialect,
+        ("id", "now_us"),
+    )
 
 
 @lru_cache(maxsize=8)

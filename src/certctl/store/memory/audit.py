@@ -24,6 +24,14 @@ class AuditReads(Reads):
             if key[1] > after_seq and (node is None or key[0] == node)
         ][:limit]
 
+    def events_about(self, certificate_id: str, *, limit: int = 100) -> Sequence[RecordedEvent]:
+        about = [
+            each
+            for each in self._now().events.values()
+            if (each.event.resource_type, each.event.resource_id) == ("certificate", certificate_id)
+        ]
+        return sorted(about, key=lambda each: (each.event.time_us, each.node, each.seq))[:limit]
+
     def checkpoints(self, *, after: int = 0, limit: int = 100) -> Sequence[Checkpoint]:
         rows = self._now().checkpoints
         return [rows[number] for number in sorted(rows) if number > after][:limit]

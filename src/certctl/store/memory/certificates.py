@@ -13,12 +13,16 @@ from certctl.domain.certificates import (
     KeyFacts,
     KeyUse,
 )
+from certctl.domain.inventory import CertificateFilter, CertificateSummary, InventoryPage
 from certctl.domain.ports import DuplicateKey
 from certctl.domain.revocation import RevocationReason
+from certctl.store import cursors
 from certctl.store.errors import CommandRefused
+from certctl.store.list_order import Place, cut
 from certctl.store.memory.base import DIGEST_OCTETS, Reads, Writes
 from certctl.store.memory.tables import is_valid, states
-from certctl.store.rows import serial_octets, state_of
+from certctl.store.names import is_wanted
+from certctl.store.rows import serial_octets, state_of, summary_of
 from certctl.wire.identity import comparable_names
 
 
@@ -59,6 +63,40 @@ class CertificateReads(Reads):
         rows = self._now().certificates
         return [rows[key] for key in sorted(rows) if after is None or key > after][:limit]
 
+    def search(
+        self,
+        wanted: CertificateFilter,
+        now_us: int,
+        *,
+        limit: int = 100,
+        cursor: str | None = None,
+        oldest_first: bool = False,
+    ) -> InventoryPage:
+        after = cursors.read(cursor, wanted, oldest_first=oldest_first) if cursor else None
+        every = map(summary_of, self._now().certificates.values())
+        rows, last = cut(
+            [each for each in every if is_wanted(wanted, each, now_us)],
+            wanted,
+            after=Place(*after) if after else None,
+            limit=limit,
+            oldest_first=oldest_first,
+        )
+        return InventoryPage(
+            rows=tuple(rows),
+            cursor=cursors.write(last, wanted, oldest_first=oldest_first) if last else None,
+        )
+
+    def summaries(self, ids: Collection[str]) -> Mapping[str, CertificateSummary]:
+        rows = self._now().certificates
+        return {each: summary_of(rows[each]) for each in ids if each in rows}
+
+    def released_us(self, certificate_id: str) -> int | None:
+        return self._now().released.get(certificate_id)
+
+    def renewals_of(self, certificate_id: str) -> Sequence[CertificateSummary]:
+        rows = self._now().certificates
+        return [summary_of(rows[key]) for key in sorted(rows) if rows[key].renews == certificate_id]
+
 
 class CertificateWrites(Writes):
     """``ports.writes.CertificateWrites``."""
@@ -93,6 +131,19 @@ class CertificateWrites(Writes):
         rows = self._open().certificates
         return {each: rows[each] for each in ids if each in rows}
 
+    def summaries(self, ids: Collection[str]) -> Mapping[str, CertificateSummary]:
+        rows = self._open().certificates
+        return {each: summary_of(rows[each]) for each in ids if each in rows}
+
+    def serials_on_record(self, serials: Collection[str]) -> Mapping[tuple[str, str], bytes]:
+        tables = self._open()
+        wanted = {each.lstrip("0") or "0" for each in serials}
+        return {
+            (issuer_id, tables.certificates[each].serial): tables.certificates[each].fingerprint
+            for (issuer_id, _), each in tables.serials.items()
+            if tables.certificates[each].serial in wanted
+        }
+
     def record_certificates(self, records: Sequence[CertificateRecord]) -> None:
         tables = self._open()
         for record in records:
@@ -116,6 +167,19 @@ class CertificateWrites(Writes):
                     revoked_us=revoked_us,
                     revocation_reason=reason.value,
                 )
+
+    def release_certificates(self, ids: Collection[str], released_us: int) -> None:
+        tables = self._open()
+        for each in ids:
+            if each not in tables.certificates:
+                raise self._failed(CommandRefused("released_holds.certificate_id"))
+            tables.released[each] = released_us
+            tables.certificates[each] = replace(
+                tables.certificates[each],
+                status=CertificateStatus.VALID,
+                revoked_us=None,
+                revocation_reason=None,
+            )
 
     def note_compromised_keys(self, keys: Collection[bytes], now_us: int) -> None:
         for key in keys:

@@ -31,6 +31,9 @@ class GateWrites(Writes):
         for key in sorted(old, key=lambda key: limits[key][-1])[:most]:
             del limits[key]
 
+    def hold_sources(self, sources: Collection[str]) -> None:
+        """Nobody else writes here."""
+
     def lockouts(self, sources: Collection[str]) -> Mapping[str, Lockout]:
         rows = self._open().lockouts
         return {each: rows[each] for each in sources if each in rows}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from certctl.domain.lease import Lease
+from certctl.domain.ports import DuplicateKey
 from certctl.store.memory.base import Reads, Writes
 
 
@@ -23,7 +24,12 @@ class JobWrites(Writes):
         return self._open().leases.get(job)
 
     def put_lease(self, lease: Lease) -> None:
-        self._open().leases[lease.job] = lease
+        rows = self._open().leases
+        held = rows.get(lease.job)
+        same = held and (held.fence, held.holder) == (lease.fence, lease.holder)
+        if held and not same and held.fence >= lease.fence:
+            raise self._failed(DuplicateKey("leases.fence"))
+        rows[lease.job] = lease
 
     def purge_expired(self, now_us: int, most: int) -> int:
         rows = self._open().repetitions

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from certctl.domain.certificate_profiles import StoredProfile
+from certctl.domain.ports import DuplicateKey
 from certctl.store.memory.base import Reads, Writes
 
 
@@ -32,7 +33,11 @@ class ProfileWrites(Writes):
         return [rows[key] for key in sorted(rows)]
 
     def put_profile(self, profile: StoredProfile) -> None:
-        self._open().profiles[profile.id] = profile
+        rows = self._open().profiles
+        held = rows.get(profile.id)
+        if held and held.version >= profile.version:
+            raise self._failed(DuplicateKey("certificate_profiles.version"))
+        rows[profile.id] = profile
 
     def delete_profile(self, profile_id: str) -> None:
         self._open().profiles.pop(profile_id, None)

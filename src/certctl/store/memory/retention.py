@@ -68,6 +68,10 @@ class RetentionWrites(Writes):
             for key, (certificate_id, _) in list(tables.repetitions.items()):
                 if certificate_id == each:
                     del tables.repetitions[key]
+            tables.released.pop(each, None)
+            for request in list(tables.requests.values()):
+                if request.certificate_id == each:
+                    tables.drop_request(request.id)
         return len(found)
 
 

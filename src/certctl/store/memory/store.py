@@ -9,8 +9,10 @@ from certctl.store.errors import CaMismatch, CommandRefused
 from certctl.store.memory.audit import AuditReads, AuditWrites
 from certctl.store.memory.base import DIGEST_OCTETS
 from certctl.store.memory.certificates import CertificateReads, CertificateWrites
+from certctl.store.memory.facts import FactReads
 from certctl.store.memory.gates import GateReads, GateWrites
 from certctl.store.memory.jobs import JobReads, JobWrites
+from certctl.store.memory.outbox import OutboxReads, OutboxWrites
 from certctl.store.memory.profiles import ProfileReads, ProfileWrites
 from certctl.store.memory.requests import RequestReads, RequestWrites
 from certctl.store.memory.retention import RetentionReads, RetentionWrites
@@ -24,8 +26,10 @@ class MemoryStore(
     ProfileReads,
     JobReads,
     RetentionReads,
+    FactReads,
+    OutboxReads,
 ):
-    """``ports.WritableStore`` and ``ports.Records`` at once."""
+    """``ports.WritableStore``, ``ports.Records`` and ``ports.FactReads`` at once."""
 
     def __init__(self, *, node: str = "memory") -> None:
         super().__init__()
@@ -56,6 +60,7 @@ class MemoryTransaction(
     ProfileWrites,
     JobWrites,
     RetentionWrites,
+    OutboxWrites,
 ):
     """``ports.Transaction`` on a copy of the tables."""
 

@@ -16,6 +16,7 @@ from certctl.domain.certificates import (
     CertificateStatus,
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.events import Delivery, NoticeMark
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 from certctl.domain.retention import AuditStub
@@ -35,12 +36,15 @@ class Tables:
     requests: dict[str, WaitingRequest] = field(default_factory=dict)
     decisions: dict[tuple[str, str], Decision] = field(default_factory=dict)
     ca: dict[str, bytes] = field(default_factory=dict)
+    released: dict[str, int] = field(default_factory=dict)
     compromised: dict[bytes, int] = field(default_factory=dict)
     checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
     stubs: dict[tuple[str, int], AuditStub] = field(default_factory=dict)
     leases: dict[str, Lease] = field(default_factory=dict)
     profiles: dict[str, StoredProfile] = field(default_factory=dict)
     lockouts: dict[str, Lockout] = field(default_factory=dict)
+    outbox: dict[tuple[str, str], Delivery] = field(default_factory=dict)
+    marks: dict[str, NoticeMark] = field(default_factory=dict)
 
     def copied(self) -> Tables:
         return Tables(**{item.name: copy(getattr(self, item.name)) for item in fields(self)})

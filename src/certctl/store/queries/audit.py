@@ -44,6 +44,21 @@ def page(
     return found
 
 
+def about_certificate(
+    connection: Connection, certificate_id: str, limit: int
+) -> Sequence[RecordedEvent]:
+    """Events whose resource is this certificate, by time."""
+    clause = (
+        select(audit_events)
+        # A literal: the index is partial, and a planner must see that its condition holds.
+        .where(_c.resource_type == literal_column("'certificate'"))
+        .where(_c.resource_id == certificate_id)
+        .order_by(_c.time_us, _c.node, _c.seq)
+        .limit(limit)
+    )
+    return [recorded_event(row) for row in connection.execute(clause).fetchall()]
+
+
 def nodes(connection: Connection) -> Iterator[str]:
     """Names of all nodes that have events, in order."""
     # One step into the index per node; DISTINCT would walk over every event.

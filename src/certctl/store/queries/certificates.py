@@ -13,10 +13,11 @@ from certctl.store.rows import (
     certificate_record,
     certificate_state,
     serial_octets,
+    serial_text,
     subject_key,
 )
-from certctl.store.statement import chunks, positional
-from certctl.store.tables import certificates
+from certctl.store.statement import chunks, ours, positional
+from certctl.store.tables import certificates, released_holds
 from certctl.wire.identity import comparable_names
 
 NEWEST = 20
@@ -80,10 +81,12 @@ def certificate(connection: Connection, certificate_id: str) -> CertificateRecor
     return certificate_record(rows[0]) if rows else None
 
 
-def by_id(connection: Connection, ids: Collection[str]) -> Mapping[str, CertificateRecord]:
-    """Whole records by id; absent ones are left out."""
-    clause = select(certificates).where(_c.id.in_([*ids]))
-    rows = connection.execute(clause).fetchall()
+def our_records(connection: Connection, ids: Collection[str]) -> Mapping[str, CertificateRecord]:
+    """Whole records by id, which nobody else revokes until the transaction ends; absent
+    ones are left out.
+    """
+    clause = select(certificates).where(_c.id.in_([*ids])).order_by(_c.id)
+    rows = connection.execute(ours(clause)).fetchall()
     return {row[0]: certificate_record(row) for row in rows}
 
 
@@ -94,6 +97,26 @@ def with_serial(connection: Connection, serial: str) -> Sequence[CertificateReco
         return []
     clause = select(certificates).where(_c.serial == octets).order_by(_c.issuer_id)
     return [certificate_record(row) for row in connection.execute(clause).fetchall()]
+
+
+def serials_on_record(
+    connection: Connection, serials: Collection[str]
+) -> Mapping[tuple[str, str], bytes]:
+    """Fingerprints by issuer id and serial number, for the numbers that are there."""
+    wanted = {octets for serial in serials if (octets := _octets(serial)) is not None}
+    found = {}
+    for some in chunks(wanted):
+        clause = select(_c.issuer_id, _c.serial, _c.fingerprint).where(_c.serial.in_(some))
+        for issuer_id, octets, fingerprint in connection.execute(clause):
+            found[issuer_id, serial_text(octets)] = fingerprint
+    return found
+
+
+def released_us(connection: Connection, certificate_id: str) -> int | None:
+    clause = select(released_holds.c.released_us).where(
+        released_holds.c.certificate_id == certificate_id
+    )
+    return connection.execute(clause).scalar()
 
 
 def page(connection: Connection, after: str | None, limit: int) -> Sequence[CertificateRecord]:

@@ -24,6 +24,17 @@ def node_name(connection: Connection) -> str | None:
     return connection.execute(select(meta.c.value).where(meta.c.name == "node")).scalar()
 
 
+def is_blank(connection: Connection, node: str) -> bool:
+    """Neither this node nor any CA was ever recorded here."""
+    seen = connection.execute(select(meta.c.name).where(meta.c.name == node_key(node))).scalar()
+    return seen is None and connection.execute(select(ca.c.issuer_id).limit(1)).scalar() is None
+
+
+def node_key(node: str) -> str:
+    """The row of ``meta`` that a node of a shared database has."""
+    return f"node:{node}"
+
+
 def ca_fingerprint(connection: Connection, issuer_id: str) -> bytes | None:
     """SHA-256 of the CA certificate that an issuer id is bound to."""
     return connection.execute(select(ca.c.fingerprint).where(ca.c.issuer_id == issuer_id)).scalar()

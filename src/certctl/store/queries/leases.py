@@ -9,11 +9,13 @@ from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
 from certctl.domain.lease import Lease
+from certctl.store.statement import ours
 from certctl.store.tables import leases
 
 
 def lease(connection: Connection, job: str) -> Lease | None:
-    rows = connection.execute(select(leases).where(leases.c.job == job)).fetchall()
+    """A job's row, ours from now on."""
+    rows = connection.execute(ours(select(leases).where(leases.c.job == job))).fetchall()
     return _lease(rows[0]) if rows else None
 
 

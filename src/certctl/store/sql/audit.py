@@ -29,6 +29,9 @@ class AuditReads(Reads):
         """
         return self._ask(audit_queries.page, node, after_seq, limit)
 
+    def events_about(self, certificate_id: str, *, limit: int = 100) -> Sequence[RecordedEvent]:
+        return self._ask(audit_queries.about_certificate, certificate_id, limit)
+
     def checkpoints(self, *, after: int = 0, limit: int = 100) -> Sequence[Checkpoint]:
         return self._ask(checkpoint_queries.page, after, limit)
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from certctl.domain.inspection import CertificateRow, EventRow, RepetitionRow
+from certctl.domain.inspection import (
+    CertificateRow,
+    EventRow,
+    NameRow,
+    ReleasedRow,
+    RepetitionRow,
+)
 from certctl.store.queries import identity, inspection
 from certctl.store.sql.base import Reads
 
@@ -21,8 +27,17 @@ class InspectionReads(Reads):
     def repetition_rows(self, *, after: bytes, limit: int) -> Sequence[RepetitionRow]:
         return self._ask(inspection.repetition_rows, after, limit)
 
+    def name_rows(self, *, after: tuple[bytes, str], limit: int) -> Sequence[NameRow]:
+        return self._ask(inspection.name_rows, after, limit)
+
+    def released_rows(self, *, after: str, limit: int) -> Sequence[ReleasedRow]:
+        return self._ask(inspection.released_rows, after, limit)
+
     def compromised(self, keys: Collection[bytes]) -> Collection[bytes]:
         return self._ask(inspection.compromised, keys)
+
+    def on_record(self, ids: Collection[str]) -> Collection[str]:
+        return self._ask(inspection.on_record, ids)
 
     def certificate_total(self) -> int:
         return self._ask(inspection.certificate_total)

@@ -28,7 +28,7 @@ class ProfileWrites(Writes):
     __slots__ = ()
 
     def stored_profiles(self) -> Sequence[StoredProfile]:
-        return self._run(profile_queries.stored_profiles)
+        return self._run(profile_queries.our_profiles)
 
     def put_profile(self, profile: StoredProfile) -> None:
         self._run(profiles.put_profile, profile)

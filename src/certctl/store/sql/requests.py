@@ -33,7 +33,7 @@ class RequestWrites(Writes):
     __slots__ = ()
 
     def requests_by_key(self, keys: Collection[bytes]) -> Mapping[bytes, WaitingRequest]:
-        return self._run(approval_queries.by_key, keys)
+        return self._run(approval_queries.ours_by_key, keys)
 
     def waiting_number(self, now_us: int) -> int:
         return self._run(approval_queries.waiting_number, now_us)
@@ -42,7 +42,7 @@ class RequestWrites(Writes):
         self._run(approval.record_requests, requests)
 
     def request(self, request_id: str) -> WaitingRequest | None:
-        return self._run(approval_queries.request, request_id)
+        return self._run(approval_queries.our_request, request_id)
 
     def decisions(self, request_id: str) -> Sequence[Decision]:
         return self._run(approval_queries.decisions, request_id)

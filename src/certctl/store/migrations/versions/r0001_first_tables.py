@@ -18,15 +18,10 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from certctl.store.migrations.append_only import append_only
+
 revision = "0001"
 down_revision = None
-
-APPEND_ONLY = """
-CREATE TRIGGER audit_events_no_{verb} BEFORE {VERB} ON audit_events
-BEGIN
-    SELECT RAISE(ABORT, 'audit events are append-only');
-END
-"""
 
 
 def upgrade() -> None:
@@ -101,8 +96,7 @@ def upgrade() -> None:
         CheckConstraint("length(digest) = 32", name="ck_audit_events_digest"),
         sqlite_strict=True,
     )
-    for verb in ("update", "delete"):
-        op.execute(APPEND_ONLY.format(verb=verb, VERB=verb.upper()))
+    append_only("audit_events", "audit events")
 
     op.create_table(
         "counters",

@@ -5,15 +5,10 @@ from __future__ import annotations
 from alembic import op
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, PrimaryKeyConstraint, Text
 
+from certctl.store.migrations.append_only import append_only
+
 revision = "0003"
 down_revision = "0002"
-
-APPEND_ONLY = """
-CREATE TRIGGER checkpoints_no_{verb} BEFORE {VERB} ON checkpoints
-BEGIN
-    SELECT RAISE(ABORT, 'checkpoints are append-only');
-END
-"""
 
 
 def upgrade() -> None:
@@ -29,8 +24,7 @@ def upgrade() -> None:
         PrimaryKeyConstraint("number", name="pk_checkpoints"),
         sqlite_strict=True,
     )
-    for verb in ("update", "delete"):
-        op.execute(APPEND_ONLY.format(verb=verb, VERB=verb.upper()))
+    append_only("checkpoints", "checkpoints")
     op.create_table(
         "leases",
         Column("job", Text, nullable=False),

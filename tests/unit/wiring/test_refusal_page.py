@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from certctl.domain import errors
 from certctl.domain.errors import (
     AuthenticationFailure,
     Conflict,
+    CredentialMissing,
     CrlRefused,
     Failure,
     LeaseLost,
@@ -23,7 +25,7 @@ from certctl.domain.errors import (
 from certctl.domain.profiles import EstProfile
 from certctl.web.answers import Answer
 from certctl.web.problems import answer_of, problem_of
-from certctl.web.refusal_page import page, samples
+from certctl.wiring.refusal_page import page, samples
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "reference" / "refusals.md"
@@ -41,7 +43,7 @@ def kinds(of: type[Failure] = Failure) -> Iterator[type[Failure]]:
 
 
 def test_the_page_in_docs_is_the_generated_one():
-    assert PAGE.read_text() == page(), f"run: python -m certctl.web.refusal_page > {PAGE.name}"
+    assert PAGE.read_text() == page(), f"run: python -m certctl.wiring.refusal_page > {PAGE.name}"
 
 
 def test_no_failure_is_left_out():
@@ -52,7 +54,8 @@ def test_no_failure_is_left_out():
 
 def test_every_reason_that_the_code_gives_has_words():
     """A new reason without a text would be a KeyError before a device."""
-    pattern = re.compile(r'(NotAllowed|CertificateRefused|BindingFailure|refused)\(\s*"(\w+)"')
+    kinds_with_words = "NotAllowed|CertificateRefused|BindingFailure|refused|RequestMalformed"
+    pattern = re.compile(rf'({kinds_with_words}|PolicyViolation)\(\s*"(\w+)"')
     known = {each.reason for each in samples()}
     given = {
         match.group(2)
@@ -60,8 +63,15 @@ def test_every_reason_that_the_code_gives_has_words():
         if file.parent.name in ("enroll", "trust", "authority", "wire", "domain")
         for match in pattern.finditer(file.read_text())
     }
-    assert len(given) > 10
+    assert len(given) > 20
     assert given - known == set()
+
+
+def test_each_refusal_has_a_remedy_of_its_own():
+    """Except that none and a wrong credential must read alike (est §7)."""
+    remedies = Counter(problem_of(each, PROFILE).mend for each in samples())
+    remedies.subtract([problem_of(CredentialMissing(), PROFILE).mend])
+    assert [remedy for remedy, times in remedies.items() if times > 1] == []
 
 
 @pytest.mark.parametrize("failure", list(samples()), ids=lambda each: f"{each.reason}")

@@ -1,0 +1,169 @@
+"""``certctl-server certificates show``: all that is known of one certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from certctl.cli.certificate_view import as_json
+from certctl.cli.configuration import ConfigFile, settings_or_exit
+from certctl.cli.ending import from_records
+from certctl.cli.find_certificate import Found, one
+from certctl.cli.text import Output, OutputForm, print_json, table, utc, utc_z
+from certctl.domain.plain_text import escaped
+from certctl.domain.profiles import profile_name
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from certctl.domain.audit import RecordedEvent
+    from certctl.domain.inventory import CertificateSummary
+    from certctl.domain.ports import Records
+
+MOST_RENEWALS = 100
+MOST_EVENTS = 200
+
+
+def show(
+    which: Annotated[
+        str, typer.Argument(help="Serial number in hexadecimal, or id.", metavar="SERIAL|ID")
+    ],
+    *,
+    issuer: Annotated[
+        str | None, typer.Option(help="Issuer id, where two issuers gave this number.")
+    ] = None,
+    output: Output = OutputForm.TABLE,
+    config: ConfigFile = None,
+) -> None:
+    """Show one certificate: its fields, what it renews and is renewed by, its audit trail.
+
+    Example: certctl-server certificates show 5f:3a:09
+    """
+    settings = settings_or_exit(config, check_files=False)
+    found = one(settings, which, issuer)
+
+    def read(
+        records: Records,
+    ) -> tuple[list[CertificateSummary], list[RecordedEvent], int | None]:
+        history = [*_before(records, found), *_after(records, found)]
+        events = records.events_about(found.record.id, limit=MOST_EVENTS)
+        return history, [*events], records.released_us(found.record.id)
+
+    history, events, released_us = from_records(settings, read)
+    if output is OutputForm.JSON:
+        print_json(_json(found, history, events, released_us))
+    else:
+        _print(found, history, events, released_us)
+
+
+def _before(records: Records, found: Found) -> Iterator[CertificateSummary]:
+    """What it renews, and what that renewed …; oldest first."""
+    chain: list[CertificateSummary] = []
+    renewed = found.record.renews
+    while renewed is not None and len(chain) < MOST_RENEWALS:
+        known = records.summaries([renewed])
+        if renewed not in known:
+            break
+        chain.append(known[renewed])
+        renewed = chain[-1].renews
+    return reversed(chain)
+
+
+def _after(records: Records, found: Found) -> Iterator[CertificateSummary]:
+    """What renews it, and what renews that …; by generation."""
+    waiting = [found.record.id]
+    given = 0
+    while waiting and given < MOST_RENEWALS:
+        for each in records.renewals_of(waiting.pop(0)):
+            yield each
+            given += 1
+            waiting.append(each.id)
+
+
+def _json(
+    found: Found,
+    history: list[CertificateSummary],
+    events: list[RecordedEvent],
+    released_us: int | None,
+) -> dict[str, Any]:
+    return as_json(found.summary, found.now_us) | {
+        "released_at": None if released_us is None else utc_z(released_us),
+        "auth_mode": found.record.auth_mode,
+        "source_address": found.record.source_address,
+        "tls_version": found.record.tls_version,
+        "channel_binding": found.record.channel_binding,
+        "pem": _pem(found.certificate),
+        "renewal_history": [as_json(each, found.now_us) for each in history],
+        "audit": [
+            {
+                "time": utc_z(each.event.time_us),
+                "action": each.event.action.value,
+                "actor": each.event.actor,
+                "outcome": each.event.outcome.value,
+                "details": dict(each.event.details),
+            }
+            for each in events
+        ],
+    }
+
+
+def _print(
+    found: Found,
+    history: list[CertificateSummary],
+    events: list[RecordedEvent],
+    released_us: int | None,
+) -> None:
+    record, certificate = found.record, found.certificate
+    lines = {
+        "id": record.id,
+        "serial": record.serial,
+        "status": found.summary.standing(found.now_us).value,
+        "subject": record.subject or "(none)",
+        "SANs": ", ".join(record.sans) or "(none)",
+        "issuer": f"{record.issuer_id} ({certificate.issuer.rfc4514_string()})",
+        "valid": f"{utc(record.not_before_us)} to {utc(record.not_after_us)}",
+        "key": record.key_algorithm,
+        "signature": certificate.signature_algorithm_oid.dotted_string,
+        "fingerprint": record.fingerprint.hex(),
+        "key SHA-256": record.spki_sha256.hex(),
+        "profile": profile_name(record.profile),
+        "certificate profile": record.certificate_profile or "(none)",
+        "source": record.source.value,
+        "issued": utc(record.issued_us),
+    }
+    if record.principal:
+        lines["principal"] = f"{record.principal} ({record.auth_mode})"
+    if record.source_address:
+        lines["from"] = f"{record.source_address}, {record.tls_version}"
+    if record.tenant is not None:
+        lines["tenant"] = record.tenant
+    if record.revoked_us is not None:
+        lines["revoked"] = f"{utc(record.revoked_us)}, {record.revocation_reason}"
+    if released_us is not None:
+        lines["released"] = utc(released_us)
+    for name, value in lines.items():
+        print(f"{name + ':':21}{escaped(value)}")
+    if history:
+        print("\nRenewals, oldest first (this one left out):")
+        rows = [
+            (each.serial, each.standing(found.now_us).value, utc(each.issued_us))
+            for each in history
+        ]
+        print("\n".join(table(("SERIAL", "STATUS", "ISSUED (UTC)"), rows)))
+    print("\nAudit trail (UTC):")
+    for each in events:
+        told = each.event
+        reason = told.details.get("reason", "")
+        print(
+            f"{utc(told.time_us)}  {told.action.value}  {escaped(told.actor)}"
+            f"  {escaped(str(reason))}".rstrip()
+        )
+    print(f"\n{_pem(certificate)}", end="")
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415 - slow
+
+    return certificate.public_bytes(Encoding.PEM).decode()
