@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from certctl.domain.ids import made_us
 from certctl.domain.inspection import Finding
 from certctl.settings import load_settings
 from certctl.store import open_records
@@ -384,6 +385,38 @@ def test_what_is_planted_is_found(server: RunningServer, copy: Path, name: str):
     plant(copy, *statements)
     found = findings(server, copy)
     assert {each.kind for each in found} == wanted, found
+
+
+@pytest.mark.parametrize("dropped", [ONE, IMPORTED])
+def test_what_retention_has_dropped_is_not_missed(server: RunningServer, copy: Path, dropped: str):
+    """And nothing else: what had not ended by then cannot have been dropped."""
+
+    def drop(connection: sqlite3.Connection) -> None:
+        (gone,) = connection.execute(f"SELECT {dropped}").fetchone()
+        moment = made_us(gone)
+        assert moment is not None
+        connection.execute("DELETE FROM repetitions WHERE certificate_id = ?", (gone,))
+        connection.execute("DELETE FROM certificate_names WHERE certificate_id = ?", (gone,))
+        connection.execute("DELETE FROM certificates WHERE id = ?", (gone,))
+        for column, value in (
+            ("action", "record_retention"),
+            ("resource_type", "certificates"),
+            ("details", json.dumps({"expired_before_us": moment + 1})),
+        ):
+            connection.execute(
+                f"UPDATE audit_events SET {column} = ?"
+                " WHERE seq = (SELECT max(seq) FROM audit_events)",
+                (value,),
+            )
+
+    plant(copy, COPY_EVENT.format(resource="''", certificate=ONE) + " LIMIT 1", drop)
+    assert findings(server, copy) == []
+    plant(
+        copy,
+        "UPDATE audit_events SET details = '{\"expired_before_us\": 1}'"
+        " WHERE action = 'record_retention'",
+    )
+    assert {each.kind for each in findings(server, copy)} == {"missing"}
 
 
 def test_profiles_of_unknown_history_judge_nothing(server: RunningServer, copy: Path):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 from certctl.domain.audit import AuditAction, Outcome
 from certctl.domain.clock import DAY_US, SECOND_US
+from certctl.domain.ids import made_us
 from certctl.domain.inspection import EventRow, Finding
 from certctl.domain.plain_text import shown
 from certctl.store import SqlRecords
@@ -63,7 +64,9 @@ class Trail:
         """Row and events of one certificate."""
         noted, told = both.noted, both.told
         if noted is None:
-            if not told.late and told.first_us >= self._expired_before_us:
+            # Of an import the event came later than the certificate, maybe after its end.
+            began_us = min(told.first_us, made_us(told.id) or told.first_us)
+            if not told.late and began_us >= self._expired_before_us:
                 problem = "audit events tell of a certificate that is not on record"
                 yield Finding("missing", shown(told.id), "", problem)
             return
