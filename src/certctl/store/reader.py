@@ -22,6 +22,7 @@ from certctl.store.sql.jobs import JobReads
 from certctl.store.sql.outbox import OutboxReads
 from certctl.store.sql.profiles import ProfileReads
 from certctl.store.sql.requests import RequestReads
+from certctl.store.sql.status import StatusReads
 
 
 class SqlRecords(
@@ -33,6 +34,7 @@ class SqlRecords(
     JobReads,
     FactReads,
     OutboxReads,
+    StatusReads,
 ):
     """``ports.Records`` and ``ports.FactReads`` over SQLAlchemy Core, of ``open_records``.
 

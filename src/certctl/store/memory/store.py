@@ -15,6 +15,7 @@ from certctl.store.memory.jobs import JobReads, JobWrites
 from certctl.store.memory.outbox import OutboxReads, OutboxWrites
 from certctl.store.memory.profiles import ProfileReads, ProfileWrites
 from certctl.store.memory.requests import RequestReads, RequestWrites
+from certctl.store.memory.status import StatusReads, StatusWrites
 
 
 class MemoryStore(
@@ -26,6 +27,7 @@ class MemoryStore(
     JobReads,
     FactReads,
     OutboxReads,
+    StatusReads,
 ):
     """``ports.WritableStore``, ``ports.Records`` and ``ports.FactReads`` at once."""
 
@@ -58,6 +60,7 @@ class MemoryTransaction(
     ProfileWrites,
     JobWrites,
     OutboxWrites,
+    StatusWrites,
 ):
     """``ports.Transaction`` on a copy of the tables."""
 
