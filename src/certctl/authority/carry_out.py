@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import assert_never
 
-from certctl.authority import leases, profiles
+from certctl.authority import crl, leases, profiles
 from certctl.authority.bulk_revoke import begin_bulk_revoke, revoke_slice
 from certctl.authority.commands import (
     AnnounceCertificates,
@@ -17,10 +17,12 @@ from certctl.authority.commands import (
     Command,
     DeleteCertificateProfile,
     DenyRequest,
+    DropCrlParts,
     FinishJob,
     ImportCertificates,
     PurgeExpired,
     PutCertificateProfile,
+    PutCrlPart,
     ReleaseCertificate,
     ReloadTrust,
     RequeueDeliveries,
@@ -28,6 +30,7 @@ from certctl.authority.commands import (
     RevokeSlice,
     SealAudit,
     SettleDeliveries,
+    SignCrl,
     TakeLease,
 )
 from certctl.authority.decide import approve, deny
@@ -38,7 +41,7 @@ from certctl.authority.purge import purge
 from certctl.authority.reload_trust import reload_trust
 from certctl.authority.revoke import release, revoke
 from certctl.authority.seal import AuditSigner, seal
-from certctl.domain.ports import Transaction, TrustBundles
+from certctl.domain.ports import CanSignCRL, Transaction, TrustBundles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,8 @@ class Powers:
 
     Attributes:
         named_by: EST profiles by the certificate profile of the store that they name.
+        crl_signers: issuers by id that sign CRLs here.
+        is_gone: whether the holder of a lease is a process of this machine that has ended.
         profiles_changed: given all stored profiles when a change of them is durable.
         registration: the lists of registration authorities in force.
     """
@@ -56,6 +61,8 @@ class Powers:
     profiles_changed: profiles.TakeOver = profiles.nobody
     bundles: TrustBundles | None = None
     registration: TrustBundles | None = None
+    crl_signers: Mapping[str, CanSignCRL] = field(default_factory=dict)
+    is_gone: leases.IsGone = leases.nobody
 
 
 def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us: int) -> Done:
@@ -81,7 +88,7 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
         case DenyRequest():
             return deny(command, transaction, now_us)
         case TakeLease():
-            return leases.take(command, transaction, now_us)
+            return leases.take(command, transaction, now_us, powers.is_gone)
         case FinishJob():
             return leases.finish(command, transaction, now_us)
         case SealAudit():
@@ -96,6 +103,8 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             return profiles.remove(
                 command, transaction, powers.profiles_changed, powers.named_by(), now_us
             )
+        case PutCrlPart() | SignCrl() | DropCrlParts():
+            return crl.carry_out(command, transaction, powers.crl_signers, now_us)
     assert_never(command)
 
 
