@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -21,16 +22,23 @@ from cryptography.x509.oid import NameOID
 
 from certctl.domain.ids import made_us
 from certctl.domain.inspection import Finding
+from certctl.domain.ports import Records
 from certctl.settings import load_settings
 from certctl.store import open_records
 from certctl.wiring.cert_check import cert_check
 from tests.harness.commands import data_of, run_command
 from tests.harness.device import Device
 from tests.harness.pki import ForeignCA
+from tests.harness.published import CRL_SECONDS, eventually
 from tests.harness.server import RunningServer, configured_server
 
 ENROLL = "/.well-known/est/open/simpleenroll"
-SETTINGS = {"EST_PROFILES": "open", "EST_PROFILE_OPEN_ISSUER_ID": "iss-local", "WORKERS": "1"}
+SETTINGS = {
+    "EST_PROFILES": "open",
+    "EST_PROFILE_OPEN_ISSUER_ID": "iss-local",
+    "WORKERS": "1",
+    "CRL_DEBOUNCE": "0s",
+}
 
 # Rows by name: ids rise with time, and the server's own certificate is the first.
 PICK = "(SELECT id FROM certificates WHERE subject = 'CN={}')"
@@ -73,7 +81,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         ):
             done = run_command(running, "certificates", *command)
             assert done.returncode == 0, done.stderr
+        records = running.records()
+        eventually(lambda: _is_listed(records), CRL_SECONDS)
+        records.close()
         yield running
+
+
+def _is_listed(records: Records) -> bool:
+    """Whether the newest CRL was made after all that was revoked."""
+    crl = records.crl("iss-local")
+    return crl is not None and crl.stamp == records.revocation_stamp("iss-local")
 
 
 def _foreign_certificate() -> bytes:
@@ -96,7 +113,14 @@ def _foreign_certificate() -> bytes:
 
 
 @pytest.fixture
-def copy(server: RunningServer, tmp_path: Path) -> Path:
+def copy(listed: Path) -> Path:
+    """Without a CRL too: there nothing planted is too young for one."""
+    plant(listed, "DELETE FROM crls")
+    return listed
+
+
+@pytest.fixture
+def listed(server: RunningServer, tmp_path: Path) -> Path:
     """The database as it is now, without what keeps hands from it."""
     target = tmp_path / "certctl.db"
     with (
@@ -385,6 +409,94 @@ def test_what_is_planted_is_found(server: RunningServer, copy: Path, name: str):
     plant(copy, *statements)
     found = findings(server, copy)
     assert {each.kind for each in found} == wanted, found
+
+
+def forged_crl(connection: sqlite3.Connection) -> None:
+    """What stands on the CRL, signed by another key."""
+    (issuer,) = connection.execute(f"SELECT der FROM certificates WHERE id = {ONE}").fetchone()
+    (number,) = connection.execute("SELECT number FROM crls").fetchone()
+    moment = datetime.now(UTC)
+    der = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(x509.load_der_x509_certificate(issuer).issuer)
+        .last_update(moment)
+        .next_update(moment + timedelta(days=1))
+        .add_extension(x509.CRLNumber(number), critical=False)
+        .sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+        .public_bytes(Encoding.DER)
+    )
+    connection.execute(
+        "UPDATE crls SET front = ?, back = x'', parts = 0, digest = ?",
+        (der, hashlib.sha256(der).digest()),
+    )
+
+
+PLANTED_IN_CRLS: dict[str, tuple[list[str | Plant], str]] = {
+    "revoked, and not on it": (
+        [
+            (
+                "UPDATE certificates SET status = 'revoked', revocation_reason = 'superseded',"
+                " revoked_us = (SELECT this_update_us - 6000000 FROM crls)"
+                f" WHERE id = {ONE}"
+            )
+        ],
+        "revoked, and not on CRL",
+    ),
+    "on it, and not revoked": (
+        [
+            (
+                "UPDATE certificates SET status = 'valid', revoked_us = NULL,"
+                f" revocation_reason = NULL WHERE id = {REVOKED}"
+            )
+        ],
+        "and it is not revoked",
+    ),
+    "on it, and nowhere else": (
+        [
+            f"DELETE FROM repetitions WHERE certificate_id = {IN_BULK}",
+            f"DELETE FROM certificates WHERE id = {IN_BULK}",
+        ],
+        "and no such certificate is on record",
+    ),
+    "other octets": (
+        ["UPDATE crl_parts SET octets = zeroblob(length(octets))"],
+        "its octets are not those that were signed",
+    ),
+    "no octets": (["DELETE FROM crl_parts"], "its octets are not those that were signed"),
+    "another number": (
+        ["UPDATE crl_parts SET number = number + 100", "UPDATE crls SET number = number + 100"],
+        "it says that it is number",
+    ),
+    "signed by somebody else": ([forged_crl], "it is not signed by its CA"),
+    "no CRL at all": (
+        [
+            (
+                "UPDATE crls SET front = x'3000', back = x'', parts = 0,"
+                f" digest = x'{hashlib.sha256(bytes.fromhex('3000')).hexdigest()}'"
+            )
+        ],
+        "it cannot be read",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED_IN_CRLS)
+def test_what_does_not_fit_its_crl_is_found(server: RunningServer, listed: Path, name: str):
+    statements, problem = PLANTED_IN_CRLS[name]
+    assert findings(server, listed) == []
+    plant(listed, *statements)
+    (found,) = [each for each in findings(server, listed) if each.kind == "crl"]
+    assert problem in found.problem
+
+
+def test_one_released_after_its_crl_is_not_found(server: RunningServer, listed: Path):
+    plant(
+        listed,
+        "UPDATE certificates SET status = 'valid', revoked_us = NULL,"
+        f" revocation_reason = NULL WHERE id = {REVOKED}",
+        f"INSERT INTO released_holds SELECT {REVOKED}, this_update_us + 1 FROM crls",
+    )
+    assert [each for each in findings(server, listed) if each.kind == "crl"] == []
 
 
 @pytest.mark.parametrize("dropped", [ONE, IMPORTED])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import assert_never
 
-from certctl.authority import backup, leases, profiles, retention
+from certctl.authority import backup, crl, leases, profiles, retention
 from certctl.authority.bulk_revoke import begin_bulk_revoke, revoke_slice
 from certctl.authority.commands import (
     AnnounceCertificates,
@@ -18,12 +18,15 @@ from certctl.authority.commands import (
     DeleteCertificateProfile,
     DenyRequest,
     DropAuditSegment,
+    DropCrlParts,
     DropRecords,
     FinishJob,
     ImportCertificates,
+    JobCommand,
     NoteBackup,
     PurgeExpired,
     PutCertificateProfile,
+    PutCrlPart,
     RecordsCommand,
     ReleaseCertificate,
     ReloadTrust,
@@ -32,6 +35,7 @@ from certctl.authority.commands import (
     RevokeSlice,
     SealAudit,
     SettleDeliveries,
+    SignCrl,
     TakeLease,
 )
 from certctl.authority.decide import approve, deny
@@ -42,7 +46,7 @@ from certctl.authority.purge import purge
 from certctl.authority.reload_trust import reload_trust
 from certctl.authority.revoke import release, revoke
 from certctl.authority.seal import AuditSigner, seal
-from certctl.domain.ports import Transaction, TrustBundles
+from certctl.domain.ports import CanSignCRL, Transaction, TrustBundles
 from certctl.domain.retention import KEEP_EVERYTHING, Retention
 
 
@@ -52,6 +56,8 @@ class Powers:
 
     Attributes:
         named_by: EST profiles by the certificate profile of the store that they name.
+        crl_signers: issuers by id that sign CRLs here.
+        is_gone: whether the holder of a lease is a process of this machine that has ended.
         profiles_changed: given all stored profiles when a change of them is durable.
         registration: the lists of registration authorities in force.
     """
@@ -62,6 +68,8 @@ class Powers:
     bundles: TrustBundles | None = None
     retention: Retention = KEEP_EVERYTHING
     registration: TrustBundles | None = None
+    crl_signers: Mapping[str, CanSignCRL] = field(default_factory=dict)
+    is_gone: leases.IsGone = leases.nobody
 
 
 def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us: int) -> Done:
@@ -86,14 +94,8 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             return approve(command, transaction, now_us)
         case DenyRequest():
             return deny(command, transaction, now_us)
-        case TakeLease():
-            return leases.take(command, transaction, now_us)
-        case FinishJob():
-            return leases.finish(command, transaction, now_us)
-        case SealAudit():
-            return seal(command, transaction, powers.audit_signer, now_us)
-        case PurgeExpired():
-            return purge(command, transaction, now_us)
+        case TakeLease() | FinishJob() | SealAudit() | PurgeExpired():
+            return _for_jobs(command, transaction, powers, now_us)
         case SettleDeliveries() | RequeueDeliveries() | AnnounceCertificates() | AnnounceExpiry():
             return carry_out_event_command(command, transaction, now_us)
         case PutCertificateProfile():
@@ -104,6 +106,8 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             )
         case NoteBackup() | DropAuditSegment() | DropRecords():
             return _on_records(command, transaction, powers, now_us)
+        case PutCrlPart() | SignCrl() | DropCrlParts():
+            return crl.carry_out(command, transaction, powers.crl_signers, now_us)
     assert_never(command)
 
 
@@ -119,6 +123,19 @@ def _on_certificates(command: CertificateCommand, transaction: Transaction, now_
             return revoke_slice(command, transaction, now_us)
         case ImportCertificates():
             return import_certificates(command, transaction, now_us)
+    assert_never(command)
+
+
+def _for_jobs(command: JobCommand, transaction: Transaction, powers: Powers, now_us: int) -> Done:
+    match command:
+        case TakeLease():
+            return leases.take(command, transaction, now_us, powers.is_gone)
+        case FinishJob():
+            return leases.finish(command, transaction, now_us)
+        case SealAudit():
+            return seal(command, transaction, powers.audit_signer, now_us)
+        case PurgeExpired():
+            return purge(command, transaction, now_us)
     assert_never(command)
 
 

@@ -18,6 +18,7 @@ from certctl.domain.errors import (
     CertificateProfileUnavailable,
     CertificateRefused,
     Conflict,
+    CrlRefused,
     Denied,
     DeviceStateFailed,
     Failure,
@@ -112,6 +113,7 @@ _CARRIED: Mapping[type[Failure], tuple[str, ...]] = {
     NotFound: ("what",),
     LeaseLost: ("job",),
     Conflict: ("what",),
+    CrlRefused: ("reason", "wanted", "got"),
     TrustRefused: ("reason", "problem", "remedy"),
 }
 _BY_NAME: Mapping[str, type[Failure]] = {kind.__name__: kind for kind in _CARRIED}

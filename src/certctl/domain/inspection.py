@@ -67,6 +67,14 @@ class ReleasedRow(NamedTuple):
     released_us: int
 
 
+class SerialRow(NamedTuple):
+    """Who has a serial number, and how it stands now."""
+
+    certificate_id: str
+    status: str
+    released_us: int | None
+
+
 class Finding(NamedTuple):
     """One thing that does not fit.
 

@@ -24,6 +24,7 @@ from certctl.store.sql.outbox import OutboxReads
 from certctl.store.sql.profiles import ProfileReads
 from certctl.store.sql.requests import RequestReads
 from certctl.store.sql.retention import RetentionReads
+from certctl.store.sql.status import StatusReads
 
 
 class SqlRecords(
@@ -37,6 +38,7 @@ class SqlRecords(
     InspectionReads,
     FactReads,
     OutboxReads,
+    StatusReads,
 ):
     """``ports.Records`` and ``ports.FactReads`` over SQLAlchemy Core, of ``open_records``.
 

@@ -22,6 +22,10 @@ _TABLES = (
     "CREATE TABLE named (id TEXT PRIMARY KEY, names INTEGER) WITHOUT ROWID",
     "CREATE TABLE holds (id TEXT PRIMARY KEY, released_us INTEGER) WITHOUT ROWID",
     (
+        "CREATE TABLE listed (issuer TEXT, serial BLOB, met INTEGER, PRIMARY KEY (issuer, serial))"
+        " WITHOUT ROWID"
+    ),
+    (
         "CREATE TABLE numbers (issuer BLOB, serial BLOB, id TEXT, PRIMARY KEY (issuer, serial))"
         " WITHOUT ROWID"
     ),
@@ -136,6 +140,20 @@ class Tally:
     def hold(self, released: Iterable[tuple[str, int]]) -> None:
         """When the hold of a certificate (id) was last taken back."""
         self._many("INSERT INTO holds VALUES (?, ?)", released)
+
+    def list(self, issuer_id: str, serials: Iterable[bytes]) -> None:
+        """What stands on an issuer's CRL."""
+        rows = ((issuer_id, serial) for serial in serials)
+        self._many("INSERT INTO listed VALUES (?, ?, 0) ON CONFLICT DO NOTHING", rows)
+
+    def meet(self, issuer_id: str, serial: bytes) -> bool:
+        """A revoked certificate was met: whether it stands on the CRL."""
+        statement = "UPDATE listed SET met = 1 WHERE issuer = ? AND serial = ?"
+        return self._database.execute(statement, (issuer_id, serial)).rowcount > 0
+
+    def unmet(self) -> Iterator[tuple[str, bytes]]:
+        """(issuer id, serial) on a CRL of which no revoked certificate was met."""
+        yield from self._database.execute("SELECT issuer, serial FROM listed WHERE met = 0")
 
     def number(self, issuer: bytes, serial: bytes, certificate_id: str) -> str | None:
         """Note a serial number; gives the id of the certificate that has it already."""

@@ -29,6 +29,7 @@ from certctl.store.sql.outbox import OutboxWrites
 from certctl.store.sql.profiles import ProfileWrites
 from certctl.store.sql.requests import RequestWrites
 from certctl.store.sql.retention import RetentionWrites
+from certctl.store.sql.status import StatusWrites
 
 
 def _nothing() -> None:
@@ -140,6 +141,7 @@ class SqlTransaction(
     JobWrites,
     RetentionWrites,
     OutboxWrites,
+    StatusWrites,
 ):
     """``ports.Transaction``; over when its ``with`` block ends, and refusing use after."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from certctl.domain.ids import RandomBytes, request_id
 from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
 from certctl.web.est import EstApp
+from certctl.web.pki import PREFIX, PkiApp
 from certctl.web.problems import Problem, answer_of, nothing_here, wants_json, wrong_method
 
 PLAIN_JSON = (b"Content-Type", b"application/json")
@@ -19,8 +20,11 @@ Readiness = Callable[[], Mapping[str, bool]]
 class App:
     """Everything a worker serves."""
 
-    def __init__(self, est: EstApp, readiness: Readiness, *, random: RandomBytes) -> None:
+    def __init__(
+        self, est: EstApp, pki: PkiApp, readiness: Readiness, *, random: RandomBytes
+    ) -> None:
         self._est = est
+        self._pki = pki
         self._readiness = readiness
         self._random = random
 
@@ -30,6 +34,9 @@ class App:
         path: bytes = scope["raw_path"]
         if path.startswith(b"/.well-known/est"):
             await self._est(scope, receive, send)
+            return
+        if path.startswith(PREFIX):
+            await self._pki(scope, receive, send)
             return
         if path not in (b"/health", b"/ready"):
             answer = self._refusal(nothing_here(), scope)

@@ -31,6 +31,7 @@ from certctl.store import SqlRecords
 from certctl.store.names import names_of
 from certctl.store.tally import Both, Noted, Tally
 from certctl.wire.general_names import decode_general_names
+from certctl.wiring.cert_check_crl import Crls
 from certctl.wiring.cert_check_trail import PAGE, Stage, Trail
 from certctl.wiring.issuers import ca_certificate_file
 
@@ -53,6 +54,14 @@ StandIn = Callable[[bytes, int], int]
 """A number for one name and its kinds, which nobody can guess."""
 
 
+class _Judges(NamedTuple):
+    """What a certificate is held against, beside its row."""
+
+    rules: Rules
+    crls: Crls
+    stand_in: StandIn
+
+
 def cert_check(settings: Settings, records: SqlRecords, stage: Stage) -> Iterator[Finding]:
     """Everything that does not fit, as it is found; ``stage`` is told the progress.
 
@@ -64,7 +73,10 @@ def cert_check(settings: Settings, records: SqlRecords, stage: Stage) -> Iterato
     yield from missing
     with Tally() as tally:
         stand_in = _stand_in()
-        yield from _certificates(records, rules, tally, stand_in, stage)
+        crls = Crls(records, rules, tally)
+        yield from crls.load()
+        judges = _Judges(rules=rules, crls=crls, stand_in=stand_in)
+        yield from _certificates(records, judges, tally, stage)
         yield from _repetitions(records, tally)
         _read_names(records, tally, stand_in)
         _read_releases(records, tally)
@@ -73,6 +85,7 @@ def cert_check(settings: Settings, records: SqlRecords, stage: Stage) -> Iterato
             yield from trail.compare(both)
             yield from _compare_names(both, records)
         yield from _strangers(records, tally)
+        yield from crls.rest()
     yield from trail.bulk_revocations()
 
 
@@ -122,7 +135,7 @@ def _profiles(settings: Settings, records: SqlRecords) -> dict[str, tuple[Certif
 
 
 def _certificates(
-    records: SqlRecords, rules: Rules, tally: Tally, stand_in: StandIn, stage: Stage
+    records: SqlRecords, judges: _Judges, tally: Tally, stage: Stage
 ) -> Iterator[Finding]:
     total, done, after = records.certificate_total(), 0, ""
     while page := records.certificate_rows(after=after, limit=PAGE):
@@ -133,9 +146,10 @@ def _certificates(
                 yield found
                 noted.append(_noted(row, None))
                 continue
-            yield from check(row, found, rules)
+            yield from check(row, found, judges.rules)
+            yield from judges.crls.check(row, found)
             yield from _unique(row, found, tally)
-            noted.append(_noted(row, _names(row, found, stand_in)))
+            noted.append(_noted(row, _names(row, found, judges.stand_in)))
         yield from _compromised(records, page)
         tally.note(noted)
         after = page[-1].id

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import selectors
 import signal
-import socket
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from certctl.authority.caller import AuthorityCaller
 from certctl.domain.checkpoint import Checkpoint
-from certctl.domain.clock import Clock
+from certctl.domain.clock import SECOND_US, Clock
+from certctl.domain.crl import CrlRecord
 from certctl.jobs.checkpoint import CheckpointJob
+from certctl.jobs.crl import CrlJob, CrlTimes
 from certctl.jobs.loop import Job, JobLoop
 from certctl.jobs.purge import PurgeJob
 from certctl.jobs.retention import RetentionJob
@@ -24,7 +25,8 @@ from certctl.store import SqlRecords, StoreError, open_records
 from certctl.wiring import sockets
 from certctl.wiring.audit_copy import AuditCopy
 from certctl.wiring.event_jobs import EventJobs
-from certctl.wiring.process import name_process
+from certctl.wiring.process import holder_name, name_process
+from certctl.wiring.publishing import ca_certificates, crl_issuers
 from certctl.wiring.supervisor import Status, refuse_start
 
 TICK_SECONDS = 1.0
@@ -37,7 +39,7 @@ def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, cl
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     stopping = _Stop()
     signal.signal(signal.SIGTERM, stopping.note)
-    holder = f"{socket.gethostname()}/{os.getpid()}"
+    holder = holder_name()
 
     def on_fault(job: str, fault: BaseException) -> None:
         log.warning("job_failed", job=job, problem=f"{type(fault).__name__}: {fault}")
@@ -51,7 +53,7 @@ def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, cl
         return refuse_start(refused)
     caller = AuthorityCaller(partial(sockets.connect, run_directory))
     loop = JobLoop(
-        _jobs(settings, records, caller, log, clock),
+        _jobs(settings, records, caller, log=log, clock=clock),
         caller,
         holder=holder,
         clock=clock,
@@ -80,12 +82,41 @@ def _copy(settings: Settings, log: Log) -> AuditCopy | None:
 
 
 def _jobs(
-    settings: Settings, records: SqlRecords, caller: AuthorityCaller, log: Log, clock: Clock
+    settings: Settings, records: SqlRecords, caller: AuthorityCaller, *, log: Log, clock: Clock
 ) -> list[Job]:
     def on_sealed(checkpoint: Checkpoint) -> None:
         log.debug("audit_sealed", number=checkpoint.number, key=checkpoint.key_id)
 
+    def on_published(crl: CrlRecord, took_us: int) -> None:
+        log.info(
+            "crl_published",
+            issuer=crl.issuer_id,
+            number=crl.number,
+            octets=crl.size,
+            milliseconds=took_us // 1_000,
+        )
+
+    revocation = settings.revocation
+    times = CrlTimes(
+        interval_us=revocation.crl_interval_s * SECOND_US,
+        debounce_us=revocation.crl_debounce_s * SECOND_US,
+        validity_us=revocation.crl_validity_s * SECOND_US,
+    )
+    crls = [
+        CrlJob(
+            issuer_id,
+            issuer,
+            times,
+            records=records,
+            caller=caller,
+            clock=clock,
+            on_published=on_published,
+        )
+        for issuer_id, issuer in crl_issuers(ca_certificates(settings)).items()
+    ]
+    # CRLs first: nothing else here has to be there within seconds.
     return [
+        *crls,
         CheckpointJob(records, caller, on_sealed=on_sealed),
         PurgeJob(caller),
         RetentionJob(records, caller, settings.records.retention, clock=clock),

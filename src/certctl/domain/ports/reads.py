@@ -19,6 +19,7 @@ from certctl.domain.inventory import CertificateFilter, CertificateSummary, Inve
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 from certctl.domain.ports.events import OutboxReads
+from certctl.domain.ports.status import StatusReads
 from certctl.domain.retention import AuditStub
 
 
@@ -176,6 +177,7 @@ class Records(
     JobReads,
     RetentionReads,
     OutboxReads,
+    StatusReads,
     Protocol,
 ):
     """The read-only side of the store, for workers and host commands."""

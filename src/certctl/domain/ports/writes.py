@@ -20,6 +20,7 @@ from certctl.domain.inventory import CertificateSummary
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 from certctl.domain.ports.events import OutboxWrites
+from certctl.domain.ports.status import StatusWrites
 from certctl.domain.retention import AuditStub
 from certctl.domain.revocation import RevocationReason
 
@@ -264,6 +265,7 @@ class Transaction(
     JobWrites,
     RetentionWrites,
     OutboxWrites,
+    StatusWrites,
     Protocol,
 ):
     """One durable unit of the authority: all of it is on disk, or none."""

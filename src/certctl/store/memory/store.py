@@ -16,6 +16,7 @@ from certctl.store.memory.outbox import OutboxReads, OutboxWrites
 from certctl.store.memory.profiles import ProfileReads, ProfileWrites
 from certctl.store.memory.requests import RequestReads, RequestWrites
 from certctl.store.memory.retention import RetentionReads, RetentionWrites
+from certctl.store.memory.status import StatusReads, StatusWrites
 
 
 class MemoryStore(
@@ -28,6 +29,7 @@ class MemoryStore(
     RetentionReads,
     FactReads,
     OutboxReads,
+    StatusReads,
 ):
     """``ports.WritableStore``, ``ports.Records`` and ``ports.FactReads`` at once."""
 
@@ -61,6 +63,7 @@ class MemoryTransaction(
     JobWrites,
     RetentionWrites,
     OutboxWrites,
+    StatusWrites,
 ):
     """``ports.Transaction`` on a copy of the tables."""
 

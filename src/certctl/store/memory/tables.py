@@ -16,6 +16,7 @@ from certctl.domain.certificates import (
     CertificateStatus,
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.crl import CrlRecord
 from certctl.domain.events import Delivery, NoticeMark
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
@@ -45,6 +46,8 @@ class Tables:
     lockouts: dict[str, Lockout] = field(default_factory=dict)
     outbox: dict[tuple[str, str], Delivery] = field(default_factory=dict)
     marks: dict[str, NoticeMark] = field(default_factory=dict)
+    crls: dict[str, CrlRecord] = field(default_factory=dict)
+    crl_parts: dict[tuple[str, int, int], bytes] = field(default_factory=dict)
 
     def copied(self) -> Tables:
         return Tables(**{item.name: copy(getattr(self, item.name)) for item in fields(self)})

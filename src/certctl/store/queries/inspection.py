@@ -14,6 +14,7 @@ from certctl.domain.inspection import (
     NameRow,
     ReleasedRow,
     RepetitionRow,
+    SerialRow,
 )
 from certctl.store.tables import (
     audit_events,
@@ -75,6 +76,18 @@ def released_rows(connection: Connection, after: str, limit: int) -> Sequence[Re
         .limit(limit)
     )
     return [ReleasedRow(*row) for row in connection.execute(clause).fetchall()]
+
+
+def standing_of(connection: Connection, issuer_id: str, serial: bytes) -> SerialRow | None:
+    """What stands under a number (20 octets) of an issuer."""
+    clause = (
+        select(_c.id, _c.status, released_holds.c.released_us)
+        .outerjoin(released_holds, released_holds.c.certificate_id == _c.id)
+        .where(_c.serial == serial)
+        .where(_c.issuer_id == issuer_id)
+    )
+    rows = connection.execute(clause).fetchall()
+    return SerialRow(*rows[0]) if rows else None
 
 
 def compromised(connection: Connection, keys: Collection[bytes]) -> Collection[bytes]:

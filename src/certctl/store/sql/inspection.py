@@ -10,6 +10,7 @@ from certctl.domain.inspection import (
     NameRow,
     ReleasedRow,
     RepetitionRow,
+    SerialRow,
 )
 from certctl.store.queries import identity, inspection
 from certctl.store.sql.base import Reads
@@ -32,6 +33,9 @@ class InspectionReads(Reads):
 
     def released_rows(self, *, after: str, limit: int) -> Sequence[ReleasedRow]:
         return self._ask(inspection.released_rows, after, limit)
+
+    def standing_of(self, issuer_id: str, serial: bytes) -> SerialRow | None:
+        return self._ask(inspection.standing_of, issuer_id, serial)
 
     def compromised(self, keys: Collection[bytes]) -> Collection[bytes]:
         return self._ask(inspection.compromised, keys)
