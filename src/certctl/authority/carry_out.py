@@ -6,16 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
-from certctl.authority import leases, profiles
+from certctl.authority import api_keys, leases, profiles
 from certctl.authority.commands import (
     ApproveRequest,
     Command,
+    CreateApiKey,
     DeleteCertificateProfile,
     DenyRequest,
     FinishJob,
     PurgeExpired,
     PutCertificateProfile,
     ReloadTrust,
+    RevokeApiKey,
     RevokeCertificate,
     SealAudit,
     TakeLease,
@@ -76,4 +78,8 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             return profiles.remove(
                 command, transaction, powers.profiles_changed, powers.named_by(), now_us
             )
+        case CreateApiKey():
+            return api_keys.create(command, transaction, now_us)
+        case RevokeApiKey():
+            return api_keys.revoke(command, transaction, now_us)
     assert_never(command)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from certctl.domain.api_keys import Role
 from certctl.domain.approval import Decided
 from certctl.domain.checkpoint import Checkpoint
 from certctl.domain.revocation import Revocation, RevocationReason
@@ -146,6 +147,34 @@ class ProfileChanged(msgspec.Struct, frozen=True, kw_only=True, tag="profile_cha
     version: int
 
 
+class CreateApiKey(msgspec.Struct, frozen=True, kw_only=True, tag="create_key"):
+    """Keep a key of the management API (operator §1). Answer: ``ApiKeyDone``."""
+
+    key_id: str
+    name: str
+    role: Role
+    digest: bytes
+    actor: str
+    tenant: str | None = None
+    profiles: tuple[str, ...] = ()
+    expires_us: int | None = None
+
+
+class RevokeApiKey(msgspec.Struct, frozen=True, kw_only=True, tag="revoke_key"):
+    """Revoke a key of the management API for good. Answer: ``ApiKeyDone``."""
+
+    key_id: str
+    actor: str
+
+
+class ApiKeyDone(msgspec.Struct, frozen=True, tag="api_key"):
+    """``changed_us`` is when it was made or (first) revoked."""
+
+    key_id: str
+    name: str
+    changed_us: int
+
+
 Command = (
     RevokeCertificate
     | ReloadTrust
@@ -157,6 +186,8 @@ Command = (
     | PurgeExpired
     | PutCertificateProfile
     | DeleteCertificateProfile
+    | CreateApiKey
+    | RevokeApiKey
 )
 CommandResult = (
     RevocationDone
@@ -167,4 +198,5 @@ CommandResult = (
     | Sealed
     | Purged
     | ProfileChanged
+    | ApiKeyDone
 )

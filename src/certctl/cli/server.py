@@ -13,6 +13,7 @@ from certctl.cli.audit import audit
 from certctl.cli.certificates import certificates
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.explain import explain
+from certctl.cli.keys import keys
 from certctl.cli.profiles import profiles
 from certctl.cli.requests import requests
 from certctl.cli.trust import trust
@@ -33,6 +34,7 @@ app.add_typer(audit)
 app.add_typer(requests)
 app.add_typer(trust)
 app.command()(explain)
+app.add_typer(keys)
 
 
 @app.callback(invoke_without_command=True)

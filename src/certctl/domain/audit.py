@@ -25,6 +25,9 @@ class AuditAction(StrEnum):
     REQUEST_DENIED = "est_request_denied"
     DEVICE_STATE_FAILED = "est_device_state_failed"
     CERTIFICATE_REVOKED = "certificate_revoked"
+    API_KEY_CREATED = "api_key_created"
+    API_KEY_REVOKED = "api_key_revoked"
+    API_REFUSED = "api_refused"
     CONFIG_CHANGED = "config_changed"
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Engine
 
 from certctl.domain.lockout import Lockout
 from certctl.store.queries import lockouts as lockout_queries
+from certctl.store.sql.api_keys import ApiKeyReads
 from certctl.store.sql.audit import AuditReads
 from certctl.store.sql.certificates import CertificateReads
 from certctl.store.sql.facts import FactReads
@@ -21,6 +22,7 @@ from certctl.store.sql.gates import GateReads
 from certctl.store.sql.jobs import JobReads
 from certctl.store.sql.profiles import ProfileReads
 from certctl.store.sql.requests import RequestReads
+from certctl.store.sql.search import SearchReads
 
 
 class SqlRecords(
@@ -31,6 +33,8 @@ class SqlRecords(
     ProfileReads,
     JobReads,
     FactReads,
+    ApiKeyReads,
+    SearchReads,
 ):
     """``ports.Records`` and ``ports.FactReads`` over SQLAlchemy Core, of ``open_records``.
 

@@ -13,13 +13,7 @@ MTLS = {"MTLS_OWN_ONLY": "true"}
 SWITCHED_ON = {
     "PKI_HTTP_PORT": "8080",
     "METRICS_PORT": "9090",
-    "AUTH_TYPE": "none",
-    "API_KEYS_NAMED": "ops:key,root:key:admin",
-    "AUTH_SECRET": "a,b",
     "CORS_ORIGINS": "https://gui.example",
-    "RATE_LIMIT_ENABLED": "false",
-    "RATE_LIMIT_RPS": "51",
-    "RATE_LIMIT_BURST": "101",
     "CONFIG_ENCRYPTION_KEY": "key",
     "CRL_GENERATION_INTERVAL": "2h",
     "CRL_DEBOUNCE": "11s",
@@ -54,10 +48,6 @@ SWITCHED_ON = {
 OFF = {
     "PKI_HTTP_PORT": "0",
     "METRICS_PORT": "none",
-    "AUTH_TYPE": "API-KEY",
-    "RATE_LIMIT_ENABLED": "yes",
-    "RATE_LIMIT_RPS": "50",
-    "RATE_LIMIT_BURST": "100",
     "CRL_GENERATION_INTERVAL": "1h",
     "EXPIRY_NOTICE_DAYS": "30, 7, 1",
     "AUDIT_COPY": "off",
@@ -134,6 +124,8 @@ def test_every_setting_of_the_specification_is_known() -> None:
         ISSUERS CA_CERT_PATH VALIDITY CA_KEY_PASSPHRASE
         TLS12_PORT CHANNEL_BINDING_REQUIRED CHALLENGE_PASSWORD
         RATE_LIMIT_PER_PRINCIPAL_24H DATABASE_URL DATABASE_READ_URL
+        AUTH_TYPE API_KEYS_NAMED AUTH_SECRET
+        RATE_LIMIT_ENABLED RATE_LIMIT_RPS RATE_LIMIT_BURST
             REENROLL_KEY REENROLL_GRACE ON_REENROLL DEVICE_STATE_HOOK
     """.split()  # noqa: SIM905 - a table for people
     )

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from certctl.store.errors import CaMismatch, CommandRefused
+from certctl.store.memory.api_keys import ApiKeyReads, ApiKeyWrites
 from certctl.store.memory.audit import AuditReads, AuditWrites
 from certctl.store.memory.base import DIGEST_OCTETS
 from certctl.store.memory.certificates import CertificateReads, CertificateWrites
@@ -14,6 +15,7 @@ from certctl.store.memory.gates import GateReads, GateWrites
 from certctl.store.memory.jobs import JobReads, JobWrites
 from certctl.store.memory.profiles import ProfileReads, ProfileWrites
 from certctl.store.memory.requests import RequestReads, RequestWrites
+from certctl.store.memory.search import SearchReads
 
 
 class MemoryStore(
@@ -24,6 +26,8 @@ class MemoryStore(
     ProfileReads,
     JobReads,
     FactReads,
+    ApiKeyReads,
+    SearchReads,
 ):
     """``ports.WritableStore``, ``ports.Records`` and ``ports.FactReads`` at once."""
 
@@ -55,6 +59,7 @@ class MemoryTransaction(
     AuditWrites,
     ProfileWrites,
     JobWrites,
+    ApiKeyWrites,
 ):
     """``ports.Transaction`` on a copy of the tables."""
 

@@ -30,7 +30,9 @@ def _found(
 ) -> Mapping[bytes, tuple[int, ...]]:
     found: dict[bytes, tuple[int, ...]] = {}
     for piece in chunks(sorted(keys)):
-        rows = connection.exec_driver_sql(_hits(connection.dialect, len(piece), hold=hold), tuple(piece))
+        rows = connection.exec_driver_sql(
+            _hits(connection.dialect, len(piece), hold=hold), tuple(piece)
+        )
         found.update((row[0], unpacked_times(row[1])) for row in rows.fetchall())
     return found
 
