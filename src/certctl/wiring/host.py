@@ -102,7 +102,7 @@ def pepper(settings: Settings) -> bytes:
     directory = settings.server.data_dir
     if is_running(settings):
         return read_pepper(directory)
-    store = open_writable(settings.server.database_url, node=f"node-{secrets.token_hex(4)}")
+    store = open_store(settings)
     try:
         return open_pepper(directory, store)
     finally:

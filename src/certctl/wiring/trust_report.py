@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from certctl.domain.clock import DAY_US
+from certctl.domain.trust_report import AnchorReport, BundleReport
 from certctl.settings.schema import Settings
 from certctl.trust.accepted import (
     REGISTRATION,
@@ -21,40 +21,6 @@ from certctl.trust.bundle import Bundle, BundleRefused, read_bundle_file
 from certctl.trust.presented import read_presented
 from certctl.wiring import host
 from certctl.wiring.reload import registration_directory, trust_directory
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnchorReport:
-    """One anchor; ``serial`` in hexadecimal, times in microseconds since the epoch."""
-
-    subject: str
-    issuer: str
-    serial: str
-    sha256: str
-    not_before_us: int
-    not_after_us: int
-    days_left: int
-    expired: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BundleReport:
-    """``accepted_us`` and ``sha256`` are None where no server runs; ``notes`` are sentences.
-
-    ``kind`` is ``trust_bundle``, or ``registration_authorities``: then the certificates are
-    those of registration authorities and nobody's anchors.
-    """
-
-    path_id: str
-    path: str | None
-    kind: str = "trust_bundle"
-    accepted_us: int | None = None
-    sha256: str | None = None
-    anchors: tuple[AnchorReport, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def as_json(self) -> dict[str, object]:
-        return asdict(self)
 
 
 def trust_reports(settings: Settings, path_id: str, *, now_us: int) -> list[BundleReport]:

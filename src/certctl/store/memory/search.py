@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from certctl.domain.api_keys import Visible
@@ -35,6 +35,13 @@ class SearchReads(Reads):
 
     def audit_total(self, query: AuditQuery, most: int = MOST_COUNTED) -> int:
         return min(most, len(self._matching(query)))
+
+    def events_since(self, seen: Mapping[str, int], limit: int) -> Sequence[RecordedEvent]:
+        rows = self._now().events
+        return [rows[key] for key in sorted(rows) if key[1] > seen.get(key[0], 0)][:limit]
+
+    def checkpoint_total(self) -> int:
+        return len(self._now().checkpoints)
 
     def audit_event(self, event_id: str, visible: Visible) -> RecordedEvent | None:
         found = self._matching(AuditQuery(visible=visible))

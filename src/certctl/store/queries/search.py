@@ -6,7 +6,7 @@ SQLite and PostgreSQL share, so that no character of theirs means anything.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Table, and_, func, or_, select, true
@@ -18,9 +18,11 @@ from certctl.domain.audit import RecordedEvent
 from certctl.domain.certificates import CertificateRecord
 from certctl.domain.ids import oldest_id
 from certctl.domain.search import AuditQuery, Page
+from certctl.store.queries.audit import nodes
+from certctl.store.queries.audit import page as page_of
 from certctl.store.request_rows import waiting_request
 from certctl.store.rows import certificate_record, recorded_event
-from certctl.store.tables import audit_events, certificates
+from certctl.store.tables import audit_events, certificates, checkpoints
 from certctl.store.tables import requests as request_table
 
 _e = audit_events.c
@@ -40,6 +42,24 @@ def audit_page(connection: Connection, query: AuditQuery, page: Page) -> Sequenc
 
 def audit_total(connection: Connection, query: AuditQuery, most: int) -> int:
     return _total(connection, audit_events, audit_condition(query), most)
+
+
+def events_since(
+    connection: Connection, seen: Mapping[str, int], limit: int
+) -> Sequence[RecordedEvent]:
+    """The next events of every chain, in order of (node, seq), at most ``limit``."""
+    found: list[RecordedEvent] = []
+    for node in nodes(connection):
+        found += page_of(connection, node, seen.get(node, 0), limit - len(found))
+        if len(found) >= limit:
+            break
+    return found
+
+
+def checkpoint_total(connection: Connection) -> int:
+    """Checkpoints are numbered without gaps."""
+    clause = select(func.coalesce(func.max(checkpoints.c.number), 0))
+    return int(connection.execute(clause).scalar_one())
 
 
 def audit_event(connection: Connection, event_id: str, visible: Visible) -> RecordedEvent | None:

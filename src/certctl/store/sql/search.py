@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from certctl.domain.api_keys import Visible
 from certctl.domain.approval import RequestStatus, WaitingRequest
@@ -21,6 +21,12 @@ class SearchReads(Reads):
 
     def audit_total(self, query: AuditQuery, most: int = MOST_COUNTED) -> int:
         return self._ask(search.audit_total, query, most)
+
+    def events_since(self, seen: Mapping[str, int], limit: int) -> Sequence[RecordedEvent]:
+        return self._ask(search.events_since, seen, limit)
+
+    def checkpoint_total(self) -> int:
+        return self._ask(search.checkpoint_total)
 
     def audit_event(self, event_id: str, visible: Visible) -> RecordedEvent | None:
         return self._ask(search.audit_event, event_id, visible)
