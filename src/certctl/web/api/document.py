@@ -26,12 +26,17 @@ REFUSALS = {
     404: "There is no such thing, or this key does not see it.",
     409: "Not in a state for this.",
     413: "The body is too long.",
-    414: "The query is too long.",
     415: "The body is not JSON.",
     422: "A field cannot be used, or the Idempotency-Key came with another request.",
     429: "Too many requests.",
     500: "A fault of the server.",
     503: "Something is away; try again after Retry-After.",
+}
+
+# Answered below the API, as plain text, before anything of it is looked at.
+EDGE_REFUSALS = {
+    414: "The request target is longer than 2,048 octets.",
+    431: "The header is too large.",
 }
 
 PROBLEM = {
@@ -84,6 +89,9 @@ def operation_extras(endpoint: Endpoint) -> dict[str, Any]:
         for status, text in REFUSALS.items()
         if endpoint.role is not None or status not in (401, 403)
     }
+    for status, text in EDGE_REFUSALS.items():
+        plain = {"text/plain": {"schema": {"type": "string"}}}
+        responses[status] = {"description": text, "content": plain}
     if endpoint.answer is None:
         responses[endpoint.status] = {
             "description": "Done.",

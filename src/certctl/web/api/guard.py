@@ -37,7 +37,6 @@ from certctl.web.api.rate import RateLimit
 from certctl.web.through_proxy import ProxyGate
 
 MAX_TOKEN = 512
-MAX_QUERY = 4_096
 MAX_IDEMPOTENCY_KEY = 255
 
 EVERYBODY = Holder(name="everybody", role=Role.ADMIN, key_id="everybody")
@@ -100,8 +99,6 @@ class Guard:
         endpoint = methods.get(method)
         if endpoint is None:
             raise wrong_method(tuple(methods))
-        if len(scope["query_string"]) > MAX_QUERY:
-            raise ApiRefused(414, "The query is too long.", rule=f"{MAX_QUERY} octets at most.")
         headers = _single(scope)
         client = self._entrance.proxies.caller(scope)
         client.require_readable()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import Path
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from certctl.domain.search import Page
-from certctl.web.api.problems import ApiRefused, FieldFault
 
 T = TypeVar("T")
 Row = TypeVar("Row")
@@ -18,12 +18,23 @@ Row = TypeVar("Row")
 MOST_PER_PAGE = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
 ID = r"^[0-9a-f]{32}$"
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 
 RecordId = Annotated[str, Path(pattern=ID, description="32 hexadecimal characters.")]
 ShortText = Annotated[str, StringConstraints(max_length=500, pattern=_NO_CONTROLS)]
-Moment = AwareDatetime
+
+
+def _written(given: object) -> object:
+    """Only what RFC 3339 calls a moment: pydantic would take numbers as well."""
+    if isinstance(given, str) and _MOMENT.fullmatch(given) is None:
+        raise ValueError("is not a moment after RFC 3339")
+    return given
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
 
 
 class Strict(BaseModel):
@@ -44,20 +55,16 @@ class PageQuery(Strict):
     """Which page: by the cursor of the one before, or by number."""
 
     cursor: str | None = Field(default=None, pattern=ID)
-    page: int | None = Field(default=None, ge=1, le=1_000)
+    page: int | None = Field(
+        default=None, ge=1, le=1_000, description="From 1; does not count beside cursor."
+    )
     per_page: int = Field(default=50, ge=1, le=MOST_PER_PAGE)
 
     def wanted(self) -> Page:
-        """One row more than asked for, which tells whether there is a next page.
-
-        Raises:
-            ApiRefused: both a cursor and a number were given.
-        """
-        if self.cursor is not None and self.page is not None:
-            fault = FieldFault(field="page", problem="cannot stand beside cursor")
-            raise ApiRefused(422, "The query cannot be used.", faults=[fault])
-        skip = (self.page - 1) * self.per_page if self.page else 0
-        return Page(after=self.cursor, skip=skip, limit=self.per_page + 1)
+        """One row more than asked for, which tells whether there is a next page."""
+        if self.cursor is not None or self.page is None:
+            return Page(after=self.cursor, limit=self.per_page + 1)
+        return Page(skip=(self.page - 1) * self.per_page, limit=self.per_page + 1)
 
     def listing(
         self,

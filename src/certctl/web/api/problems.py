@@ -122,7 +122,7 @@ def refusal_of(failure: Failure) -> ApiRefused:
                 f"The trust bundle was not reloaded: {shown(failure.problem)}.",
                 error=f"trust_{failure.reason}",
                 rule="The anchors that were in force stay in force.",
-                remedy=f"{shown(failure.remedy)}.",
+                remedy=_sentence(failure.remedy),
             )
         case Unavailable():
             return ApiRefused(
@@ -134,6 +134,10 @@ def refusal_of(failure: Failure) -> ApiRefused:
             )
         case _:
             return internal_error()
+
+
+def _sentence(text: str) -> str:
+    return f"{shown(text[:1].upper() + text[1:])}."
 
 
 def internal_error() -> ApiRefused:
