@@ -95,6 +95,14 @@ def test_a_place_that_is_none_is_refused(root: ApiClient, place: str):
     assert answer.status == 422
 
 
+def test_a_look_at_the_head_does_not_wait(root: ApiClient):
+    answer = root.send("HEAD", "/audit/stream")
+    assert (answer.status, answer.headers["Content-Type"]) == (
+        200,
+        "text/event-stream; charset=utf-8",
+    )
+
+
 def test_a_stream_ends_with_its_key(root: ApiClient):
     made = root.post("/keys", {"name": "ending", "role": "viewer"})
     client = root.with_key(made["key"])

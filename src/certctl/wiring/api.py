@@ -122,7 +122,9 @@ class ApiParts:
             execute=self._authority.execute,
             ring=ring,
             profiles=self._profiles(),
-            trust=lambda path_id, now_us: trust_reports(self._settings, path_id, now_us=now_us)[0],
+            trust=lambda path_id, now_us: trust_reports(
+                self._settings, path_id, now_us=now_us, running=True
+            )[0],
             certificate_profiles=self._certificate_profiles,
             chains=self._chains,
             clock=self._clock,

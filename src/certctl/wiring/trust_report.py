@@ -24,8 +24,15 @@ from certctl.wiring import host
 from certctl.wiring.reload import registration_directory, trust_directory
 
 
-def trust_reports(settings: Settings, path_id: str, *, now_us: int) -> list[BundleReport]:
-    """Whom a profile trusts, and its registration authorities where it has any."""
+def trust_reports(
+    settings: Settings, path_id: str, *, now_us: int, running: bool | None = None
+) -> list[BundleReport]:
+    """Whom a profile trusts, and its registration authorities where it has any.
+
+    ``running``: whether a server runs, where that is known.
+    """
+    if running is None:
+        running = host.is_running(settings)
     (chosen,) = (each for each in settings.est.profiles if each.profile.path_id == path_id)
     anchors = _Files(
         kind=TRUST,
@@ -40,7 +47,7 @@ def trust_reports(settings: Settings, path_id: str, *, now_us: int) -> list[Bund
         directory=registration_directory(settings.server),
     )
     both = [anchors, listed] if listed.path is not None else [anchors]
-    return [_report(settings, path_id, each, now_us=now_us) for each in both]
+    return [_report(path_id, each, now_us=now_us, running=running) for each in both]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +58,12 @@ class _Files:
     directory: Path
 
 
-def _report(settings: Settings, path_id: str, files: _Files, *, now_us: int) -> BundleReport:
+def _report(path_id: str, files: _Files, *, now_us: int, running: bool) -> BundleReport:
     """As the server has loaded it, else as the file says."""
     path, directory = files.path, files.directory
     if path is None:
         return BundleReport(path_id=path_id, path=None, kind=files.name)
-    status = read_status(directory, path_id) if host.is_running(settings) else None
+    status = read_status(directory, path_id) if running else None
     try:
         if status is None:
             anchors = _anchors(files.kind.load(path, now_us=now_us), now_us)

@@ -121,7 +121,11 @@ class Guard:
         inner = {
             **scope,
             "method": method,
-            "state": {"caller": caller, "once": _once(endpoint, scope, headers, caller, body)},
+            "state": {
+                "caller": caller,
+                "once": _once(endpoint, scope, headers, caller, body),
+                "head_only": scope["method"] == "HEAD",
+            },
         }
         return inner, body
 

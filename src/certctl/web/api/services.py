@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Protocol, TypeVar
 
 from fastapi import Depends, Request
 
 from certctl.authority.commands import Command, CommandResult
+from certctl.domain.api_keys import Visible
 from certctl.domain.certificate_profiles import CertificateProfiles
 from certctl.domain.clock import Clock
 from certctl.domain.errors import InternalError
@@ -55,6 +56,7 @@ class Services:
         trust: what an EST profile trusts, by path ID and time; reads files.
         chains: CA certificates (DER) by issuer id, the signing one first.
         open: ``AUTH_TYPE=none``.
+        remembered: answers that are dear to make, by whom they are for.
     """
 
     read: Read
@@ -69,6 +71,7 @@ class Services:
     pepper: bytes
     version: str
     open: bool
+    remembered: dict[Visible, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,6 +82,9 @@ class EventStream(Response):
         self._token = _token(scope)
         self._send = send
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        if scope["state"]["head_only"]:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
         listener = self._tail.listen()
         gone = asyncio.get_running_loop().create_task(_until_gone(receive, listener))
         try:
