@@ -276,6 +276,8 @@ def test_a_denial_has_a_reason_and_is_told_to_the_device(site: Site):
     headers = basic("device", PASSWORD)
     answer = device.enroll(site.server, "/.well-known/est/slow/simpleenroll", headers=headers)
     assert (answer.status, "not ours" in answer.text) == (403, True)
+    denied = [each["resource"] for each in site.events(AuditAction.REQUEST_DENIED)]
+    assert {"type": "request", "id": request["id"]} in denied
 
 
 def test_the_first_revocation_stands_and_one_write_is_done_once(site: Site):

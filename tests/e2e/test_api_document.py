@@ -19,7 +19,7 @@ from tests.harness.http import basic
 from tests.harness.server import RunningServer, ruled_server
 
 PROGRAM = str(Path(sys.executable).with_name("schemathesis"))
-EXAMPLES = 6
+EXAMPLES = 4
 PASSWORD = "password-of-the-document"
 KEY = "key-of-the-chief"
 
@@ -72,7 +72,7 @@ def test_what_the_document_says_is_what_comes(server: RunningServer, tmp_path: P
             "--exclude-path=/api/v1/audit/stream",
             # The rules of a certificate profile are more than a schema says.
             "--exclude-checks=ignored_auth,positive_data_acceptance",
-            "--max-time=45",
+            "--max-time=25",
             "--no-color",
             "--continue-on-failure",
         ],
