@@ -96,7 +96,7 @@ class ApiParts:
         self._folder = folder
         self._clock = clock
         self._log = log
-        self._read = ReadThreads(settings.server.database_url)
+        self._read = ReadThreads(settings.server.database_read_url)
 
     def close(self) -> None:
         self._read.close()
