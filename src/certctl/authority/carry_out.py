@@ -6,15 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
-from certctl.authority import leases, profiles
+from certctl.authority import api_keys, leases, profiles
 from certctl.authority.bulk_revoke import begin_bulk_revoke, revoke_slice
 from certctl.authority.commands import (
     AnnounceCertificates,
     AnnounceExpiry,
+    ApiKeyCommand,
     ApproveRequest,
     BeginBulkRevoke,
     CertificateCommand,
     Command,
+    CreateApiKey,
     DeleteCertificateProfile,
     DenyRequest,
     FinishJob,
@@ -24,6 +26,7 @@ from certctl.authority.commands import (
     ReleaseCertificate,
     ReloadTrust,
     RequeueDeliveries,
+    RevokeApiKey,
     RevokeCertificate,
     RevokeSlice,
     SealAudit,
@@ -96,6 +99,8 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             return profiles.remove(
                 command, transaction, powers.profiles_changed, powers.named_by(), now_us
             )
+        case CreateApiKey() | RevokeApiKey():
+            return _on_api_keys(command, transaction, now_us)
     assert_never(command)
 
 
@@ -111,4 +116,13 @@ def _on_certificates(command: CertificateCommand, transaction: Transaction, now_
             return revoke_slice(command, transaction, now_us)
         case ImportCertificates():
             return import_certificates(command, transaction, now_us)
+    assert_never(command)
+
+
+def _on_api_keys(command: ApiKeyCommand, transaction: Transaction, now_us: int) -> Done:
+    match command:
+        case CreateApiKey():
+            return api_keys.create(command, transaction, now_us)
+        case RevokeApiKey():
+            return api_keys.revoke(command, transaction, now_us)
     assert_never(command)

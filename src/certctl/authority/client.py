@@ -13,10 +13,12 @@ import socket
 from collections.abc import Callable
 from typing import Any, cast
 
+from certctl.authority.commands import Command, CommandResult
 from certctl.authority.messages import (
     AttemptReply,
     AttemptRequest,
     CommandReply,
+    CommandRequest,
     FailureReply,
     FrameError,
     FrameReader,
@@ -29,7 +31,8 @@ from certctl.authority.messages import (
     failure_of,
 )
 from certctl.domain.audit import AuditEvent, Counter
-from certctl.domain.errors import InternalError, StoreUnavailable
+from certctl.domain.errors import StoreUnavailable
+from certctl.domain.kept_answer import Once, Origin
 from certctl.domain.order import Issued, Order
 from certctl.domain.ports import WrongAttempt
 
@@ -94,13 +97,24 @@ class AuthorityClient:
         """See ``ports.Authority.judge_attempt``."""
         await self._ask(AttemptRequest(self._new_request(), source, wrong))
 
+    async def execute(
+        self, command: Command, *, origin: Origin, once: Once | None = None
+    ) -> CommandResult:
+        """Have the authority carry out a command; its effects are durable on return.
+
+        Raises:
+            Failure: it was refused, or the authority did not answer in time.
+        """
+        request = CommandRequest(self._new_request(), command, origin, once)
+        return cast("CommandResult", await self._ask(request))
+
     def _new_request(self) -> int:
         if self._socket is None:
             raise StoreUnavailable("authority")
         self._next_id += 1
         return self._next_id
 
-    async def _ask(self, request: IssueRequest | AttemptRequest) -> object:
+    async def _ask(self, request: IssueRequest | AttemptRequest | CommandRequest) -> object:
         answer: asyncio.Future[object] = self._loop.create_future()
         self._waiting[request.id] = (answer, self._loop.time() + self._answer_seconds)
         if self._sweep is None:
@@ -194,8 +208,7 @@ class AuthorityClient:
                 case AttemptReply():
                     answer.set_result(None)
                 case CommandReply():
-                    # Workers give no commands (``authority.caller`` does): ids are mixed up.
-                    answer.set_exception(InternalError())
+                    answer.set_result(reply.result)
 
     def _give_up(self) -> None:
         """One timer for all orders: a timer for each would be paid with every request."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from certctl.domain.audit import AuditAction, AuditEvent, Outcome
+from certctl.domain.kept_answer import Origin
 from certctl.domain.order import Order
 
 Details = Mapping[str, str | int | list[str]]
@@ -38,6 +40,16 @@ def event_by(
         resource_id=resource_id,
         details=details,
         tenant=tenant,
+    )
+
+
+def event_from(event: AuditEvent, origin: Origin) -> AuditEvent:
+    """The same event with where the command came from."""
+    return replace(
+        event,
+        source_address=origin.source_address,
+        request_id=origin.request_id,
+        tls_version=origin.tls_version,
     )
 
 

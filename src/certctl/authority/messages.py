@@ -23,6 +23,7 @@ from certctl.domain.errors import (
     Failure,
     InternalError,
     IssuerUnavailable,
+    KeyReused,
     LeaseLost,
     LockedOut,
     NotAllowed,
@@ -34,6 +35,7 @@ from certctl.domain.errors import (
     TrustRefused,
     WaitingRoomFull,
 )
+from certctl.domain.kept_answer import Once, Origin
 from certctl.domain.order import Issued, Order
 from certctl.domain.ports import WrongAttempt
 
@@ -59,6 +61,8 @@ class CommandRequest(msgspec.Struct, frozen=True, array_like=True, tag="command"
 
     id: int
     command: Command
+    origin: Origin | None = None
+    once: Once | None = None
 
 
 class AttemptRequest(msgspec.Struct, frozen=True, array_like=True, tag="attempt"):
@@ -112,6 +116,7 @@ _CARRIED: Mapping[type[Failure], tuple[str, ...]] = {
     NotFound: ("what",),
     LeaseLost: ("job",),
     Conflict: ("what",),
+    KeyReused: (),
     TrustRefused: ("reason", "problem", "remedy"),
 }
 _BY_NAME: Mapping[str, type[Failure]] = {kind.__name__: kind for kind in _CARRIED}

@@ -190,7 +190,7 @@ class AuthorityServer:
         # One command a turn: orders never wait for a row of them.
         if self._commands:
             peer, asked = self._commands.pop(0)
-            result = self._service.execute(asked.command)
+            result = self._service.execute(asked.command, origin=asked.origin, once=asked.once)
             answers.setdefault(peer, []).append(
                 failure_reply(asked.id, result)
                 if isinstance(result, Failure)

@@ -21,6 +21,7 @@ from certctl.authority.approval import begin
 from certctl.authority.audit import Chain
 from certctl.authority.carry_out import Powers, carry_out
 from certctl.authority.commands import Command, CommandResult
+from certctl.authority.events import event_from
 from certctl.authority.facts import Facts, gather
 from certctl.authority.gates import require_allowed, require_caller
 from certctl.authority.issue import (
@@ -30,6 +31,7 @@ from certctl.authority.issue import (
     repeated_event,
 )
 from certctl.authority.lockout import Attempt, hold_sources, judge, read_sources
+from certctl.authority.once import answered_before, keep
 from certctl.authority.outbox import Outbox
 from certctl.authority.renew import supersede
 from certctl.domain.approval import POLL_SECONDS, RequestStatus, WaitingRequest
@@ -44,6 +46,7 @@ from certctl.domain.errors import (
 )
 from certctl.domain.events import Event
 from certctl.domain.ids import NewId
+from certctl.domain.kept_answer import Once, Origin
 from certctl.domain.limit import WINDOW_US, one_more
 from certctl.domain.lockout import LockoutRule
 from certctl.domain.order import Issued, Order
@@ -147,9 +150,14 @@ class AuthorityService:
             self._on_fault(fault)
             return self._run_one_by_one(orders, waiting)
 
-    def execute(self, command: Command) -> CommandResult | Failure:
-        """Run one command as one transaction; what it did is durable on return."""
-        return self._attempted(lambda: self._execute(command))
+    def execute(
+        self, command: Command, *, origin: Origin | None = None, once: Once | None = None
+    ) -> CommandResult | Failure:
+        """Run one command as one transaction; what it did is durable on return.
+
+        ``origin`` goes into its events. The same ``once`` again is answered as before.
+        """
+        return self._attempted(lambda: self._execute(command, origin, once))
 
     def judge(self, attempts: Sequence[Attempt]) -> list[Failure | None]:
         """Count passwords that were tried; None: not locked out, and durable on return."""
@@ -180,10 +188,17 @@ class AuthorityService:
             self._on_fault(fault)
             return InternalError()
 
-    def _execute(self, command: Command) -> CommandResult:
+    def _execute(self, command: Command, origin: Origin | None, once: Once | None) -> CommandResult:
         with self._store.transaction() as transaction:
-            done = carry_out(command, transaction, self._powers, self._clock())
-            recorded = self._put(done.events, {}, transaction, notices=done.notices)
+            now_us = self._clock()
+            before = answered_before(once, transaction, now_us) if once else None
+            if before is not None:
+                return before
+            done = carry_out(command, transaction, self._powers, now_us)
+            events = [event_from(each, origin) for each in done.events] if origin else done.events
+            recorded = self._put(events, {}, transaction, notices=done.notices)
+            if once is not None:
+                keep(once, done.result, transaction, now_us)
         self._chain.advance(recorded)
         if done.after is not None:
             done.after()

@@ -14,6 +14,7 @@ from certctl.cli.certificates import certificates
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.events import events
 from certctl.cli.explain import explain
+from certctl.cli.keys import keys
 from certctl.cli.profiles import profiles
 from certctl.cli.requests import requests
 from certctl.cli.trust import trust
@@ -35,6 +36,7 @@ app.add_typer(requests)
 app.add_typer(events)
 app.add_typer(trust)
 app.command()(explain)
+app.add_typer(keys)
 
 
 @app.callback(invoke_without_command=True)

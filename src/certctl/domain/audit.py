@@ -28,6 +28,9 @@ class AuditAction(StrEnum):
     CERTIFICATE_REVOKED = "certificate_revoked"
     CERTIFICATE_RELEASED = "certificate_released"
     CERTIFICATE_IMPORTED = "certificate_imported"
+    API_KEY_CREATED = "api_key_created"
+    API_KEY_REVOKED = "api_key_revoked"
+    API_REFUSED = "api_refused"
     CONFIG_CHANGED = "config_changed"
     EVENTS_REQUEUED = "events_requeued"
 

@@ -31,6 +31,7 @@
     ├── LeaseLost                      a job's lease was taken by another node
     ├── NotFound                       a host command named something not on record
     ├── Conflict                       a host command came too late, or twice
+    ├── KeyReused                      an Idempotency-Key came with two different requests
     ├── TrustRefused                   reason: no_bundle, bundle, not_running
     └── InternalError                  a bug of ours; only its id leaves the process
 
@@ -392,6 +393,12 @@ class Conflict(Failure):
     def __init__(self, what: str) -> None:
         super().__init__(what)
         self.what = what
+
+
+class KeyReused(Failure):
+    """An ``Idempotency-Key`` came again with another request than before."""
+
+    reason = "idempotency_key_reused"
 
 
 class TrustRefused(Failure):

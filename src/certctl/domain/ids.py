@@ -18,6 +18,11 @@ def sortable_id(now_us: int, random: RandomBytes) -> str:
     return ((now_us // 1000).to_bytes(6, "big") + random(10)).hex()
 
 
+def oldest_id(time_us: int) -> str:
+    """No sortable id that was made at this time or later is below this one."""
+    return (time_us // 1000).to_bytes(6, "big").hex() + "0" * 20
+
+
 def request_id(random: RandomBytes) -> str:
     """16 hexadecimal characters, shown to clients and kept in records."""
     return random(8).hex()

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from certctl.domain.api_keys import Role
 from certctl.domain.lockout import LockoutRule
 from certctl.domain.profiles import EstProfile
 from certctl.domain.proxies import TrustedProxies
@@ -40,6 +41,32 @@ class CaKeyType(StrEnum):
     RSA3072 = "RSA-3072"
     RSA4096 = "RSA-4096"
     ED25519 = "Ed25519"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedKey:
+    """An API key out of the settings (``API_KEYS_NAMED``, ``AUTH_SECRET``)."""
+
+    name: str
+    role: Role
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSettings:
+    """Who may use the management API, and how often.
+
+    Attributes:
+        open: ``AUTH_TYPE=none``: every caller is an admin; only on loopback.
+        fixed_keys: beside the keys of the store.
+        rate: requests a second of one key or source, over all workers; 0 is no limit.
+        burst: requests at once.
+    """
+
+    open: bool = False
+    fixed_keys: tuple[FixedKey, ...] = ()
+    rate: int = 50
+    burst: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +110,7 @@ class ServerSettings:
     log_level: LogLevel
     log_format: LogFormat
     certificate_profiles_dir: Path | None = None
+    api: ApiSettings = field(default_factory=ApiSettings)
 
     @property
     def public_host(self) -> str | None:

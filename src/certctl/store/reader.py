@@ -14,6 +14,7 @@ from sqlalchemy.engine import Engine
 
 from certctl.domain.lockout import Lockout
 from certctl.store.queries import lockouts as lockout_queries
+from certctl.store.sql.api_keys import ApiKeyReads
 from certctl.store.sql.audit import AuditReads
 from certctl.store.sql.certificates import CertificateReads
 from certctl.store.sql.facts import FactReads
@@ -22,6 +23,7 @@ from certctl.store.sql.jobs import JobReads
 from certctl.store.sql.outbox import OutboxReads
 from certctl.store.sql.profiles import ProfileReads
 from certctl.store.sql.requests import RequestReads
+from certctl.store.sql.search import SearchReads
 
 
 class SqlRecords(
@@ -33,6 +35,8 @@ class SqlRecords(
     JobReads,
     FactReads,
     OutboxReads,
+    ApiKeyReads,
+    SearchReads,
 ):
     """``ports.Records`` and ``ports.FactReads`` over SQLAlchemy Core, of ``open_records``.
 

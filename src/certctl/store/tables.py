@@ -176,6 +176,9 @@ _few(
     audit_events.c.resource_id,
 )
 
+# Lists for people are in order of id, newest first; ids rise, so the index grows at its end.
+Index(None, audit_events.c.id)
+
 counters: Final = Table(
     "counters",
     metadata,
@@ -317,6 +320,43 @@ certificate_profiles: Final = Table(
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
+
+# Keys of the management API (operator §1); never the key itself. ``profiles`` is JSON.
+api_keys: Final = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("created_us", Integer64, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("tenant", Text),
+    Column("profiles", Text, nullable=False),
+    Column("expires_us", Integer64),
+    Column("revoked_us", Integer64),
+    PrimaryKeyConstraint("id"),
+    CheckConstraint("length(digest) = 32", name="digest"),
+    CheckConstraint("role IN ('viewer', 'operator', 'admin')", name="role"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# What a write of the API answered, for whoever asks again with its Idempotency-Key.
+kept_answers: Final = Table(
+    "kept_answers",
+    metadata,
+    Column("key", LargeBinary, nullable=False),
+    Column("request", LargeBinary, nullable=False),
+    Column("result", LargeBinary, nullable=False),
+    Column("expires_us", Integer64, nullable=False),
+    PrimaryKeyConstraint("key"),
+    CheckConstraint("length(key) = 32", name="key"),
+    CheckConstraint("length(request) = 32", name="request"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+Index(None, kept_answers.c.expires_us)
 
 # Signed seals over all audit chains (records §5); never changed (triggers).
 checkpoints: Final = Table(

@@ -46,6 +46,7 @@ from certctl.wiring.issuers import (
     ca_certificate_file,
     open_issuers,
 )
+from certctl.wiring.pepper import PepperRefused, open_pepper
 from certctl.wiring.process import keep_out_of_dumps, name_process
 from certctl.wiring.reload import registration_directory, trust_directory
 from certctl.wiring.store import open_store
@@ -72,6 +73,7 @@ def run(
             lints()
         issuers = open_issuers(settings, store, now_us=clock())
         audit_key = open_audit_key(settings.server.data_dir)
+        open_pepper(settings.server.data_dir, store)
         new_id = new_ids(clock)
         keeper = _ServerCertificate(settings, store, issuers, new_id=new_id)
         if keeper.renew_if_due(clock()):
@@ -93,6 +95,7 @@ def run(
         unfinished_lists = registration.open(clock())
     except (
         StoreError,
+        PepperRefused,
         CARefused,
         KeyFileRefused,
         SecretUnreadable,

@@ -35,6 +35,7 @@ from certctl.tls.limits import ConnectionLimits
 from certctl.tls.listener import Listener, bind_listener
 from certctl.tls.places import Places
 from certctl.trust.bundle import BundleRefused
+from certctl.web.api.lazy import LazyApi
 from certctl.web.app import App
 from certctl.web.est import EstApp, Published
 from certctl.web.old_devices import OldDevicesApp
@@ -42,6 +43,7 @@ from certctl.web.routes import build_routes
 from certctl.web.through_proxy import ProxyGate
 from certctl.wire.pkcs7 import certs_only
 from certctl.wiring import sockets
+from certctl.wiring.api import ApiParts
 from certctl.wiring.certificate_profiles import (
     StoreWatch,
     open_certificate_profiles,
@@ -49,6 +51,7 @@ from certctl.wiring.certificate_profiles import (
 )
 from certctl.wiring.edge_log import EdgeLog
 from certctl.wiring.issuers import ca_certificate_file, read_chain
+from certctl.wiring.pepper import PepperRefused, read_pepper
 from certctl.wiring.process import name_process, raise_file_limit
 from certctl.wiring.reload import ProfileAuthorities, ProfileTrusts, Reloads
 from certctl.wiring.server_certificate import CERTIFICATE_FILE, KEY_FILE
@@ -89,6 +92,7 @@ def run(settings: Settings, place: Place, status: Status, *, log: Log, clock: Cl
         BundleRefused,
         BadServerPair,
         CertificateProfilesRefused,
+        PepperRefused,
         OSError,
     ) as refused:
         return refuse_start(refused)
@@ -106,6 +110,10 @@ class _Worker:
         self._certificate_profiles = open_certificate_profiles(settings, records, log)
         self._watch = StoreWatch(self._certificate_profiles, records, log)
         self._reloads = Reloads(log)
+        self._proxies = ProxyGate(
+            settings.server.trusted_proxies,
+            BoundedLog(log, clock, event="proxy_headers_ignored"),
+        )
         self._stopped = asyncio.Event()
         self._hooks: dict[str, DeviceStateHook] = {}
 
@@ -115,7 +123,9 @@ class _Worker:
         authority.start()
         folder = RefusalFolder(authority.record_refusal)
         self._hooks = _device_state_hooks(self._settings)
-        listeners = self._listeners(self._app(authority, folder), loop)
+        parts = self._api_parts(authority, folder)
+        api = LazyApi(parts.build)
+        listeners = self._listeners(self._app(authority, folder, api), loop)
         loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
         self._watch_profiles(loop)
         self._reloads.add("tls", partial(self._reload_tls, listeners))
@@ -129,12 +139,14 @@ class _Worker:
         if self._place.number == 1:
             self._announce()
         await self._stopped.wait()
+        api.stop()
         grace_s = self._settings.server.shutdown_grace_s
         await asyncio.gather(*(each.close(grace_s) for each in listeners.values()))
         folder.flush()
         await asyncio.sleep(0)
         for hook in self._hooks.values():
             await hook.close()
+        parts.close()
         authority.close()
         self._records.close()
         return 0
@@ -178,7 +190,7 @@ class _Worker:
             for oldest, port, face in faces
         }
 
-    def _app(self, authority: AuthorityClient, folder: RefusalFolder) -> App:
+    def _app(self, authority: AuthorityClient, folder: RefusalFolder, api: LazyApi) -> App:
         settings = self._settings
         profiles = [each.profile for each in settings.est.profiles]
         key = secrets.token_bytes(32)
@@ -216,16 +228,36 @@ class _Worker:
                 for path_id, chain in chains.items()
             },
             ports,
-            proxies=ProxyGate(
-                settings.server.trusted_proxies,
-                BoundedLog(self._log, self._clock, event="proxy_headers_ignored"),
-            ),
+            proxies=self._proxies,
             folder=folder,
             max_body=settings.server.est_max_body,
             random=os.urandom,
             log=self._log,
         )
-        return App(est, lambda: {"authority": authority.connected}, random=os.urandom)
+        return App(
+            est,
+            api,
+            lambda: {"authority": authority.connected, "store": self._watch.readable},
+            random=os.urandom,
+        )
+
+    def _api_parts(self, authority: AuthorityClient, folder: RefusalFolder) -> ApiParts:
+        settings = self._settings
+        return ApiParts(
+            settings,
+            pepper=read_pepper(settings.server.data_dir),
+            records=self._records,
+            authority=authority,
+            certificate_profiles=self._certificate_profiles,
+            chains={
+                issuer.id: read_chain(ca_certificate_file(issuer, settings.server.data_dir))
+                for issuer in settings.issuers
+            },
+            proxies=self._proxies,
+            folder=folder,
+            clock=self._clock,
+            log=self._log,
+        )
 
     def _ca_chains(self) -> dict[str, tuple[bytes, ...]]:
         """By path ID: the certificates of its CA (DER), the signing one first."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from certctl.domain.api_keys import ApiKey
 from certctl.domain.approval import Decision, RequestStatus, WaitingRequest
 from certctl.domain.audit import Counter, RecordedEvent
 from certctl.domain.certificate_profiles import StoredProfile
@@ -17,6 +18,7 @@ from certctl.domain.certificates import (
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.inventory import CertificateSummary
+from certctl.domain.kept_answer import KeptAnswer
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 from certctl.domain.ports.events import OutboxWrites
@@ -230,6 +232,28 @@ class JobWrites(Protocol):
         ...
 
 
+class ApiKeyWrites(Protocol):
+    """Keys of the management API, and answers kept for repeated writes."""
+
+    def api_key(self, key_id: str) -> ApiKey | None: ...
+
+    def record_api_key(self, key: ApiKey) -> None: ...
+
+    def revoke_api_key(self, key_id: str, revoked_us: int) -> None:
+        """Revoke a key unless it is revoked already."""
+        ...
+
+    def kept_answer(self, key: bytes, now_us: int) -> KeptAnswer | None:
+        """An answer that has not expired."""
+        ...
+
+    def keep_answer(self, answer: KeptAnswer) -> None: ...
+
+    def forget_answers(self, before_us: int, most: int) -> None:
+        """Drop answers that expired before this time, at most ``most``."""
+        ...
+
+
 class Transaction(
     CertificateWrites,
     GateWrites,
@@ -238,6 +262,7 @@ class Transaction(
     ProfileWrites,
     JobWrites,
     OutboxWrites,
+    ApiKeyWrites,
     Protocol,
 ):
     """One durable unit of the authority: all of it is on disk, or none."""

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from certctl.store.errors import CaMismatch, CommandRefused
+from certctl.store.memory.api_keys import ApiKeyReads, ApiKeyWrites
 from certctl.store.memory.audit import AuditReads, AuditWrites
 from certctl.store.memory.base import DIGEST_OCTETS
 from certctl.store.memory.certificates import CertificateReads, CertificateWrites
@@ -15,6 +16,7 @@ from certctl.store.memory.jobs import JobReads, JobWrites
 from certctl.store.memory.outbox import OutboxReads, OutboxWrites
 from certctl.store.memory.profiles import ProfileReads, ProfileWrites
 from certctl.store.memory.requests import RequestReads, RequestWrites
+from certctl.store.memory.search import SearchReads
 
 
 class MemoryStore(
@@ -26,6 +28,8 @@ class MemoryStore(
     JobReads,
     FactReads,
     OutboxReads,
+    ApiKeyReads,
+    SearchReads,
 ):
     """``ports.WritableStore``, ``ports.Records`` and ``ports.FactReads`` at once."""
 
@@ -58,6 +62,7 @@ class MemoryTransaction(
     ProfileWrites,
     JobWrites,
     OutboxWrites,
+    ApiKeyWrites,
 ):
     """``ports.Transaction`` on a copy of the tables."""
 
