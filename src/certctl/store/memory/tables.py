@@ -17,6 +17,7 @@ from certctl.domain.certificates import (
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.events import Delivery, NoticeMark
+from certctl.domain.intent import Intent
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 from certctl.store.rows import state_of
@@ -43,6 +44,7 @@ class Tables:
     lockouts: dict[str, Lockout] = field(default_factory=dict)
     outbox: dict[tuple[str, str], Delivery] = field(default_factory=dict)
     marks: dict[str, NoticeMark] = field(default_factory=dict)
+    intents: dict[str, Intent] = field(default_factory=dict)
 
     def copied(self) -> Tables:
         return Tables(**{item.name: copy(getattr(self, item.name)) for item in fields(self)})
