@@ -8,6 +8,7 @@ from typing import assert_never
 
 from certctl.authority import leases, profiles
 from certctl.authority.bulk_revoke import begin_bulk_revoke, revoke_slice
+from certctl.authority.calls import OutsideCalls
 from certctl.authority.commands import (
     AnnounceCertificates,
     AnnounceExpiry,
@@ -21,6 +22,7 @@ from certctl.authority.commands import (
     ImportCertificates,
     PurgeExpired,
     PutCertificateProfile,
+    ReconcileIntents,
     ReleaseCertificate,
     ReloadTrust,
     RequeueDeliveries,
@@ -35,6 +37,7 @@ from certctl.authority.done import Done
 from certctl.authority.event_commands import carry_out_event_command
 from certctl.authority.import_certificates import import_certificates
 from certctl.authority.purge import purge
+from certctl.authority.reconcile import reconcile
 from certctl.authority.reload_trust import reload_trust
 from certctl.authority.revoke import release, revoke
 from certctl.authority.seal import AuditSigner, seal
@@ -56,6 +59,7 @@ class Powers:
     profiles_changed: profiles.TakeOver = profiles.nobody
     bundles: TrustBundles | None = None
     registration: TrustBundles | None = None
+    calls: OutsideCalls | None = None
 
 
 def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us: int) -> Done:
@@ -90,6 +94,8 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             return purge(command, transaction, now_us)
         case SettleDeliveries() | RequeueDeliveries() | AnnounceCertificates() | AnnounceExpiry():
             return carry_out_event_command(command, transaction, now_us)
+        case ReconcileIntents():
+            return reconcile(command, transaction, powers.calls, now_us)
         case PutCertificateProfile():
             return profiles.put(command, transaction, powers.profiles_changed, now_us)
         case DeleteCertificateProfile():

@@ -245,6 +245,20 @@ class Announced(msgspec.Struct, frozen=True, tag="announced"):
     number: int
 
 
+class ReconcileIntents(msgspec.Struct, frozen=True, kw_only=True, tag="reconcile"):
+    """Settle intents past their deadline, a bounded number (records §2). Answer: ``Reconciled``."""
+
+    fence: int
+
+
+class Reconciled(msgspec.Struct, frozen=True, kw_only=True, tag="reconciled"):
+    """How many the CA was asked about, how many were given up, how many it must revoke."""
+
+    asked: int
+    lost: int
+    told: int
+
+
 class PutCertificateProfile(msgspec.Struct, frozen=True, kw_only=True, tag="put_profile"):
     """Keep a certificate profile in the store (policy §1). Answer: ``ProfileChanged``.
 
@@ -286,6 +300,7 @@ Command = (
     | SealAudit
     | PurgeExpired
     | EventCommand
+    | ReconcileIntents
     | PutCertificateProfile
     | DeleteCertificateProfile
 )
@@ -304,5 +319,6 @@ CommandResult = (
     | DeliveriesSettled
     | Requeued
     | Announced
+    | Reconciled
     | ProfileChanged
 )
