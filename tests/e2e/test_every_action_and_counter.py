@@ -69,7 +69,6 @@ NOT_YET: Mapping[str, str] = {
     "api_key_revoked": "there are no API keys",
     "login_success": "nobody can log in",
     "login_failed": "nobody can log in",
-    "intent_lost": "every issuer signs in the authority's own process",
 }
 NO_COUNTER_YET: Mapping[Counter, str] = {
     Counter.SUCCESS_SERVERKEYGEN: "there is no server key generation",
@@ -210,6 +209,15 @@ def is_revoked(world: RefusalWorld) -> Act:
     )
 
 
+def asks_a_ca_that_mixes_up(world: RefusalWorld) -> Act:
+    world.outside.mood("changed \"{'ekus': []}\"")
+    return Act(
+        do=lambda: world.ask("outside"),
+        profile="outside",
+        details=("reason", "note", "issuer_id", "intent", "subject", "serial"),
+    )
+
+
 def changes_rules(world: RefusalWorld) -> Act:
     return Act(do=lambda: world.put_rules("spare", {}), profile="")
 
@@ -248,6 +256,7 @@ ACTIONS: Mapping[AuditAction, Case] = {
     AuditAction.DEVICE_STATE_FAILED: is_in_a_bad_state,
     AuditAction.CERTIFICATE_REVOKED: is_revoked,
     AuditAction.CONFIG_CHANGED: changes_rules,
+    AuditAction.INTENT_LOST: asks_a_ca_that_mixes_up,
 }
 COUNTERS: Mapping[Counter, Case] = {
     Counter.SUCCESS_SIMPLEENROLL: enrolls,
@@ -298,7 +307,11 @@ def test_the_action_happens_with_its_details(world: RefusalWorld, action: AuditA
         assert event.tls_version == "TLSv1.3"
 
 
-REFUSALS = (AuditAction.CSR_POLICY_VIOLATION, AuditAction.RATE_LIMITED)
+REFUSALS = (
+    AuditAction.CSR_POLICY_VIOLATION,
+    AuditAction.RATE_LIMITED,
+    AuditAction.INTENT_LOST,
+)
 
 
 @pytest.mark.parametrize("counter", COUNTERS)

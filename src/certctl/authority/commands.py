@@ -246,6 +246,20 @@ class Announced(msgspec.Struct, frozen=True, tag="announced"):
     number: int
 
 
+class ReconcileIntents(msgspec.Struct, frozen=True, kw_only=True, tag="reconcile"):
+    """Settle intents past their deadline, a bounded number (records §2). Answer: ``Reconciled``."""
+
+    fence: int
+
+
+class Reconciled(msgspec.Struct, frozen=True, kw_only=True, tag="reconciled"):
+    """How many the CA was asked about, how many were given up, how many it must revoke."""
+
+    asked: int
+    lost: int
+    told: int
+
+
 class PutCertificateProfile(msgspec.Struct, frozen=True, kw_only=True, tag="put_profile"):
     """Keep a certificate profile in the store (policy §1). Answer: ``ProfileChanged``.
 
@@ -306,20 +320,21 @@ class ApiKeyDone(msgspec.Struct, frozen=True, tag="api_key"):
     changed_us: int
 
 
+RequestCommand = ApproveRequest | DenyRequest
+LeaseCommand = TakeLease | FinishJob
+ProfileCommand = PutCertificateProfile | DeleteCertificateProfile
 ApiKeyCommand = CreateApiKey | RevokeApiKey
 
 Command = (
     CertificateCommand
     | ReloadTrust
-    | ApproveRequest
-    | DenyRequest
-    | TakeLease
-    | FinishJob
+    | RequestCommand
+    | LeaseCommand
     | SealAudit
     | PurgeExpired
     | EventCommand
-    | PutCertificateProfile
-    | DeleteCertificateProfile
+    | ReconcileIntents
+    | ProfileCommand
     | ApiKeyCommand
 )
 CommandResult = (
@@ -337,6 +352,7 @@ CommandResult = (
     | DeliveriesSettled
     | Requeued
     | Announced
+    | Reconciled
     | ProfileChanged
     | ApiKeyDone
 )

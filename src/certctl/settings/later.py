@@ -41,8 +41,8 @@ LATER: Final = (
     Later(variable=est.FULLCMC_UPSTREAM),
     Later(
         variable=issuing.TYPE,
-        remedy="set it to local",
-        works=lambda value: value == "local",
+        remedy="set it to local or script",
+        works=lambda value: value in ("local", "script"),
     ),
     Later(
         variable=issuing.CA_KEY_TYPE,

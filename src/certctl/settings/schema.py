@@ -153,15 +153,26 @@ class EstSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptSettings:
+    """The programs of an issuer; ``time_limit_s`` seconds is the longest run of any."""
+
+    sign: Path
+    find: Path | None = None
+    revoke: Path | None = None
+    time_limit_s: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerSettings:
     """One issuer.
 
     Attributes:
         id: ``[a-z0-9-]+``.
-        ca_cert_path: PEM of the CA certificate and its chain (sub-CA mode), set together
-            with ``ca_key_path``; None when the CA is made here.
+        ca_cert_path: PEM of the CA certificate and its chain: in sub-CA mode together with
+            ``ca_key_path``, always of an issuer outside; None when the CA is made here.
         validity_s: seconds a certificate is valid unless its profile says otherwise.
         ca_key_passphrase: encrypts the CA key at rest; only the authority reads it.
+        script: the programs of an issuer of type ``script``.
     """
 
     id: str
@@ -171,6 +182,12 @@ class IssuerSettings:
     ca_key_type: CaKeyType = CaKeyType.P256
     validity_s: int = 90 * 86_400
     ca_key_passphrase: SecretSource | None = None
+    script: ScriptSettings | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Its key is here, in the authority."""
+        return self.script is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

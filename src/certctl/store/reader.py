@@ -19,6 +19,7 @@ from certctl.store.sql.audit import AuditReads
 from certctl.store.sql.certificates import CertificateReads
 from certctl.store.sql.facts import FactReads
 from certctl.store.sql.gates import GateReads
+from certctl.store.sql.intents import IntentReads
 from certctl.store.sql.jobs import JobReads
 from certctl.store.sql.outbox import OutboxReads
 from certctl.store.sql.profiles import ProfileReads
@@ -30,6 +31,7 @@ class SqlRecords(
     CertificateReads,
     GateReads,
     RequestReads,
+    IntentReads,
     AuditReads,
     ProfileReads,
     JobReads,

@@ -296,6 +296,39 @@ decisions: Final = Table(
     sqlite_with_rowid=False,
 )
 
+# Calls of CAs outside (records §2). ``open_key`` is the repetition key while the intent is
+# open and NULL after: its uniqueness is what makes one request one call.
+intents: Final = Table(
+    "intents",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+    Column("open_key", LargeBinary),
+    Column("status", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("created_us", Integer64, nullable=False),
+    Column("deadline_us", Integer64, nullable=False),
+    Column("closed_us", Integer64),
+    Column("issuer_id", Text, nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("source_address", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("certificate_id", Text),
+    Column("told_us", Integer64),
+    Column("tenant", Text),
+    Column("order_octets", LargeBinary, nullable=False),
+    UniqueConstraint("open_key"),
+    CheckConstraint(
+        "status IN ('open', 'issued', 'refused', 'failed', 'lost', 'orphan')", name="status"
+    ),
+    CheckConstraint("(status = 'open') = (open_key IS NOT NULL)", name="open_key"),
+    sqlite_strict=True,
+)
+Index(None, intents.c.key, intents.c.id)
+Index(None, intents.c.status, intents.c.deadline_us)
+
 # Keys that are known to be in wrong hands; no certificate for them, ever (policy §2).
 compromised_keys: Final = Table(
     "compromised_keys",

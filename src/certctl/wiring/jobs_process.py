@@ -11,11 +11,13 @@ from functools import partial
 from pathlib import Path
 
 from certctl.authority.caller import AuthorityCaller
+from certctl.authority.commands import Reconciled
 from certctl.domain.checkpoint import Checkpoint
 from certctl.domain.clock import Clock
 from certctl.jobs.checkpoint import CheckpointJob
 from certctl.jobs.loop import Job, JobLoop
 from certctl.jobs.purge import PurgeJob
+from certctl.jobs.reconcile import ReconcileJob
 from certctl.obs.log import Log
 from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
@@ -69,7 +71,14 @@ def _jobs(records: SqlRecords, caller: AuthorityCaller, log: Log) -> list[Job]:
     def on_sealed(checkpoint: Checkpoint) -> None:
         log.debug("audit_sealed", number=checkpoint.number, key=checkpoint.key_id)
 
-    return [CheckpointJob(records, caller, on_sealed=on_sealed), PurgeJob(caller)]
+    def on_reconciled(done: Reconciled) -> None:
+        log.warning("intents_reconciled", asked=done.asked, lost=done.lost, told=done.told)
+
+    return [
+        CheckpointJob(records, caller, on_sealed=on_sealed),
+        PurgeJob(caller),
+        ReconcileJob(records, caller, on_reconciled=on_reconciled),
+    ]
 
 
 @dataclass(slots=True)
