@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import assert_never
 
-from certctl.authority import api_keys, leases, profiles
+from certctl.authority import api_keys, crl, leases, profiles
 from certctl.authority.bulk_revoke import begin_bulk_revoke, revoke_slice
 from certctl.authority.calls import OutsideCalls
 from certctl.authority.commands import (
@@ -20,12 +20,14 @@ from certctl.authority.commands import (
     CreateApiKey,
     DeleteCertificateProfile,
     DenyRequest,
+    DropCrlParts,
     FinishJob,
     ImportCertificates,
     LeaseCommand,
     ProfileCommand,
     PurgeExpired,
     PutCertificateProfile,
+    PutCrlPart,
     ReconcileIntents,
     ReleaseCertificate,
     ReloadTrust,
@@ -36,6 +38,7 @@ from certctl.authority.commands import (
     RevokeSlice,
     SealAudit,
     SettleDeliveries,
+    SignCrl,
     TakeLease,
 )
 from certctl.authority.decide import approve, deny
@@ -47,7 +50,7 @@ from certctl.authority.reconcile import reconcile
 from certctl.authority.reload_trust import reload_trust
 from certctl.authority.revoke import release, revoke
 from certctl.authority.seal import AuditSigner, seal
-from certctl.domain.ports import Transaction, TrustBundles
+from certctl.domain.ports import CanSignCRL, Transaction, TrustBundles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,8 @@ class Powers:
 
     Attributes:
         named_by: EST profiles by the certificate profile of the store that they name.
+        crl_signers: issuers by id that sign CRLs here.
+        is_gone: whether the holder of a lease is a process of this machine that has ended.
         profiles_changed: given all stored profiles when a change of them is durable.
         registration: the lists of registration authorities in force.
     """
@@ -66,6 +71,8 @@ class Powers:
     bundles: TrustBundles | None = None
     registration: TrustBundles | None = None
     calls: OutsideCalls | None = None
+    crl_signers: Mapping[str, CanSignCRL] = field(default_factory=dict)
+    is_gone: leases.IsGone = leases.nobody
 
 
 def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us: int) -> Done:
@@ -89,7 +96,7 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
         case ApproveRequest() | DenyRequest():
             return _on_requests(command, transaction, now_us)
         case TakeLease() | FinishJob():
-            return _on_leases(command, transaction, now_us)
+            return _on_leases(command, transaction, powers.is_gone, now_us)
         case SealAudit():
             return seal(command, transaction, powers.audit_signer, now_us)
         case PurgeExpired():
@@ -102,6 +109,8 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             return _on_profiles(command, transaction, powers, now_us)
         case CreateApiKey() | RevokeApiKey():
             return _on_api_keys(command, transaction, now_us)
+        case PutCrlPart() | SignCrl() | DropCrlParts():
+            return crl.carry_out(command, transaction, powers.crl_signers, now_us)
     assert_never(command)
 
 
@@ -129,10 +138,12 @@ def _on_requests(command: RequestCommand, transaction: Transaction, now_us: int)
     assert_never(command)
 
 
-def _on_leases(command: LeaseCommand, transaction: Transaction, now_us: int) -> Done:
+def _on_leases(
+    command: LeaseCommand, transaction: Transaction, is_gone: leases.IsGone, now_us: int
+) -> Done:
     match command:
         case TakeLease():
-            return leases.take(command, transaction, now_us)
+            return leases.take(command, transaction, now_us, is_gone)
         case FinishJob():
             return leases.finish(command, transaction, now_us)
     assert_never(command)

@@ -12,6 +12,7 @@ from certctl.domain.api_keys import Role
 from certctl.domain.approval import Decided
 from certctl.domain.bulk_revocation import RevocationCriteria
 from certctl.domain.checkpoint import Checkpoint
+from certctl.domain.crl import CrlRecord
 from certctl.domain.events import Delivery, Event, NoticeMark
 from certctl.domain.revocation import Revocation, RevocationReason
 from certctl.domain.trust_change import TrustChange
@@ -286,6 +287,50 @@ class ProfileChanged(msgspec.Struct, frozen=True, kw_only=True, tag="profile_cha
     version: int
 
 
+class PutCrlPart(msgspec.Struct, frozen=True, kw_only=True, tag="put_crl_part"):
+    """Keep a piece of the next CRL's TBSCertList (records §4). Answer: ``CrlPartKept``."""
+
+    fence: int
+    issuer_id: str
+    number: int
+    part: int
+    octets: bytes
+
+
+class CrlPartKept(msgspec.Struct, frozen=True, tag="crl_part"):
+    pass
+
+
+class SignCrl(msgspec.Struct, frozen=True, kw_only=True, tag="sign_crl"):
+    """Check and sign the pieces of a CRL. Answer: ``CrlPublished``.
+
+    ``scheduled``: it is made because its time had come. ``stamp``: the state of the
+    records that it was made from.
+    """
+
+    fence: int
+    issuer_id: str
+    number: int
+    parts: int
+    scheduled: bool
+    stamp: str
+
+
+class CrlPublished(msgspec.Struct, frozen=True, tag="crl_published"):
+    crl: CrlRecord
+
+
+class DropCrlParts(msgspec.Struct, frozen=True, kw_only=True, tag="drop_crl_parts"):
+    """Remove pieces of old CRLs, a bounded number. Answer: ``CrlPartsDropped``."""
+
+    fence: int
+    issuer_id: str
+
+
+class CrlPartsDropped(msgspec.Struct, frozen=True, tag="crl_parts_dropped"):
+    more: bool
+
+
 CertificateCommand = (
     RevokeCertificate | ReleaseCertificate | BeginBulkRevoke | RevokeSlice | ImportCertificates
 )
@@ -336,6 +381,9 @@ Command = (
     | ReconcileIntents
     | ProfileCommand
     | ApiKeyCommand
+    | PutCrlPart
+    | SignCrl
+    | DropCrlParts
 )
 CommandResult = (
     RevocationDone
@@ -355,4 +403,7 @@ CommandResult = (
     | Reconciled
     | ProfileChanged
     | ApiKeyDone
+    | CrlPartKept
+    | CrlPublished
+    | CrlPartsDropped
 )

@@ -18,6 +18,7 @@ from certctl.domain.errors import (
     CertificateProfileUnavailable,
     CertificateRefused,
     Conflict,
+    CrlRefused,
     Denied,
     DeviceStateFailed,
     Failure,
@@ -132,6 +133,7 @@ _CARRIED: Mapping[type[Failure], tuple[str, ...]] = {
     LeaseLost: ("job",),
     Conflict: ("what",),
     KeyReused: (),
+    CrlRefused: ("reason", "wanted", "got"),
     TrustRefused: ("reason", "problem", "remedy"),
 }
 _BY_NAME: Mapping[str, type[Failure]] = {kind.__name__: kind for kind in _CARRIED}

@@ -365,7 +365,8 @@ class OcspRefused(Failure):
 class CrlRefused(Failure):
     """The authority does not sign this list of revoked certificates.
 
-    ``reason`` is one of malformed, algorithm, issuer, key_identifier, number, dates, usage.
+    ``reason`` is one of malformed, algorithm, issuer, key_identifier, number, dates, usage,
+    size.
     """
 
     def __init__(self, reason: str, *, wanted: str = "", got: str = "") -> None:

@@ -76,6 +76,7 @@ class ServerSettings:
     Attributes:
         host: address or name to bind; IPv6 without brackets.
         tls12_port: of the listener for old devices; None when there is none.
+        pki_http_port: of the plain listener for CRLs, OCSP and CA certificates, or None.
         tls_cert_path: PEM chain, leaf first; None when the local CA issues it. Set
             together with ``tls_key_path``.
         public_url: ``https://host[:port]`` without a final slash.
@@ -94,6 +95,7 @@ class ServerSettings:
     host: str
     port: int
     tls12_port: int | None
+    pki_http_port: int | None
     tls_cert_path: Path | None
     tls_key_path: Path | None
     public_url: str | None
@@ -191,11 +193,28 @@ class IssuerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationSettings:
+    """When CRLs are made and how long OCSP responders serve; times in seconds.
+
+    Attributes:
+        ocsp_per_minute: requests of one source that a worker answers; 0 is no limit.
+    """
+
+    crl_interval_s: int
+    crl_debounce_s: int
+    crl_validity_s: int
+    responder_validity_s: int
+    responder_grace_s: int
+    ocsp_per_minute: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All settings of one server; ``warnings`` also holds what the lint found."""
 
     server: ServerSettings
     est: EstSettings
     issuers: tuple[IssuerSettings, ...]
+    revocation: RevocationSettings
     events: EventSettings = field(default_factory=EventSettings)
     warnings: tuple[Finding, ...] = ()

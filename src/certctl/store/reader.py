@@ -25,6 +25,7 @@ from certctl.store.sql.outbox import OutboxReads
 from certctl.store.sql.profiles import ProfileReads
 from certctl.store.sql.requests import RequestReads
 from certctl.store.sql.search import SearchReads
+from certctl.store.sql.status import StatusReads
 
 
 class SqlRecords(
@@ -39,6 +40,7 @@ class SqlRecords(
     OutboxReads,
     ApiKeyReads,
     SearchReads,
+    StatusReads,
 ):
     """``ports.Records`` and ``ports.FactReads`` over SQLAlchemy Core, of ``open_records``.
 

@@ -39,6 +39,8 @@ metadata: Final = MetaData(
 # STRICT tables know INTEGER (64 bits) and refuse BIGINT.
 Integer64: Final = BigInteger().with_variant(Integer(), "sqlite")
 
+HELD: Final = "status = 'revoked' AND revocation_reason = 'certificateHold'"
+
 # Small, often read columns come first: SQLite reads a row from its start, and the two
 # long values at the end need not be touched for a state.
 certificates: Final = Table(
@@ -136,6 +138,30 @@ released_holds: Final = Table(
     PrimaryKeyConstraint("certificate_id"),
     sqlite_strict=True,
     sqlite_with_rowid=False,
+)
+
+# What CRLs are made from, and nothing else: a certificate that is not revoked costs it
+# nothing, and a list of a million is read without touching one row of the table.
+Index(
+    "ix_certificates_crl",
+    certificates.c.issuer_id,
+    certificates.c.revoked_us,
+    certificates.c.serial,
+    certificates.c.not_after_us,
+    certificates.c.revocation_reason,
+    # Always the same here; but what a condition names must stand in the index itself.
+    certificates.c.status,
+    sqlite_where=text("status = 'revoked'"),
+    postgresql_where=text("status = 'revoked'"),
+)
+# The only revocations that can be undone.
+Index(
+    "ix_certificates_held",
+    certificates.c.issuer_id,
+    certificates.c.status,
+    certificates.c.revocation_reason,
+    sqlite_where=text(HELD),
+    postgresql_where=text(HELD),
 )
 
 # One chain per node; a row is never changed (triggers, see the migration).
@@ -454,4 +480,36 @@ notice_marks: Final = Table(
     PrimaryKeyConstraint("name"),
     sqlite_strict=True,
     sqlite_with_rowid=False,
+)
+
+# The newest CRL of each issuer, and the octets of its TBSCertList in pieces: what signs
+# it stands around them (domain.crl). A piece of a CRL not published yet is nobody's.
+crls: Final = Table(
+    "crls",
+    metadata,
+    Column("issuer_id", Text, nullable=False),
+    Column("number", Integer64, nullable=False),
+    Column("this_update_us", Integer64, nullable=False),
+    Column("next_update_us", Integer64, nullable=False),
+    Column("scheduled_us", Integer64, nullable=False),
+    Column("stamp", Text, nullable=False),
+    Column("front", LargeBinary, nullable=False),
+    Column("back", LargeBinary, nullable=False),
+    Column("parts", Integer64, nullable=False),
+    Column("size", Integer64, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("issuer_id"),
+    CheckConstraint("length(digest) = 32", name="digest"),
+    sqlite_strict=True,
+)
+
+crl_parts: Final = Table(
+    "crl_parts",
+    metadata,
+    Column("issuer_id", Text, nullable=False),
+    Column("number", Integer64, nullable=False),
+    Column("part", Integer64, nullable=False),
+    Column("octets", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("issuer_id", "number", "part"),
+    sqlite_strict=True,
 )

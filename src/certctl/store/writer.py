@@ -30,6 +30,7 @@ from certctl.store.sql.jobs import JobWrites
 from certctl.store.sql.outbox import OutboxWrites
 from certctl.store.sql.profiles import ProfileWrites
 from certctl.store.sql.requests import RequestWrites
+from certctl.store.sql.status import StatusWrites
 
 
 def _nothing() -> None:
@@ -161,6 +162,7 @@ class SqlTransaction(
     JobWrites,
     OutboxWrites,
     ApiKeyWrites,
+    StatusWrites,
 ):
     """``ports.Transaction``; over when its ``with`` block ends, and refusing use after."""
 

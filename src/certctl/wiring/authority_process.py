@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from certctl.authority.audit import Chain
 from certctl.authority.calls import OutsideCalls
@@ -50,8 +52,9 @@ from certctl.wiring.issuers import (
     open_outside_issuers,
 )
 from certctl.wiring.pepper import PepperRefused, open_pepper
-from certctl.wiring.process import keep_out_of_dumps, name_process
+from certctl.wiring.process import is_gone, keep_out_of_dumps, name_process
 from certctl.wiring.reload import registration_directory, trust_directory
+from certctl.wiring.responders import ResponderKeeper
 from certctl.wiring.store import open_store
 from certctl.wiring.supervisor import Status, refuse_start
 
@@ -82,6 +85,8 @@ def run(
         keeper = _ServerCertificate(settings, store, issuers, new_id=new_id)
         if keeper.renew_if_due(clock()):
             log.info("server_certificate_issued")
+        responders = ResponderKeeper(settings, store, issuers, new_id=new_id, log=log)
+        responders.renew_if_due(clock())
         bundles, registration = _accepted(settings, status, log)
         unfinished = bundles.open(clock())
         unfinished_lists = registration.open(clock())
@@ -115,6 +120,8 @@ def run(
             bundles=bundles,
             registration=registration,
             calls=calls,
+            crl_signers=issuers,
+            is_gone=is_gone,
             named_by=lambda: named_by(settings, certificate_profiles),
             profiles_changed=lambda rows: certificate_profiles.replace(stored=usable(rows, log)),
         ),
@@ -126,19 +133,14 @@ def run(
     watch = _store_watch(settings, certificate_profiles, log)
     reload = AuthorityReload(settings, service, certificate_profiles, log=log, clock=clock)
 
+    def renew(what: str, renew_if_due: Callable[[int], bool]) -> None:
+        _renew(what, renew_if_due, service=service, status=status, log=log, now_us=clock())
+
     def on_tick() -> None:
         if watch is not None:
             watch.look()
-        try:
-            if not keeper.renew_if_due(clock()):
-                return
-            service.resume()
-        except (KeyFileRefused, StoreUnavailable, IssuerUnavailable, OSError) as refused:
-            # The present certificate goes on serving; the next hour tries again.
-            log.warning("server_certificate_not_renewed", problem=str(refused))
-            return
-        log.info("server_certificate_issued")
-        status.reload()
+        renew("server_certificate", keeper.renew_if_due)
+        renew("ocsp_responder", responders.renew_if_due)
 
     server = AuthorityServer(service, listener, on_tick=on_tick, on_fault=on_fault)
     calls.wake = server.wake
@@ -202,6 +204,35 @@ def _store_watch(
         return None
     records = open_records(settings.server.database_url)
     return StoreWatch(certificate_profiles, records, log)
+
+
+_RENEWED: Final = {
+    "server_certificate": ("server_certificate_issued", "server_certificate_not_renewed"),
+    "ocsp_responder": ("ocsp_responders_renewed", "ocsp_responder_not_renewed"),
+}
+
+
+def _renew(
+    what: str,
+    renew_if_due: Callable[[int], bool],
+    *,
+    service: AuthorityService,
+    status: Status,
+    log: Log,
+    now_us: int,
+) -> None:
+    """Have a keeper look, and the others read what it has renewed."""
+    done, failed = _RENEWED[what]
+    try:
+        if not renew_if_due(now_us):
+            return
+        service.resume()
+    except (KeyFileRefused, StoreUnavailable, IssuerUnavailable, OSError) as refused:
+        # The present one goes on serving; its keeper tries again in its time.
+        log.warning(failed, problem=str(refused))
+        return
+    log.info(done)
+    status.reload()
 
 
 def first_ca_file(settings: Settings) -> Path:

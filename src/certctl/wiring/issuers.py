@@ -13,8 +13,9 @@ from certctl.issuers import ca_checks
 from certctl.issuers.local import LocalCA
 from certctl.issuers.script import ScriptCA, open_script
 from certctl.issuers.signers.file import KeyType
-from certctl.settings.schema import IssuerSettings, Settings
+from certctl.settings.schema import IssuerSettings, ServerSettings, Settings
 from certctl.store import SqlStore
+from certctl.wiring.pointers import pointers
 
 
 def open_issuers(settings: Settings, store: SqlStore, *, now_us: int) -> dict[str, LocalCA]:
@@ -30,7 +31,7 @@ def open_issuers(settings: Settings, store: SqlStore, *, now_us: int) -> dict[st
     for issuer in settings.issuers:
         if not issuer.is_local:
             continue
-        ca = _open(issuer, settings.server.data_dir, store.ca_fingerprint(issuer.id), now_us)
+        ca = _open(issuer, settings.server, store.ca_fingerprint(issuer.id), now_us)
         store.bind_ca(issuer.id, hashlib.sha256(ca.ca_chain()[0]).digest())
         opened[issuer.id] = ca
     return opened
@@ -67,7 +68,9 @@ def open_outside_issuers(
     return opened
 
 
-def _open(issuer: IssuerSettings, directory: Path, known: bytes | None, now_us: int) -> LocalCA:
+def _open(
+    issuer: IssuerSettings, server: ServerSettings, known: bytes | None, now_us: int
+) -> LocalCA:
     source = issuer.ca_key_passphrase
     passphrase = source.read().reveal().encode() if source is not None else None
     lifetime_us = issuer.validity_s * SECOND_US
@@ -80,15 +83,17 @@ def _open(issuer: IssuerSettings, directory: Path, known: bytes | None, now_us: 
             now_us=now_us,
             known_fingerprint=known,
             lifetime_us=lifetime_us,
+            pointers=pointers(server, issuer.id),
         )
     return LocalCA.open(
-        directory,
+        server.data_dir,
         issuer_id=issuer.id,
         key_type=KeyType(issuer.ca_key_type.value),
         passphrase=passphrase,
         now_us=now_us,
         known_fingerprint=known,
         lifetime_us=lifetime_us,
+        pointers=pointers(server, issuer.id),
     )
 
 

@@ -16,16 +16,9 @@ from tests.unit.settings.rig import Load, Refuse, profile
 MTLS = {"MTLS_OWN_ONLY": "true"}
 
 SWITCHED_ON = {
-    "PKI_HTTP_PORT": "8080",
     "METRICS_PORT": "9090",
     "CORS_ORIGINS": "https://gui.example",
     "CONFIG_ENCRYPTION_KEY": "key",
-    "CRL_GENERATION_INTERVAL": "2h",
-    "CRL_DEBOUNCE": "11s",
-    "CRL_VALIDITY": "48h",
-    "OCSP_RESPONDER_VALIDITY": "721h",
-    "OCSP_RESPONDER_ROTATION_GRACE": "169h",
-    "OCSP_RATE_LIMIT_PER_IP_MIN": "0",
     "AUDIT_COPY": "syslog:127.0.0.1:514",
     "AUDIT_RETENTION": "365d",
     "RECORD_RETENTION": "365d",
@@ -40,9 +33,7 @@ SWITCHED_ON = {
 }
 
 OFF = {
-    "PKI_HTTP_PORT": "0",
     "METRICS_PORT": "none",
-    "CRL_GENERATION_INTERVAL": "1h",
     "AUDIT_COPY": "off",
     "RECORD_RETENTION": "off",
     "SERVERKEYGEN_ENABLED": "off",
@@ -124,6 +115,8 @@ def test_every_setting_of_the_specification_is_known() -> None:
         WEBHOOK_ALLOW_PRIVATE URL SECRET TYPES SLACK_WEBHOOK_URL SLACK_TYPES
         SMTP_HOST SMTP_PORT SMTP_USERNAME SMTP_PASSWORD SMTP_FROM_ADDRESS SMTP_TO_ADDRESSES
         SMTP_USE_TLS SMTP_TYPES
+        PKI_HTTP_PORT CRL_GENERATION_INTERVAL CRL_DEBOUNCE CRL_VALIDITY
+        OCSP_RESPONDER_VALIDITY OCSP_RESPONDER_ROTATION_GRACE OCSP_RATE_LIMIT_PER_IP_MIN
     """.split()  # noqa: SIM905 - a table for people
     )
     assert known == working | set(SWITCHED_ON)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from certctl.domain.crl import SignedCrl
 from certctl.domain.order import Order
 from certctl.domain.revocation import RevocationReason
 
@@ -138,8 +139,8 @@ class CanRevoke(Protocol):
 class CanSignCRL(Protocol):
     """An issuer whose key may sign lists of revoked certificates here."""
 
-    def sign_crl(self, tbs_der: bytes, *, last_number: int, now_us: int) -> bytes:
-        """Check a TBSCertList that another process encoded, and sign it: the CRL (DER).
+    def sign_crl(self, tbs_der: bytes, *, last_number: int, now_us: int) -> SignedCrl:
+        """Check a TBSCertList (DER) that another process encoded, and sign it.
 
         ``last_number`` is the highest CRL number signed so far for this scope, 0 for
         none; a delta CRL may repeat it, a full CRL must be above it.

@@ -21,6 +21,7 @@ from certctl.domain.inventory import CertificateFilter, CertificateSummary, Inve
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 from certctl.domain.ports.events import OutboxReads
+from certctl.domain.ports.status import StatusReads
 from certctl.domain.search import MOST_COUNTED, Activity, AuditQuery, Expiries, Page
 
 
@@ -224,6 +225,7 @@ class Records(
     OutboxReads,
     ApiKeyReads,
     SearchReads,
+    StatusReads,
     Protocol,
 ):
     """The read-only side of the store, for workers and host commands."""

@@ -23,6 +23,7 @@ from certctl.domain.kept_answer import KeptAnswer
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 from certctl.domain.ports.events import OutboxWrites
+from certctl.domain.ports.status import StatusWrites
 from certctl.domain.revocation import RevocationReason
 
 
@@ -303,6 +304,7 @@ class Transaction(
     JobWrites,
     OutboxWrites,
     ApiKeyWrites,
+    StatusWrites,
     Protocol,
 ):
     """One durable unit of the authority: all of it is on disk, or none."""

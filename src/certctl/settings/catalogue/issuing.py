@@ -141,7 +141,7 @@ CRL_VALIDITY: Final = Variable(
     kind=duration(60, YEARS),
     default=86_400,
     default_text="24h",
-    meaning="nextUpdate of a CRL.",
+    meaning="nextUpdate of a CRL; longer than `CRL_GENERATION_INTERVAL`.",
 )
 OCSP_RESPONDER_VALIDITY: Final = Variable(
     name="OCSP_RESPONDER_VALIDITY",
@@ -161,7 +161,7 @@ OCSP_RATE_LIMIT_PER_IP_MIN: Final = Variable(
     name="OCSP_RATE_LIMIT_PER_IP_MIN",
     kind=integer(0, 1_000_000),
     default=1_000,
-    meaning="OCSP requests of one source per minute; 0 = off.",
+    meaning="OCSP requests of one source per minute and worker; 0 = off.",
 )
 AUDIT_COPY_TO: Final[Variable[str | None]] = Variable(
     name="AUDIT_COPY",

@@ -18,6 +18,7 @@ from certctl.store.memory.outbox import OutboxReads, OutboxWrites
 from certctl.store.memory.profiles import ProfileReads, ProfileWrites
 from certctl.store.memory.requests import RequestReads, RequestWrites
 from certctl.store.memory.search import SearchReads
+from certctl.store.memory.status import StatusReads, StatusWrites
 
 
 class MemoryStore(
@@ -32,6 +33,7 @@ class MemoryStore(
     OutboxReads,
     ApiKeyReads,
     SearchReads,
+    StatusReads,
 ):
     """``ports.WritableStore``, ``ports.Records`` and ``ports.FactReads`` at once."""
 
@@ -66,6 +68,7 @@ class MemoryTransaction(
     JobWrites,
     OutboxWrites,
     ApiKeyWrites,
+    StatusWrites,
 ):
     """``ports.Transaction`` on a copy of the tables."""
 

@@ -17,6 +17,7 @@ from certctl.domain.certificates import (
     CertificateStatus,
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.crl import CrlRecord
 from certctl.domain.events import Delivery, NoticeMark
 from certctl.domain.intent import Intent
 from certctl.domain.kept_answer import KeptAnswer
@@ -49,6 +50,8 @@ class Tables:
     api_keys: dict[str, ApiKey] = field(default_factory=dict)
     answers: dict[bytes, KeptAnswer] = field(default_factory=dict)
     intents: dict[str, Intent] = field(default_factory=dict)
+    crls: dict[str, CrlRecord] = field(default_factory=dict)
+    crl_parts: dict[tuple[str, int, int], bytes] = field(default_factory=dict)
 
     def copied(self) -> Tables:
         return Tables(**{item.name: copy(getattr(self, item.name)) for item in fields(self)})
