@@ -6,15 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from certctl.authority import backup, crl, leases, profiles, retention
+from certctl.authority import api_keys, backup, crl, leases, profiles, retention
 from certctl.authority.bulk_revoke import begin_bulk_revoke, revoke_slice
+from certctl.authority.calls import OutsideCalls
 from certctl.authority.commands import (
     AnnounceCertificates,
     AnnounceExpiry,
+    ApiKeyCommand,
     ApproveRequest,
     BeginBulkRevoke,
     CertificateCommand,
     Command,
+    CreateApiKey,
     DeleteCertificateProfile,
     DenyRequest,
     DropAuditSegment,
@@ -22,15 +25,19 @@ from certctl.authority.commands import (
     DropRecords,
     FinishJob,
     ImportCertificates,
-    JobCommand,
+    LeaseCommand,
     NoteBackup,
+    ProfileCommand,
     PurgeExpired,
     PutCertificateProfile,
     PutCrlPart,
+    ReconcileIntents,
     RecordsCommand,
     ReleaseCertificate,
     ReloadTrust,
+    RequestCommand,
     RequeueDeliveries,
+    RevokeApiKey,
     RevokeCertificate,
     RevokeSlice,
     SealAudit,
@@ -43,6 +50,7 @@ from certctl.authority.done import Done
 from certctl.authority.event_commands import carry_out_event_command
 from certctl.authority.import_certificates import import_certificates
 from certctl.authority.purge import purge
+from certctl.authority.reconcile import reconcile
 from certctl.authority.reload_trust import reload_trust
 from certctl.authority.revoke import release, revoke
 from certctl.authority.seal import AuditSigner, seal
@@ -68,6 +76,7 @@ class Powers:
     bundles: TrustBundles | None = None
     retention: Retention = KEEP_EVERYTHING
     registration: TrustBundles | None = None
+    calls: OutsideCalls | None = None
     crl_signers: Mapping[str, CanSignCRL] = field(default_factory=dict)
     is_gone: leases.IsGone = leases.nobody
 
@@ -90,20 +99,22 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
         case ReloadTrust():
             files = powers.registration if command.registration else powers.bundles
             return reload_trust(command, files, now_us)
-        case ApproveRequest():
-            return approve(command, transaction, now_us)
-        case DenyRequest():
-            return deny(command, transaction, now_us)
-        case TakeLease() | FinishJob() | SealAudit() | PurgeExpired():
-            return _for_jobs(command, transaction, powers, now_us)
+        case ApproveRequest() | DenyRequest():
+            return _on_requests(command, transaction, now_us)
+        case TakeLease() | FinishJob():
+            return _on_leases(command, transaction, powers.is_gone, now_us)
+        case SealAudit():
+            return seal(command, transaction, powers.audit_signer, now_us)
+        case PurgeExpired():
+            return purge(command, transaction, now_us)
         case SettleDeliveries() | RequeueDeliveries() | AnnounceCertificates() | AnnounceExpiry():
             return carry_out_event_command(command, transaction, now_us)
-        case PutCertificateProfile():
-            return profiles.put(command, transaction, powers.profiles_changed, now_us)
-        case DeleteCertificateProfile():
-            return profiles.remove(
-                command, transaction, powers.profiles_changed, powers.named_by(), now_us
-            )
+        case ReconcileIntents():
+            return reconcile(command, transaction, powers.calls, now_us)
+        case PutCertificateProfile() | DeleteCertificateProfile():
+            return _on_profiles(command, transaction, powers, now_us)
+        case CreateApiKey() | RevokeApiKey():
+            return _on_api_keys(command, transaction, now_us)
         case NoteBackup() | DropAuditSegment() | DropRecords():
             return _on_records(command, transaction, powers, now_us)
         case PutCrlPart() | SignCrl() | DropCrlParts():
@@ -126,19 +137,6 @@ def _on_certificates(command: CertificateCommand, transaction: Transaction, now_
     assert_never(command)
 
 
-def _for_jobs(command: JobCommand, transaction: Transaction, powers: Powers, now_us: int) -> Done:
-    match command:
-        case TakeLease():
-            return leases.take(command, transaction, now_us, powers.is_gone)
-        case FinishJob():
-            return leases.finish(command, transaction, now_us)
-        case SealAudit():
-            return seal(command, transaction, powers.audit_signer, now_us)
-        case PurgeExpired():
-            return purge(command, transaction, now_us)
-    assert_never(command)
-
-
 def _on_records(
     command: RecordsCommand, transaction: Transaction, powers: Powers, now_us: int
 ) -> Done:
@@ -149,4 +147,45 @@ def _on_records(
             return retention.drop(
                 command, transaction, powers.audit_signer, powers.retention, now_us
             )
+    assert_never(command)
+
+
+def _on_requests(command: RequestCommand, transaction: Transaction, now_us: int) -> Done:
+    match command:
+        case ApproveRequest():
+            return approve(command, transaction, now_us)
+        case DenyRequest():
+            return deny(command, transaction, now_us)
+    assert_never(command)
+
+
+def _on_leases(
+    command: LeaseCommand, transaction: Transaction, is_gone: leases.IsGone, now_us: int
+) -> Done:
+    match command:
+        case TakeLease():
+            return leases.take(command, transaction, now_us, is_gone)
+        case FinishJob():
+            return leases.finish(command, transaction, now_us)
+    assert_never(command)
+
+
+def _on_profiles(
+    command: ProfileCommand, transaction: Transaction, powers: Powers, now_us: int
+) -> Done:
+    changed = powers.profiles_changed
+    match command:
+        case PutCertificateProfile():
+            return profiles.put(command, transaction, changed, now_us)
+        case DeleteCertificateProfile():
+            return profiles.remove(command, transaction, changed, powers.named_by(), now_us)
+    assert_never(command)
+
+
+def _on_api_keys(command: ApiKeyCommand, transaction: Transaction, now_us: int) -> Done:
+    match command:
+        case CreateApiKey():
+            return api_keys.create(command, transaction, now_us)
+        case RevokeApiKey():
+            return api_keys.revoke(command, transaction, now_us)
     assert_never(command)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from certctl.domain.api_keys import Role
 from certctl.domain.approval import Decided
 from certctl.domain.bulk_revocation import RevocationCriteria
 from certctl.domain.checkpoint import Checkpoint
@@ -246,6 +247,20 @@ class Announced(msgspec.Struct, frozen=True, tag="announced"):
     number: int
 
 
+class ReconcileIntents(msgspec.Struct, frozen=True, kw_only=True, tag="reconcile"):
+    """Settle intents past their deadline, a bounded number (records §2). Answer: ``Reconciled``."""
+
+    fence: int
+
+
+class Reconciled(msgspec.Struct, frozen=True, kw_only=True, tag="reconciled"):
+    """How many the CA was asked about, how many were given up, how many it must revoke."""
+
+    asked: int
+    lost: int
+    told: int
+
+
 class PutCertificateProfile(msgspec.Struct, frozen=True, kw_only=True, tag="put_profile"):
     """Keep a certificate profile in the store (policy §1). Answer: ``ProfileChanged``.
 
@@ -354,18 +369,53 @@ CertificateCommand = (
     RevokeCertificate | ReleaseCertificate | BeginBulkRevoke | RevokeSlice | ImportCertificates
 )
 EventCommand = SettleDeliveries | RequeueDeliveries | AnnounceCertificates | AnnounceExpiry
-JobCommand = TakeLease | FinishJob | SealAudit | PurgeExpired
 RecordsCommand = NoteBackup | DropAuditSegment | DropRecords
+
+
+class CreateApiKey(msgspec.Struct, frozen=True, kw_only=True, tag="create_key"):
+    """Keep a key of the management API (operator §1). Answer: ``ApiKeyDone``."""
+
+    key_id: str
+    name: str
+    role: Role
+    digest: bytes
+    actor: str
+    tenant: str | None = None
+    profiles: tuple[str, ...] = ()
+    expires_us: int | None = None
+
+
+class RevokeApiKey(msgspec.Struct, frozen=True, kw_only=True, tag="revoke_key"):
+    """Revoke a key of the management API for good. Answer: ``ApiKeyDone``."""
+
+    key_id: str
+    actor: str
+
+
+class ApiKeyDone(msgspec.Struct, frozen=True, tag="api_key"):
+    """``changed_us`` is when it was made or (first) revoked."""
+
+    key_id: str
+    name: str
+    changed_us: int
+
+
+RequestCommand = ApproveRequest | DenyRequest
+LeaseCommand = TakeLease | FinishJob
+ProfileCommand = PutCertificateProfile | DeleteCertificateProfile
+ApiKeyCommand = CreateApiKey | RevokeApiKey
 
 Command = (
     CertificateCommand
     | ReloadTrust
-    | ApproveRequest
-    | DenyRequest
-    | JobCommand
+    | RequestCommand
+    | LeaseCommand
+    | SealAudit
+    | PurgeExpired
     | EventCommand
-    | PutCertificateProfile
-    | DeleteCertificateProfile
+    | ReconcileIntents
+    | ProfileCommand
+    | ApiKeyCommand
     | RecordsCommand
     | PutCrlPart
     | SignCrl
@@ -386,10 +436,12 @@ CommandResult = (
     | DeliveriesSettled
     | Requeued
     | Announced
+    | Reconciled
     | ProfileChanged
     | BackupNoted
     | AuditDropped
     | RecordsDropped
+    | ApiKeyDone
     | CrlPartKept
     | CrlPublished
     | CrlPartsDropped

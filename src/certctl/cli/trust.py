@@ -16,8 +16,8 @@ from certctl.domain.errors import Failure, TrustRefused
 from certctl.domain.profiles import profile_name
 
 if TYPE_CHECKING:
+    from certctl.domain.trust_report import BundleReport
     from certctl.settings.schema import Settings
-    from certctl.wiring.trust_report import BundleReport
 
 COLUMNS = ("SUBJECT", "ISSUER", "SERIAL", "NOT AFTER", "DAYS LEFT")
 

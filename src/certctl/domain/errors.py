@@ -21,23 +21,29 @@
     │   └── DeviceStateFailed          the device-state hook did not say yes
     ├── RateLimited                    this principal had its certificates for now
     ├── Pending                        waits for an operator: not a refusal, not a grant
+    ├── InProgress                     a CA outside is at work on this very request
+    ├── IssuerRefused                  a CA outside said no; note: its reason
+    ├── IssuerMisbehaved               a CA outside gave something else than was ordered
     ├── OcspRefused                    error: malformedRequest, unauthorized …; unsigned answer
     ├── CrlRefused                     reason: malformed, algorithm, issuer, number, dates …
     ├── Unavailable                    retry_after seconds; what is away
     │   ├── IssuerUnavailable
+    │   │   └── IssuerSilent           it had the order and gave no clear answer
     │   ├── StoreUnavailable
     │   ├── CertificateProfileUnavailable
     │   └── WaitingRoomFull
     ├── LeaseLost                      a job's lease was taken by another node
     ├── NotFound                       a host command named something not on record
     ├── Conflict                       a host command came too late, or twice
+    ├── KeyReused                      an Idempotency-Key came with two different requests
     ├── TrustRefused                   reason: no_bundle, bundle, not_running
     └── InternalError                  a bug of ours; only its id leaves the process
 
 ``counter`` and ``action`` say what a failure leaves in the records; ``action`` None
 means the failed event of the operation (``est_simple_enroll_failed`` …).
 ``ends_connection`` is set where no request may follow on the connection, ``caller`` where
-it was known who asked. Only
+it was known who asked, ``on_record`` where the authority has recorded the failure with
+what it tells of. Only
 ``web.problems`` knows statuses and texts.
 """
 
@@ -62,6 +68,7 @@ class Failure(Exception):
     reason: str = ""
     ends_connection: bool = False
     caller: Principal | None = None
+    on_record: bool = False
 
     def details(self) -> Mapping[str, str | int | list[str]]:
         """What the audit event keeps about this failure; never a secret."""
@@ -300,6 +307,51 @@ class Pending(Failure):
         return {"reason": self.reason, "request": self.request}
 
 
+class InProgress(Failure):
+    """The CA outside has this very request already: ask again with it (RFC 7030 §4.2.3).
+
+    Leaves no event: what the CA answers will.
+    """
+
+    reason = "in_progress"
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__(retry_after)
+        self.retry_after = retry_after
+
+
+class IssuerRefused(Failure):
+    """A CA outside refused the order and has issued nothing; ``note`` is its reason."""
+
+    counter = Counter.ISSUER_ERROR
+    reason = "issuer_error"
+
+    def __init__(self, note: str = "") -> None:
+        super().__init__(note)
+        self.note = note
+
+    def details(self) -> Mapping[str, str | int | list[str]]:
+        return {"reason": self.reason, "fault": "refused", "note": self.note}
+
+
+class IssuerMisbehaved(Failure):
+    """A CA outside gave something that was not ordered; ``note`` says what differs.
+
+    It may have issued a certificate. The device learns nothing of it.
+    """
+
+    counter = Counter.ISSUER_ERROR
+    reason = "issuer_error"
+    ends_connection = True  # as with every fault that is not the device's
+
+    def __init__(self, note: str) -> None:
+        super().__init__(note)
+        self.note = note
+
+    def details(self) -> Mapping[str, str | int | list[str]]:
+        return {"reason": self.reason, "fault": "misbehaved", "note": self.note}
+
+
 class OcspRefused(Failure):
     """An OCSP request that gets an error in place of a status (RFC 6960 §2.3)."""
 
@@ -349,6 +401,13 @@ class IssuerUnavailable(Unavailable):
     reason = "issuer_error"
 
 
+class IssuerSilent(IssuerUnavailable):
+    """A CA outside had the order, and no clear answer came: it may have issued.
+
+    Every other ``IssuerUnavailable`` means that it has not.
+    """
+
+
 class StoreUnavailable(Unavailable):
     """The authority or its database cannot record now, so nothing is issued."""
 
@@ -393,6 +452,12 @@ class Conflict(Failure):
     def __init__(self, what: str) -> None:
         super().__init__(what)
         self.what = what
+
+
+class KeyReused(Failure):
+    """An ``Idempotency-Key`` came again with another request than before."""
+
+    reason = "idempotency_key_reused"
 
 
 class TrustRefused(Failure):

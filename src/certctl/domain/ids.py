@@ -29,6 +29,11 @@ def made_us(identifier: str) -> int | None:
     return int.from_bytes(octets[:6], "big") * 1000 if len(octets) == _SORTABLE_OCTETS else None
 
 
+def oldest_id(time_us: int) -> str:
+    """No sortable id that was made at this time or later is below this one."""
+    return (time_us // 1000).to_bytes(6, "big").hex() + "0" * 20
+
+
 def request_id(random: RandomBytes) -> str:
     """16 hexadecimal characters, shown to clients and kept in records."""
     return random(8).hex()

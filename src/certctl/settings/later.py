@@ -32,13 +32,7 @@ class Later:
 
 LATER: Final = (
     Later(variable=server.METRICS_PORT),
-    Later(variable=server.AUTH_TYPE, remedy="unset it, or set it to api-key"),
-    Later(variable=server.API_KEYS_NAMED),
-    Later(variable=server.AUTH_SECRET),
     Later(variable=server.CORS_ORIGINS),
-    Later(variable=server.RATE_LIMIT_ENABLED),
-    Later(variable=server.RATE_LIMIT_RPS),
-    Later(variable=server.RATE_LIMIT_BURST),
     Later(variable=server.CONFIG_ENCRYPTION_KEY),
     Later(variable=est.SERVERKEYGEN_ENABLED),
     Later(variable=est.SERVERKEYGEN_FORM),
@@ -46,8 +40,8 @@ LATER: Final = (
     Later(variable=est.FULLCMC_UPSTREAM),
     Later(
         variable=issuing.TYPE,
-        remedy="set it to local",
-        works=lambda value: value == "local",
+        remedy="set it to local or script",
+        works=lambda value: value in ("local", "script"),
     ),
     Later(
         variable=issuing.CA_KEY_TYPE,

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from certctl.domain.api_keys import Role
 from certctl.domain.audit_copy import CopyTarget
 from certctl.domain.lockout import LockoutRule
 from certctl.domain.profiles import EstProfile
@@ -42,6 +43,32 @@ class CaKeyType(StrEnum):
     RSA3072 = "RSA-3072"
     RSA4096 = "RSA-4096"
     ED25519 = "Ed25519"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedKey:
+    """An API key out of the settings (``API_KEYS_NAMED``, ``AUTH_SECRET``)."""
+
+    name: str
+    role: Role
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSettings:
+    """Who may use the management API, and how often.
+
+    Attributes:
+        open: ``AUTH_TYPE=none``: every caller is an admin; only on loopback.
+        fixed_keys: beside the keys of the store.
+        rate: requests a second of one key or source, over all workers; 0 is no limit.
+        burst: requests at once.
+    """
+
+    open: bool = False
+    fixed_keys: tuple[FixedKey, ...] = ()
+    rate: int = 50
+    burst: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +114,7 @@ class ServerSettings:
     log_level: LogLevel
     log_format: LogFormat
     certificate_profiles_dir: Path | None = None
+    api: ApiSettings = field(default_factory=ApiSettings)
 
     @property
     def public_host(self) -> str | None:
@@ -129,15 +157,26 @@ class EstSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptSettings:
+    """The programs of an issuer; ``time_limit_s`` seconds is the longest run of any."""
+
+    sign: Path
+    find: Path | None = None
+    revoke: Path | None = None
+    time_limit_s: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerSettings:
     """One issuer.
 
     Attributes:
         id: ``[a-z0-9-]+``.
-        ca_cert_path: PEM of the CA certificate and its chain (sub-CA mode), set together
-            with ``ca_key_path``; None when the CA is made here.
+        ca_cert_path: PEM of the CA certificate and its chain: in sub-CA mode together with
+            ``ca_key_path``, always of an issuer outside; None when the CA is made here.
         validity_s: seconds a certificate is valid unless its profile says otherwise.
         ca_key_passphrase: encrypts the CA key at rest; only the authority reads it.
+        script: the programs of an issuer of type ``script``.
     """
 
     id: str
@@ -147,6 +186,12 @@ class IssuerSettings:
     ca_key_type: CaKeyType = CaKeyType.P256
     validity_s: int = 90 * 86_400
     ca_key_passphrase: SecretSource | None = None
+    script: ScriptSettings | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Its key is here, in the authority."""
+        return self.script is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

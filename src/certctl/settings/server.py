@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
+from certctl.domain.api_keys import Role
 from certctl.settings.catalogue import server as names
 from certctl.settings.given import Given
-from certctl.settings.schema import LogFormat, ServerSettings
+from certctl.settings.schema import ApiSettings, FixedKey, LogFormat, ServerSettings
 from certctl.settings.surroundings import Surroundings
 from certctl.settings.variable import Variable
 
 STATE_DIRECTORY = "STATE_DIRECTORY"
 """Set by systemd for units with ``StateDirectory=``; a list split on colons."""
+
+UNNAMED = "unnamed"
+"""Name of the keys in ``AUTH_SECRET``, in audit events."""
 
 DATA_DIR_PLACEHOLDER = "{DATA_DIR}"
 
@@ -50,7 +55,44 @@ def server_settings(
         log_level=given.value(names.LOG_LEVEL),
         log_format=given.value(names.LOG_FORMAT) or default_format,
         certificate_profiles_dir=given.path(names.CERTIFICATE_PROFILES_DIR),
+        api=_api_settings(given),
     )
+
+
+def _api_settings(given: Given) -> ApiSettings:
+    named = given.value(names.API_KEYS_NAMED)
+    fixed = [
+        FixedKey(name=key.name, role=Role.ADMIN if key.admin else Role.OPERATOR, secret=key.key)
+        for key in named
+    ]
+    fixed += [
+        FixedKey(name=UNNAMED, role=Role.OPERATOR, secret=secret)
+        for secret in given.value(names.AUTH_SECRET)
+    ]
+    is_open = given.value(names.AUTH_TYPE) == "none"
+    host = given.value(names.SERVER_HOST)
+    if is_open and not _is_loopback(host):
+        given.refuse(
+            names.AUTH_TYPE,
+            "",
+            f"is none, and {names.SERVER_HOST.full_name()} is no loopback address: everybody who"
+            " reaches this server would be its admin",
+            "set it to api-key and make a key: certctl-server keys create NAME --role admin",
+        )
+    limited = given.value(names.RATE_LIMIT_ENABLED)
+    return ApiSettings(
+        open=is_open,
+        fixed_keys=tuple(fixed),
+        rate=given.value(names.RATE_LIMIT_RPS) if limited else 0,
+        burst=given.value(names.RATE_LIMIT_BURST),
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def check_pair(

@@ -12,6 +12,7 @@
     ├── SchemaTooNew      a newer certctl has migrated it: downgrades are refused
     ├── SchemaOutdated    a reader met a store that nobody has migrated yet
     ├── CaMismatch        another CA certificate is bound to this issuer id
+    ├── PepperMismatch    the API keys on record were made with another pepper
     └── CommandRefused    a row breaks a rule of the tables, or so: a fault of ours
 
 These are met by whoever starts the program. While it runs, a store that is away is
@@ -121,6 +122,16 @@ class CaMismatch(StoreError):
         self.issuer_id = issuer_id
         self.recorded = recorded
         self.presented = presented
+
+
+class PepperMismatch(StoreError):
+    """No API key on record could be known with the pepper at hand."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the API keys on record belong to another pepper: bring api.pepper back into"
+            " DATA_DIR from its backup or from the other node"
+        )
 
 
 class CommandRefused(StoreError):

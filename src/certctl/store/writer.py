@@ -21,9 +21,11 @@ from certctl.store.commands import identity
 from certctl.store.commands.placeholders import drop_placeholders
 from certctl.store.errors import CaMismatch, StoreError
 from certctl.store.queries import identity as identity_queries
+from certctl.store.sql.api_keys import ApiKeyWrites
 from certctl.store.sql.audit import AuditWrites
 from certctl.store.sql.certificates import CertificateWrites
 from certctl.store.sql.gates import GateWrites
+from certctl.store.sql.intents import IntentWrites
 from certctl.store.sql.jobs import JobWrites
 from certctl.store.sql.outbox import OutboxWrites
 from certctl.store.sql.profiles import ProfileWrites
@@ -95,6 +97,25 @@ class SqlStore:
             transaction.claim(self.node)
         self.blank = False
 
+    def pepper(self) -> bytes | None:
+        """Digest of the pepper that the API keys on record were made with, if any.
+
+        Raises:
+            StoreUnavailable: the database cannot be read now.
+        """
+        with self.transaction() as transaction:
+            return transaction.bound_pepper()
+
+    def bind_pepper(self, digest: bytes) -> None:
+        """Bind the store to a pepper for good; the same once more is fine.
+
+        Raises:
+            PepperMismatch: it is bound to another one; the program must not start.
+            StoreUnavailable: the database cannot record now.
+        """
+        with self.transaction() as transaction:
+            transaction.bind_pepper(digest)
+
     def close(self) -> None:
         """Close the database and let its lock go; a second call does nothing."""
         self._closed = True
@@ -136,11 +157,13 @@ class SqlTransaction(
     CertificateWrites,
     GateWrites,
     RequestWrites,
+    IntentWrites,
     AuditWrites,
     ProfileWrites,
     JobWrites,
     RetentionWrites,
     OutboxWrites,
+    ApiKeyWrites,
     StatusWrites,
 ):
     """``ports.Transaction``; over when its ``with`` block ends, and refusing use after."""

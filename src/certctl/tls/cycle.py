@@ -2,8 +2,9 @@
 
 Differs from uvicorn's cycle in what is written (est.md §6, notes on clients): header
 names as the application gives them, header and body in one write, never chunked, no
-header added but ``Connection: close``. An answer without Content-Length is a fault of
-the application and becomes a 500 while that is still possible.
+header added but ``Connection: close``. An answer without Content-Length that does not say
+so itself is a fault of the application and becomes a 500 while that is still possible;
+with ``Connection: close`` it ends with its connection (RFC 9112 §6.3), as streams do.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Cycle(RequestResponseCycle):
     on_failure: Callable[[], str]
     head: list[bytes] | None = None
     has_close: bool = False
+    endless: bool = False
     bodiless: bool = False
 
     async def send(self, message: ASGISendEvent) -> None:
@@ -142,7 +144,9 @@ class Cycle(RequestResponseCycle):
                 raise AnswerFault("Content-Length is not a number")
             self.expected_content_length = 0 if self.bodiless else int(length)
         elif not self.bodiless:
-            raise AnswerFault("no Content-Length")
+            if not self.has_close:
+                raise AnswerFault("no Content-Length")
+            self.endless = True
         joined = b"".join(parts)
         lines = len(parts) // 4 + 1
         if joined.count(b"\n") != lines or joined.count(b"\r") != lines or b"\0" in joined:
@@ -177,6 +181,8 @@ class Cycle(RequestResponseCycle):
             self._complete()
 
     def _count(self, body: bytes, *, more: bool) -> None:
+        if self.endless:
+            return
         self.expected_content_length -= len(body)
         if self.expected_content_length < 0 or (self.expected_content_length and not more):
             raise AnswerFault("the body does not have the length of Content-Length")

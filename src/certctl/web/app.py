@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 
 from certctl.domain.ids import RandomBytes, request_id
 from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
+from certctl.web.api.lazy import PREFIX as API_PREFIX
+from certctl.web.api.lazy import LazyApi
 from certctl.web.est import EstApp
 from certctl.web.pki import PREFIX, PkiApp
 from certctl.web.problems import Problem, answer_of, nothing_here, wants_json, wrong_method
@@ -21,9 +23,16 @@ class App:
     """Everything a worker serves."""
 
     def __init__(
-        self, est: EstApp, pki: PkiApp, readiness: Readiness, *, random: RandomBytes
+        self,
+        est: EstApp,
+        pki: PkiApp,
+        api: LazyApi,
+        readiness: Readiness,
+        *,
+        random: RandomBytes,
     ) -> None:
         self._est = est
+        self._api = api
         self._pki = pki
         self._readiness = readiness
         self._random = random
@@ -34,6 +43,9 @@ class App:
         path: bytes = scope["raw_path"]
         if path.startswith(b"/.well-known/est"):
             await self._est(scope, receive, send)
+            return
+        if path.startswith(API_PREFIX):
+            await self._api(scope, receive, send)
             return
         if path.startswith(PREFIX):
             await self._pki(scope, receive, send)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from certctl.authority.audit import Chain
+from certctl.authority.calls import OutsideCalls
 from certctl.authority.carry_out import Powers
 from certctl.authority.issue import IssuingRules
 from certctl.authority.server import AuthorityServer
@@ -47,7 +49,9 @@ from certctl.wiring.ids import new_ids
 from certctl.wiring.issuers import (
     ca_certificate_file,
     open_issuers,
+    open_outside_issuers,
 )
+from certctl.wiring.pepper import PepperRefused, open_pepper
 from certctl.wiring.process import is_gone, keep_out_of_dumps, name_process
 from certctl.wiring.reload import registration_directory, trust_directory
 from certctl.wiring.responders import ResponderKeeper
@@ -74,30 +78,21 @@ def run(
         if any(each.lint is not LintMode.OFF for each in certificate_profiles.values()):
             lints()
         issuers = open_issuers(settings, store, now_us=clock())
+        outside = open_outside_issuers(settings, store, now_us=clock())
         audit_key = open_audit_key(settings.server.data_dir)
+        open_pepper(settings.server.data_dir, store)
         new_id = new_ids(clock)
         keeper = _ServerCertificate(settings, store, issuers, new_id=new_id)
         if keeper.renew_if_due(clock()):
             log.info("server_certificate_issued")
         responders = ResponderKeeper(settings, store, issuers, new_id=new_id, log=log)
         responders.renew_if_due(clock())
-        bundles = AcceptedBundles(
-            trust_directory(settings.server),
-            {each.profile.path_id: each.trust_bundle_path for each in settings.est.profiles},
-            log=log,
-            on_published=status.reload,
-        )
+        bundles, registration = _accepted(settings, status, log)
         unfinished = bundles.open(clock())
-        registration = AcceptedBundles(
-            registration_directory(settings.server),
-            {each.profile.path_id: each.ra_certificates_path for each in settings.est.profiles},
-            kind=REGISTRATION,
-            log=log,
-            on_published=status.reload,
-        )
         unfinished_lists = registration.open(clock())
     except (
         StoreError,
+        PepperRefused,
         CARefused,
         KeyFileRefused,
         SecretUnreadable,
@@ -111,9 +106,11 @@ def run(
     def on_fault(fault: BaseException) -> None:
         log.error("authority_fault", exc_info=fault)
 
+    owner = f"{store.node}/{os.getpid()}"
+    calls = OutsideCalls(outside, owner=owner, clock=clock, on_fault=on_fault)
     service = AuthorityService(
         store,
-        IssuingRules(issuers, certificate_profiles, lint=lint_certificate),
+        IssuingRules({**issuers, **outside}, certificate_profiles, lint=lint_certificate),
         node=store.node,
         clock=clock,
         new_id=new_id,
@@ -123,6 +120,7 @@ def run(
             bundles=bundles,
             retention=settings.records.retention,
             registration=registration,
+            calls=calls,
             crl_signers=issuers,
             is_gone=is_gone,
             named_by=lambda: named_by(settings, certificate_profiles),
@@ -146,15 +144,48 @@ def run(
         renew("ocsp_responder", responders.renew_if_due)
 
     server = AuthorityServer(service, listener, on_tick=on_tick, on_fault=on_fault)
-    signal.set_wakeup_fd(server.wake_fd, warn_on_full_buffer=False)
-    signal.signal(signal.SIGTERM, lambda *_: server.stop())
-    signal.signal(signal.SIGHUP, lambda *_: server.call_soon(reload.everything))
+    calls.wake = server.wake
+    _heed_signals(server, reload)
     reload.trust(unfinished)
     reload.trust(unfinished_lists, registration=True)
     status.ready()
     server.serve()
+    _last_answers(calls, service, settings.server.shutdown_grace_s)
     store.close()
     return 0
+
+
+def _accepted(
+    settings: Settings, status: Status, log: Log
+) -> tuple[AcceptedBundles, AcceptedBundles]:
+    """Trust bundles, and lists of registration authorities, as the workers get them."""
+    profiles = settings.est.profiles
+    bundles = AcceptedBundles(
+        trust_directory(settings.server),
+        {each.profile.path_id: each.trust_bundle_path for each in profiles},
+        log=log,
+        on_published=status.reload,
+    )
+    registration = AcceptedBundles(
+        registration_directory(settings.server),
+        {each.profile.path_id: each.ra_certificates_path for each in profiles},
+        kind=REGISTRATION,
+        log=log,
+        on_published=status.reload,
+    )
+    return bundles, registration
+
+
+def _heed_signals(server: AuthorityServer, reload: AuthorityReload) -> None:
+    signal.set_wakeup_fd(server.wake_fd, warn_on_full_buffer=False)
+    signal.signal(signal.SIGTERM, lambda *_: server.stop())
+    signal.signal(signal.SIGHUP, lambda *_: server.call_soon(reload.everything))
+
+
+def _last_answers(calls: OutsideCalls, service: AuthorityService, seconds: float) -> None:
+    """No worker waits any more; what comes back now is on record for a device's next poll."""
+    calls.wait(seconds)
+    service.finish()
 
 
 def _tell_of_store(log: Log, failure: StoreUnavailable | None) -> None:
@@ -206,8 +237,9 @@ def _renew(
 
 
 def first_ca_file(settings: Settings) -> Path:
-    """Where the first issuer's CA certificate is kept once the authority is ready."""
-    return ca_certificate_file(settings.issuers[0], settings.server.data_dir)
+    """The CA certificate of the first local issuer, else of the first, once it is kept."""
+    first = next((each for each in settings.issuers if each.is_local), settings.issuers[0])
+    return ca_certificate_file(first, settings.server.data_dir)
 
 
 class _ServerCertificate:
@@ -225,7 +257,8 @@ class _ServerCertificate:
         self._directory = settings.server.data_dir
         self._names = server_certificate.server_names(settings.server)
         self._store = store
-        self._ca = next(iter(issuers.values()))
+        # Without a local CA the settings demand a certificate from elsewhere.
+        self._ca = next(iter(issuers.values()), None)
         self._new_id = new_id
         self._next_us = 0
 
@@ -234,7 +267,7 @@ class _ServerCertificate:
 
     def renew_if_due(self, now_us: int) -> bool:
         """Record, then write a new certificate if one is due; True when it was."""
-        if not self.is_time(now_us):
+        if self._ca is None or not self.is_time(now_us):
             return False
         self._next_us = now_us + SERVER_CERTIFICATE_EVERY_US
         due = server_certificate.is_due(self._directory, self._names, self._ca, now_us=now_us)

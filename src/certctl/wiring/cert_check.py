@@ -137,7 +137,7 @@ def _profiles(settings: Settings, records: SqlRecords) -> dict[str, tuple[Certif
 def _certificates(
     records: SqlRecords, judges: _Judges, tally: Tally, stage: Stage
 ) -> Iterator[Finding]:
-    total, done, after = records.certificate_total(), 0, ""
+    total, done, after = records.row_total(), 0, ""
     while page := records.certificate_rows(after=after, limit=PAGE):
         noted: list[Noted] = []
         for row in page:

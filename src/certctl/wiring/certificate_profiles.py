@@ -65,15 +65,19 @@ class StoreWatch:
         self._records = records
         self._log = log
         self._stamp: tuple[int, int, int] | None = None
+        self.readable = True
+        """The store could be read when it was last asked."""
 
     def look(self) -> None:
         """Read the profiles anew if any changed; a store that is away changes nothing."""
         try:
             stamp = self._records.stored_profiles_stamp()
+            self.readable = True
             if stamp == self._stamp:
                 return
             rows = self._records.stored_profiles()
         except StoreUnavailable:
+            self.readable = False
             return
         self._profiles.replace(stored=usable(rows, self._log))
         if self._stamp is not None:

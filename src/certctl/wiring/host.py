@@ -36,6 +36,7 @@ from certctl.wiring.certificate_profiles import named_by
 from certctl.wiring.clock import system_clock
 from certctl.wiring.events import make_outbox
 from certctl.wiring.ids import new_ids
+from certctl.wiring.pepper import open_pepper, read_pepper
 from certctl.wiring.store import open_store
 
 Answer = TypeVar("Answer", bound=CommandResult)
@@ -119,6 +120,22 @@ def authority(settings: Settings, *, clock: Clock = system_clock) -> Iterator[Ex
         yield caller.run
     finally:
         caller.close()
+
+
+def pepper(settings: Settings) -> bytes:
+    """The pepper of the API keys; made, with the store, where no server ever ran.
+
+    Raises:
+        PepperRefused, StoreError, OSError: it cannot be used, or there is another on record.
+    """
+    directory = settings.server.data_dir
+    if is_running(settings):
+        return read_pepper(directory)
+    store = open_store(settings)
+    try:
+        return open_pepper(directory, store)
+    finally:
+        store.close()
 
 
 def is_running(settings: Settings) -> bool:

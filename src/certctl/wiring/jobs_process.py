@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from certctl.authority.caller import AuthorityCaller
+from certctl.authority.commands import Reconciled
 from certctl.domain.checkpoint import Checkpoint
 from certctl.domain.clock import SECOND_US, Clock
 from certctl.domain.crl import CrlRecord
@@ -17,6 +18,7 @@ from certctl.jobs.checkpoint import CheckpointJob
 from certctl.jobs.crl import CrlJob, CrlTimes
 from certctl.jobs.loop import Job, JobLoop
 from certctl.jobs.purge import PurgeJob
+from certctl.jobs.reconcile import ReconcileJob
 from certctl.jobs.retention import RetentionJob
 from certctl.obs.log import Log
 from certctl.settings.schema import Settings
@@ -87,6 +89,9 @@ def _jobs(
     def on_sealed(checkpoint: Checkpoint) -> None:
         log.debug("audit_sealed", number=checkpoint.number, key=checkpoint.key_id)
 
+    def on_reconciled(done: Reconciled) -> None:
+        log.warning("intents_reconciled", asked=done.asked, lost=done.lost, told=done.told)
+
     def on_published(crl: CrlRecord, took_us: int) -> None:
         log.info(
             "crl_published",
@@ -119,6 +124,7 @@ def _jobs(
         *crls,
         CheckpointJob(records, caller, on_sealed=on_sealed),
         PurgeJob(caller),
+        ReconcileJob(records, caller, on_reconciled=on_reconciled),
         RetentionJob(records, caller, settings.records.retention, clock=clock),
     ]
 

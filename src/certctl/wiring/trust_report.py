@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from certctl.domain.clock import DAY_US
+from certctl.domain.trust_report import AnchorReport, BundleReport
 from certctl.settings.schema import Settings
 from certctl.trust.accepted import (
     REGISTRATION,
@@ -23,42 +24,15 @@ from certctl.wiring import host
 from certctl.wiring.reload import registration_directory, trust_directory
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnchorReport:
-    """One anchor; ``serial`` in hexadecimal, times in microseconds since the epoch."""
+def trust_reports(
+    settings: Settings, path_id: str, *, now_us: int, running: bool | None = None
+) -> list[BundleReport]:
+    """Whom a profile trusts, and its registration authorities where it has any.
 
-    subject: str
-    issuer: str
-    serial: str
-    sha256: str
-    not_before_us: int
-    not_after_us: int
-    days_left: int
-    expired: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BundleReport:
-    """``accepted_us`` and ``sha256`` are None where no server runs; ``notes`` are sentences.
-
-    ``kind`` is ``trust_bundle``, or ``registration_authorities``: then the certificates are
-    those of registration authorities and nobody's anchors.
+    ``running``: whether a server runs, where that is known.
     """
-
-    path_id: str
-    path: str | None
-    kind: str = "trust_bundle"
-    accepted_us: int | None = None
-    sha256: str | None = None
-    anchors: tuple[AnchorReport, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def as_json(self) -> dict[str, object]:
-        return asdict(self)
-
-
-def trust_reports(settings: Settings, path_id: str, *, now_us: int) -> list[BundleReport]:
-    """Whom a profile trusts, and its registration authorities where it has any."""
+    if running is None:
+        running = host.is_running(settings)
     (chosen,) = (each for each in settings.est.profiles if each.profile.path_id == path_id)
     anchors = _Files(
         kind=TRUST,
@@ -73,7 +47,7 @@ def trust_reports(settings: Settings, path_id: str, *, now_us: int) -> list[Bund
         directory=registration_directory(settings.server),
     )
     both = [anchors, listed] if listed.path is not None else [anchors]
-    return [_report(settings, path_id, each, now_us=now_us) for each in both]
+    return [_report(path_id, each, now_us=now_us, running=running) for each in both]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +58,12 @@ class _Files:
     directory: Path
 
 
-def _report(settings: Settings, path_id: str, files: _Files, *, now_us: int) -> BundleReport:
+def _report(path_id: str, files: _Files, *, now_us: int, running: bool) -> BundleReport:
     """As the server has loaded it, else as the file says."""
     path, directory = files.path, files.directory
     if path is None:
         return BundleReport(path_id=path_id, path=None, kind=files.name)
-    status = read_status(directory, path_id) if host.is_running(settings) else None
+    status = read_status(directory, path_id) if running else None
     try:
         if status is None:
             anchors = _anchors(files.kind.load(path, now_us=now_us), now_us)

@@ -36,6 +36,7 @@ from certctl.tls.limits import ConnectionLimits
 from certctl.tls.listener import Listener, bind_listener
 from certctl.tls.places import Places
 from certctl.trust.bundle import BundleRefused
+from certctl.web.api.lazy import LazyApi
 from certctl.web.app import App
 from certctl.web.est import EstApp, Published
 from certctl.web.old_devices import OldDevicesApp
@@ -44,6 +45,7 @@ from certctl.web.routes import build_routes
 from certctl.web.through_proxy import ProxyGate
 from certctl.wire.pkcs7 import certs_only
 from certctl.wiring import sockets
+from certctl.wiring.api import ApiParts
 from certctl.wiring.certificate_profiles import (
     StoreWatch,
     open_certificate_profiles,
@@ -51,6 +53,7 @@ from certctl.wiring.certificate_profiles import (
 )
 from certctl.wiring.edge_log import EdgeLog
 from certctl.wiring.issuers import ca_certificate_file, read_chain
+from certctl.wiring.pepper import PepperRefused, read_pepper
 from certctl.wiring.process import name_process, raise_file_limit
 from certctl.wiring.publishing import Publisher
 from certctl.wiring.reload import ProfileAuthorities, ProfileTrusts, Reloads
@@ -92,6 +95,7 @@ def run(settings: Settings, place: Place, status: Status, *, log: Log, clock: Cl
         BundleRefused,
         BadServerPair,
         CertificateProfilesRefused,
+        PepperRefused,
         KeyFileRefused,
         OSError,
     ) as refused:
@@ -110,6 +114,10 @@ class _Worker:
         self._certificate_profiles = open_certificate_profiles(settings, records, log)
         self._watch = StoreWatch(self._certificate_profiles, records, log)
         self._reloads = Reloads(log)
+        self._proxies = ProxyGate(
+            settings.server.trusted_proxies,
+            BoundedLog(log, clock, event="proxy_headers_ignored"),
+        )
         self._stopped = asyncio.Event()
         self._hooks: dict[str, DeviceStateHook] = {}
 
@@ -129,7 +137,9 @@ class _Worker:
         publisher.load_responders()
         await publisher.take_over()
         self._reloads.add("ocsp_responder", publisher.load_responders)
-        listeners = self._listeners(self._app(authority, folder, publisher), loop)
+        parts = self._api_parts(authority, folder)
+        api = LazyApi(parts.build)
+        listeners = self._listeners(self._app(authority, folder, publisher, api), loop)
         loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
         self._watch_profiles(loop)
         watching = loop.create_task(publisher.watch())
@@ -144,6 +154,7 @@ class _Worker:
         if self._place.number == 1:
             self._announce()
         await self._stopped.wait()
+        api.stop()
         grace_s = self._settings.server.shutdown_grace_s
         await asyncio.gather(*(each.close(grace_s) for each in listeners))
         watching.cancel()
@@ -151,6 +162,7 @@ class _Worker:
         await asyncio.sleep(0)
         for hook in self._hooks.values():
             await hook.close()
+        parts.close()
         authority.close()
         self._records.close()
         return 0
@@ -198,7 +210,9 @@ class _Worker:
             for oldest, port, face in faces
         }
 
-    def _app(self, authority: AuthorityClient, folder: RefusalFolder, publisher: Publisher) -> App:
+    def _app(
+        self, authority: AuthorityClient, folder: RefusalFolder, publisher: Publisher, api: LazyApi
+    ) -> App:
         settings = self._settings
         profiles = [each.profile for each in settings.est.profiles]
         key = secrets.token_bytes(32)
@@ -236,10 +250,7 @@ class _Worker:
                 for path_id, chain in chains.items()
             },
             ports,
-            proxies=ProxyGate(
-                settings.server.trusted_proxies,
-                BoundedLog(self._log, self._clock, event="proxy_headers_ignored"),
-            ),
+            proxies=self._proxies,
             folder=folder,
             max_body=settings.server.est_max_body,
             random=os.urandom,
@@ -248,8 +259,27 @@ class _Worker:
         return App(
             est,
             publisher.app,
-            lambda: {"authority": authority.connected},
+            api,
+            lambda: {"authority": authority.connected, "store": self._watch.readable},
             random=os.urandom,
+        )
+
+    def _api_parts(self, authority: AuthorityClient, folder: RefusalFolder) -> ApiParts:
+        settings = self._settings
+        return ApiParts(
+            settings,
+            pepper=read_pepper(settings.server.data_dir),
+            records=self._records,
+            authority=authority,
+            certificate_profiles=self._certificate_profiles,
+            chains={
+                issuer.id: read_chain(ca_certificate_file(issuer, settings.server.data_dir))
+                for issuer in settings.issuers
+            },
+            proxies=self._proxies,
+            folder=folder,
+            clock=self._clock,
+            log=self._log,
         )
 
     def _ca_chains(self) -> dict[str, tuple[bytes, ...]]:

@@ -135,19 +135,21 @@ INDEXES = (
     "audit_events_certificate",
 )
 EVENTS = ("outbox", "notice_marks")
+API = ("api_keys", "kept_answers")
 CRLS = ("crls", "crl_parts")
 
 
 def test_certificates_of_the_first_schema_are_found_by_name(database: sqlite3.Connection, url: str):
     """Made before names had one comparable form: the first key was of the exact octets."""
     database.execute("UPDATE certificates SET subject_key = x'00112233445566778899aabbccddeeff'")
-    for table in (*GATES, *JOBS, *INVENTORY, *EVENTS, *CRLS):
+    for table in (*GATES, *JOBS, *INVENTORY, *EVENTS, *API, *CRLS, "intents"):
         database.execute(f"DROP TABLE {table}")
     for index in INDEXES:
         database.execute(f"DROP INDEX ix_{index}")
     for index in ("spki_sha256", "crl", "held"):
         database.execute(f"DROP INDEX ix_certificates_{index}")
     database.execute("DROP INDEX ix_repetitions_certificate_id")
+    database.execute("DROP INDEX ix_audit_events_id")
     database.execute("UPDATE alembic_version SET version_num = '0001'")
     database.commit()
     open_writable(url, node="one").close()

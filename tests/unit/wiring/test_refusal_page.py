@@ -16,6 +16,7 @@ from certctl.domain.errors import (
     CredentialMissing,
     CrlRefused,
     Failure,
+    KeyReused,
     LeaseLost,
     NotFound,
     OcspRefused,
@@ -32,7 +33,7 @@ PAGE = ROOT / "docs" / "reference" / "refusals.md"
 PROFILE = EstProfile(path_id="corp", issuer_id="iss-local")
 # What only operators and jobs meet, or is answered in OCSP's own form; and what only stands
 # above others.
-NOT_FOR_DEVICES = {Conflict, CrlRefused, LeaseLost, NotFound, OcspRefused, TrustRefused}
+NOT_FOR_DEVICES = {Conflict, CrlRefused, KeyReused, LeaseLost, NotFound, OcspRefused, TrustRefused}
 BASES = {Failure, AuthenticationFailure, Unavailable}
 
 

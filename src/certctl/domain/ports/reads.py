@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+from certctl.domain.api_keys import ApiKey, Visible
 from certctl.domain.approval import Decision, RequestStatus, WaitingRequest
 from certctl.domain.audit import Counter, RecordedEvent
 from certctl.domain.certificate_profiles import StoredProfile
@@ -15,12 +16,14 @@ from certctl.domain.certificates import (
     KeyFacts,
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.intent import Intent, IntentStatus
 from certctl.domain.inventory import CertificateFilter, CertificateSummary, InventoryPage
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 from certctl.domain.ports.events import OutboxReads
 from certctl.domain.ports.status import StatusReads
 from certctl.domain.retention import AuditStub
+from certctl.domain.search import MOST_COUNTED, Activity, AuditQuery, Expiries, Page
 
 
 class CertificateReads(Protocol):
@@ -102,6 +105,26 @@ class RequestReads(Protocol):
         ...
 
 
+class IntentReads(Protocol):
+    """Calls of CAs outside."""
+
+    def intent(self, intent_id: str) -> Intent | None: ...
+
+    def intents(
+        self,
+        *,
+        statuses: Collection[IntentStatus] = (),
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Sequence[Intent]:
+        """Pages of the intents in order of id; without ``statuses`` all of them."""
+        ...
+
+    def overdue_intents(self, now_us: int, closed_after_us: int, most: int) -> Sequence[Intent]:
+        """See ``writes.IntentWrites.overdue_intents``."""
+        ...
+
+
 class AuditReads(Protocol):
     """Audit events, their chains, checkpoints and the counters."""
 
@@ -168,15 +191,64 @@ class RetentionReads(Protocol):
         ...
 
 
+class ApiKeyReads(Protocol):
+    """Keys of the management API."""
+
+    def api_key(self, key_id: str) -> ApiKey | None: ...
+
+    def api_keys(self) -> Sequence[ApiKey]:
+        """Every key that ever was, in order of id."""
+        ...
+
+
+class SearchReads(Protocol):
+    """What people look for; totals are counted up to ``most``. Not for an event loop."""
+
+    def audit_page(self, query: AuditQuery, page: Page) -> Sequence[RecordedEvent]:
+        """The newest events first; ``page.after`` is the last id seen."""
+        ...
+
+    def audit_total(self, query: AuditQuery, most: int = MOST_COUNTED) -> int: ...
+
+    def events_since(self, seen: Mapping[str, int], limit: int) -> Sequence[RecordedEvent]:
+        """The next events of each node's chain, in order of (node, seq); ``seen`` holds the
+        last seq of each, and a node that is not in it is read from its beginning.
+        """
+        ...
+
+    def checkpoint_total(self) -> int: ...
+
+    def audit_event(self, event_id: str, visible: Visible) -> RecordedEvent | None: ...
+
+    def certificate_page(self, visible: Visible, page: Page) -> Sequence[CertificateRecord]: ...
+
+    def certificate_total(self, visible: Visible, most: int = MOST_COUNTED) -> int: ...
+
+    def request_page(
+        self, status: RequestStatus | None, visible: Visible, page: Page
+    ) -> Sequence[WaitingRequest]: ...
+
+    def request_total(
+        self, status: RequestStatus | None, visible: Visible, most: int = MOST_COUNTED
+    ) -> int: ...
+
+    def activity(self, since_us: int, visible: Visible) -> Activity: ...
+
+    def expiries(self, now_us: int, visible: Visible) -> Expiries: ...
+
+
 class Records(
     CertificateReads,
     GateReads,
     RequestReads,
+    IntentReads,
     AuditReads,
     ProfileReads,
     JobReads,
     RetentionReads,
     OutboxReads,
+    ApiKeyReads,
+    SearchReads,
     StatusReads,
     Protocol,
 ):
@@ -187,6 +259,10 @@ class Records(
 
 class FactReads(Protocol):
     """What the authority's gates ask of the records; a ``Transaction`` has it, too."""
+
+    def newest_intents(self, keys: Collection[bytes]) -> Mapping[bytes, Intent]:
+        """The newest intent of each repetition key; absent ones are left out."""
+        ...
 
     def certificate_states(
         self, keys: Collection[CertificateKey]

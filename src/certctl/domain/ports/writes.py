@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from certctl.domain.api_keys import ApiKey
 from certctl.domain.approval import Decision, RequestStatus, WaitingRequest
 from certctl.domain.audit import Counter, RecordedEvent
 from certctl.domain.certificate_profiles import StoredProfile
@@ -16,7 +17,9 @@ from certctl.domain.certificates import (
     KeyFacts,
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.intent import Intent, IntentStatus
 from certctl.domain.inventory import CertificateSummary
+from certctl.domain.kept_answer import KeptAnswer
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 from certctl.domain.ports.events import OutboxWrites
@@ -46,6 +49,10 @@ class CertificateWrites(Protocol):
         ...
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None: ...
+
+    def has_serial(self, issuer_id: str, serial: str) -> bool:
+        """Whether a certificate of this issuer with this serial number (hex) is on record."""
+        ...
 
     def certificates_by_id(self, ids: Collection[str]) -> Mapping[str, CertificateRecord]:
         """Whole records; absent ones are left out."""
@@ -168,6 +175,40 @@ class RequestWrites(Protocol):
         ...
 
 
+class IntentWrites(Protocol):
+    """Calls of CAs outside."""
+
+    def newest_intents(self, keys: Collection[bytes]) -> Mapping[bytes, Intent]:
+        """The newest intent of each repetition key; absent ones are left out."""
+        ...
+
+    def intent(self, intent_id: str) -> Intent | None: ...
+
+    def overdue_intents(self, now_us: int, closed_after_us: int, most: int) -> Sequence[Intent]:
+        """Open ones past their deadline, and orphans closed after ``closed_after_us`` that
+        the CA was not told to revoke; at most ``most``.
+        """
+        ...
+
+    def record_intents(self, rows: Sequence[Intent]) -> None:
+        """Keep new intents.
+
+        Raises:
+            DuplicateKey: an open intent holds one of the keys.
+        """
+        ...
+
+    def change_intent(self, intent: Intent, *, expected: IntentStatus) -> bool:
+        """Write where an intent stands if it still has the status ``expected``, else
+        nothing: whether it had. Which changes may be is the caller's to know.
+        """
+        ...
+
+    def forget_intents(self, before_us: int, most: int) -> None:
+        """Drop at most so many that were closed by then, but neither lost nor orphans."""
+        ...
+
+
 class AuditWrites(Protocol):
     """Audit events, their chains, checkpoints and the counters."""
 
@@ -256,15 +297,39 @@ class RetentionWrites(Protocol):
         ...
 
 
+class ApiKeyWrites(Protocol):
+    """Keys of the management API, and answers kept for repeated writes."""
+
+    def api_key(self, key_id: str) -> ApiKey | None: ...
+
+    def record_api_key(self, key: ApiKey) -> None: ...
+
+    def revoke_api_key(self, key_id: str, revoked_us: int) -> None:
+        """Revoke a key unless it is revoked already."""
+        ...
+
+    def kept_answer(self, key: bytes, now_us: int) -> KeptAnswer | None:
+        """An answer that has not expired."""
+        ...
+
+    def keep_answer(self, answer: KeptAnswer) -> None: ...
+
+    def forget_answers(self, before_us: int, most: int) -> None:
+        """Drop answers that expired before this time, at most ``most``."""
+        ...
+
+
 class Transaction(
     CertificateWrites,
     GateWrites,
     RequestWrites,
+    IntentWrites,
     AuditWrites,
     ProfileWrites,
     JobWrites,
     RetentionWrites,
     OutboxWrites,
+    ApiKeyWrites,
     StatusWrites,
     Protocol,
 ):

@@ -48,7 +48,7 @@ CA_CERT_PATH: Final[Variable[Path | None]] = Variable(
     default_text="made at the first start",
     scope=Scope.ISSUER,
     short=True,
-    meaning="CA certificate and its chain, PEM, of a subordinate CA.",
+    meaning="CA certificate and its chain, PEM, of a subordinate CA or of an issuer outside.",
 )
 CA_KEY_PATH: Final[Variable[Path | None]] = Variable(
     name="CA_KEY_PATH",
@@ -84,6 +84,36 @@ CA_KEY_PASSPHRASE: Final[Variable[SecretSource | None]] = Variable(
     scope=Scope.ISSUER,
     short=True,
     meaning="Encrypts the CA key at rest; give it as a file, which only the authority reads.",
+)
+SIGN: Final[Variable[Path | None]] = Variable(
+    name="SIGN",
+    kind=PATH,
+    default=None,
+    default_text="required for `script`",
+    scope=Scope.ISSUER,
+    meaning="Program that has a certificate issued.",
+)
+FIND: Final[Variable[Path | None]] = Variable(
+    name="FIND",
+    kind=PATH,
+    default=None,
+    scope=Scope.ISSUER,
+    meaning="Program of a `script` issuer that tells what became of a lost answer.",
+)
+REVOKE: Final[Variable[Path | None]] = Variable(
+    name="REVOKE",
+    kind=PATH,
+    default=None,
+    scope=Scope.ISSUER,
+    meaning="Program of a `script` issuer that revokes a certificate nobody was given.",
+)
+TIMEOUT: Final = Variable(
+    name="TIMEOUT",
+    kind=duration(1, 600),
+    default=30,
+    default_text="30s",
+    scope=Scope.ISSUER,
+    meaning="Time limit of one call of an issuer outside.",
 )
 FALLBACK: Final[Variable[str | None]] = Variable(
     name="FALLBACK",
@@ -168,6 +198,10 @@ ISSUER_VARIABLES: Final[tuple[Variable[Any], ...]] = (
     CA_KEY_TYPE,
     VALIDITY,
     CA_KEY_PASSPHRASE,
+    SIGN,
+    FIND,
+    REVOKE,
+    TIMEOUT,
     FALLBACK,
 )
 

@@ -6,16 +6,19 @@ from types import TracebackType
 from typing import Self
 
 from certctl.store.errors import CaMismatch, CommandRefused
+from certctl.store.memory.api_keys import ApiKeyReads, ApiKeyWrites
 from certctl.store.memory.audit import AuditReads, AuditWrites
 from certctl.store.memory.base import DIGEST_OCTETS
 from certctl.store.memory.certificates import CertificateReads, CertificateWrites
 from certctl.store.memory.facts import FactReads
 from certctl.store.memory.gates import GateReads, GateWrites
+from certctl.store.memory.intents import IntentReads, IntentWrites
 from certctl.store.memory.jobs import JobReads, JobWrites
 from certctl.store.memory.outbox import OutboxReads, OutboxWrites
 from certctl.store.memory.profiles import ProfileReads, ProfileWrites
 from certctl.store.memory.requests import RequestReads, RequestWrites
 from certctl.store.memory.retention import RetentionReads, RetentionWrites
+from certctl.store.memory.search import SearchReads
 from certctl.store.memory.status import StatusReads, StatusWrites
 
 
@@ -23,12 +26,15 @@ class MemoryStore(
     CertificateReads,
     GateReads,
     RequestReads,
+    IntentReads,
     AuditReads,
     ProfileReads,
     JobReads,
     RetentionReads,
     FactReads,
     OutboxReads,
+    ApiKeyReads,
+    SearchReads,
     StatusReads,
 ):
     """``ports.WritableStore``, ``ports.Records`` and ``ports.FactReads`` at once."""
@@ -58,11 +64,13 @@ class MemoryTransaction(
     CertificateWrites,
     GateWrites,
     RequestWrites,
+    IntentWrites,
     AuditWrites,
     ProfileWrites,
     JobWrites,
     RetentionWrites,
     OutboxWrites,
+    ApiKeyWrites,
     StatusWrites,
 ):
     """``ports.Transaction`` on a copy of the tables."""

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from copy import copy
 from dataclasses import dataclass, field, fields
 
+from certctl.domain.api_keys import ApiKey
 from certctl.domain.approval import Decision, WaitingRequest
 from certctl.domain.audit import Counter, RecordedEvent
 from certctl.domain.certificate_profiles import StoredProfile
@@ -18,6 +19,8 @@ from certctl.domain.certificates import (
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.crl import CrlRecord
 from certctl.domain.events import Delivery, NoticeMark
+from certctl.domain.intent import Intent
+from certctl.domain.kept_answer import KeptAnswer
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 from certctl.domain.retention import AuditStub
@@ -46,6 +49,9 @@ class Tables:
     lockouts: dict[str, Lockout] = field(default_factory=dict)
     outbox: dict[tuple[str, str], Delivery] = field(default_factory=dict)
     marks: dict[str, NoticeMark] = field(default_factory=dict)
+    api_keys: dict[str, ApiKey] = field(default_factory=dict)
+    answers: dict[bytes, KeptAnswer] = field(default_factory=dict)
+    intents: dict[str, Intent] = field(default_factory=dict)
     crls: dict[str, CrlRecord] = field(default_factory=dict)
     crl_parts: dict[tuple[str, int, int], bytes] = field(default_factory=dict)
 

@@ -102,7 +102,7 @@ def on_record(connection: Connection, ids: Collection[str]) -> Collection[str]:
     return set(connection.execute(select(_c.id).where(_c.id.in_([*ids]))).scalars())
 
 
-def certificate_total(connection: Connection) -> int:
+def row_total(connection: Connection) -> int:
     """About how many there are. PostgreSQL would read millions of rows to count them."""
     if connection.dialect.name == "postgresql":
         estimate = text("SELECT reltuples FROM pg_class WHERE oid = to_regclass('certificates')")

@@ -43,8 +43,8 @@ class InspectionReads(Reads):
     def on_record(self, ids: Collection[str]) -> Collection[str]:
         return self._ask(inspection.on_record, ids)
 
-    def certificate_total(self) -> int:
-        return self._ask(inspection.certificate_total)
+    def row_total(self) -> int:
+        return self._ask(inspection.row_total)
 
     def ca_fingerprints(self) -> Mapping[str, bytes]:
         """SHA-256 of the CA certificate by issuer id."""

@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 
 revision = "0005"
-down_revision = "0006"
+down_revision = "0004"
 
 REVOKED = text("status = 'revoked'")
 HELD = text("status = 'revoked' AND revocation_reason = 'certificateHold'")

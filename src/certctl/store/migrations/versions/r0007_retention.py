@@ -20,7 +20,7 @@ from sqlalchemy import (
 from certctl.store.migrations.append_only import append_only
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
 # A stub goes on where the one before ended, and ends at an event that is there: it is
 # written before its events go, in their transaction, and never again afterwards.

@@ -1,0 +1,114 @@
+"""What the API's handlers stand on, and how FastAPI hands it to them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Protocol, TypeVar
+
+from fastapi import Depends, Request
+
+from certctl.authority.commands import Command, CommandResult
+from certctl.domain.api_keys import Visible
+from certctl.domain.certificate_profiles import CertificateProfiles
+from certctl.domain.clock import Clock
+from certctl.domain.errors import InternalError
+from certctl.domain.ids import RandomBytes
+from certctl.domain.kept_answer import Once, Origin
+from certctl.domain.ports import Records
+from certctl.domain.profiles import EstProfile
+from certctl.domain.trust_report import BundleReport
+from certctl.web.api.callers import Caller, KeyRing
+
+T = TypeVar("T")
+Result = TypeVar("Result", bound=CommandResult)
+
+
+class Read(Protocol):
+    """Asks the records in a thread of the API's own; the event loop never waits for them."""
+
+    def __call__(self, question: Callable[[Records], T]) -> Awaitable[T]:
+        """Raises StoreUnavailable: they cannot be read, or too many ask."""
+        ...
+
+
+class Execute(Protocol):
+    async def __call__(
+        self, command: Command, *, origin: Origin, once: Once | None = None
+    ) -> CommandResult: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileFacts:
+    """An EST profile with what else is said about it."""
+
+    profile: EstProfile
+    trust_anchor_path: str | None
+    lint: tuple[str, ...]
+    urls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything the handlers use.
+
+    Attributes:
+        trust: what an EST profile trusts, by path ID and time; reads files.
+        chains: CA certificates (DER) by issuer id, the signing one first.
+        open: ``AUTH_TYPE=none``.
+        remembered: answers that are dear to make, by whom they are for.
+    """
+
+    read: Read
+    execute: Execute
+    ring: KeyRing | None
+    profiles: Sequence[ProfileFacts]
+    trust: Callable[[str, int], BundleReport]
+    certificate_profiles: CertificateProfiles
+    chains: Mapping[str, Sequence[bytes]]
+    clock: Clock
+    random: RandomBytes
+    pepper: bytes
+    version: str
+    open: bool
+    remembered: dict[Visible, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One request: who asks, and what makes a write the same as one before."""
+
+    caller: Caller
+    once: Once | None
+    services: Services
+
+    async def do(self, command: Command, answer: type[Result]) -> Result:
+        """Have the authority carry out a command of this caller.
+
+        Raises:
+            Failure: it was refused, or the authority is away.
+        """
+        origin = Origin(
+            source_address=self.caller.source,
+            request_id=self.caller.request_id,
+            tls_version=self.caller.tls_version,
+        )
+        result = await self.services.execute(command, origin=origin, once=self.once)
+        if not isinstance(result, answer):
+            raise InternalError
+        return result
+
+
+# Coroutines, because FastAPI would send plain functions through a thread each time.
+async def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+async def _asked(request: Request) -> Asked:
+    state = request.scope["state"]
+    return Asked(caller=state["caller"], once=state["once"], services=request.app.state.services)
+
+
+Api = Annotated[Services, Depends(_services)]
+Ask = Annotated[Asked, Depends(_asked)]

@@ -1,0 +1,28 @@
+"""Every endpoint of the API. What has no row here does not exist."""
+
+from __future__ import annotations
+
+from certctl.web.api import (
+    audit,
+    certificate_profiles,
+    certificates,
+    est_profiles,
+    est_requests,
+    keys,
+    meta,
+    operations,
+    stream,
+)
+from certctl.web.api.endpoint import Endpoint
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *meta.ENDPOINTS,
+    *est_profiles.ENDPOINTS,
+    *est_requests.ENDPOINTS,
+    *certificates.ENDPOINTS,
+    *certificate_profiles.ENDPOINTS,
+    *audit.ENDPOINTS,
+    *stream.ENDPOINTS,
+    *keys.ENDPOINTS,
+    *operations.ENDPOINTS,
+)

@@ -1,0 +1,178 @@
+"""The management API of a worker: its threads, its keys, and what it may know of settings."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from certctl import __version__
+from certctl.domain.errors import StoreUnavailable
+from certctl.domain.ports import Records
+from certctl.domain.profiles import EstProfile
+from certctl.settings.schema import Settings
+from certctl.settings.variable import PREFIX, PROFILE_PREFIX, infix
+from certctl.store import SqlRecords, open_records
+from certctl.web.routes import build_routes
+from certctl.wiring.trust_report import trust_reports
+
+if TYPE_CHECKING:
+    from certctl.authority.client import AuthorityClient
+    from certctl.domain.certificate_profiles import CertificateProfiles
+    from certctl.domain.clock import Clock
+    from certctl.enroll.refusals import RefusalFolder
+    from certctl.obs.log import Log
+    from certctl.web.api.build import Api
+    from certctl.web.api.services import ProfileFacts
+    from certctl.web.through_proxy import ProxyGate
+
+T = TypeVar("T")
+
+THREADS = 3
+MOST_WAITING = 100
+
+
+class ReadThreads:
+    """Questions to the records, each in a thread that has them open for itself."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._mine = threading.local()
+        self._opened: list[SqlRecords] = []
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="api-read")
+        self._waiting = 0
+
+    async def __call__(self, question: Callable[[Records], T]) -> T:
+        """See ``web.api.services.Read``."""
+        if self._waiting >= MOST_WAITING:
+            raise StoreUnavailable("readers")
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._answer, question)
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        self._threads.shutdown()
+        for records in self._opened:
+            records.close()
+
+    def _answer(self, question: Callable[[Records], T]) -> T:
+        records: SqlRecords | None = getattr(self._mine, "records", None)
+        if records is None:
+            records = self._mine.records = open_records(self._url)
+            self._opened.append(records)
+        return question(records)
+
+
+class ApiParts:
+    """Everything the API of one worker is built from, once somebody asks for it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        pepper: bytes,
+        records: SqlRecords,
+        authority: AuthorityClient,
+        certificate_profiles: CertificateProfiles,
+        chains: Mapping[str, Sequence[bytes]],
+        proxies: ProxyGate,
+        folder: RefusalFolder,
+        clock: Clock,
+        log: Log,
+    ) -> None:
+        self._settings = settings
+        self._pepper = pepper
+        self._records = records
+        self._authority = authority
+        self._certificate_profiles = certificate_profiles
+        self._chains = chains
+        self._proxies = proxies
+        self._folder = folder
+        self._clock = clock
+        self._log = log
+        self._read = ReadThreads(settings.server.database_read_url)
+
+    def close(self) -> None:
+        self._read.close()
+
+    def build(self) -> Api:
+        """Load and build it; slow, so not in an event loop."""
+        from certctl.domain.api_keys import key_digest  # noqa: PLC0415 - with FastAPI, as below
+        from certctl.web.api.build import Api  # noqa: PLC0415
+        from certctl.web.api.callers import FixedKeyDigest, Holder, KeyRing  # noqa: PLC0415
+        from certctl.web.api.guard import Entrance  # noqa: PLC0415
+        from certctl.web.api.rate import RateLimit  # noqa: PLC0415
+        from certctl.web.api.services import Services  # noqa: PLC0415
+
+        api = self._settings.server.api
+        fixed = []
+        for each in api.fixed_keys:
+            digest = key_digest(self._pepper, each.secret.reveal())
+            holder = Holder(name=each.name, role=each.role, key_id=f"fixed:{digest.hex()[:16]}")
+            fixed.append(FixedKeyDigest(digest=digest, holder=holder))
+        ring = None if api.open else KeyRing(self._records, self._pepper, fixed, self._clock)
+        services = Services(
+            read=self._read,
+            execute=self._authority.execute,
+            ring=ring,
+            profiles=self._profiles(),
+            trust=lambda path_id, now_us: trust_reports(
+                self._settings, path_id, now_us=now_us, running=True
+            )[0],
+            certificate_profiles=self._certificate_profiles,
+            chains=self._chains,
+            clock=self._clock,
+            random=os.urandom,
+            pepper=self._pepper,
+            version=__version__,
+            open=api.open,
+        )
+        workers = self._settings.server.workers
+        entrance = Entrance(
+            ring=ring,
+            # Connections spread over the workers by chance, so each has its share.
+            rate=RateLimit(
+                rate=api.rate / workers, burst=-(-api.burst // workers), clock=self._clock
+            ),
+            proxies=self._proxies,
+            folder=self._folder,
+            max_body=self._settings.server.max_body,
+            clock=self._clock,
+            random=os.urandom,
+            log=self._log,
+        )
+        return Api(services, entrance)
+
+    def _profiles(self) -> Sequence[ProfileFacts]:
+        from certctl.web.api.services import ProfileFacts  # noqa: PLC0415 - loads FastAPI
+
+        est = self._settings.est
+        return [
+            ProfileFacts(
+                profile=each.profile,
+                trust_anchor_path=str(each.trust_bundle_path) if each.trust_bundle_path else None,
+                lint=self._lint(each.profile),
+                urls=self._urls(each.profile, est.root_profile),
+            )
+            for each in est.profiles
+        ]
+
+    def _lint(self, profile: EstProfile) -> tuple[str, ...]:
+        name = f"{PREFIX}{PROFILE_PREFIX}{infix(profile.path_id)}_" if profile.path_id else ""
+        owner = f'profile "{profile.path_id}": '
+        return tuple(
+            f"{each.problem.removeprefix(owner)}; {each.remedy}"
+            for each in self._settings.warnings
+            if (name and each.variable.startswith(name)) or each.problem.startswith(owner)
+        )
+
+    def _urls(self, profile: EstProfile, root_profile: str | None) -> tuple[str, ...]:
+        base = self._settings.server.public_url or ""
+        paths = build_routes([profile], root_profile)
+        return tuple(f"{base}{path.decode()}" for path in paths if not path.endswith(b"/"))
