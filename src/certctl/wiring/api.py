@@ -109,6 +109,7 @@ class ApiParts:
         from certctl.web.api.guard import Entrance  # noqa: PLC0415
         from certctl.web.api.rate import RateLimit  # noqa: PLC0415
         from certctl.web.api.services import Services  # noqa: PLC0415
+        from certctl.wiring.imports import read_pem  # noqa: PLC0415
 
         api = self._settings.server.api
         fixed = []
@@ -127,6 +128,7 @@ class ApiParts:
             )[0],
             certificate_profiles=self._certificate_profiles,
             chains=self._chains,
+            read_import=lambda octets, issuer: read_pem(octets, self._settings, issuer=issuer),
             clock=self._clock,
             random=os.urandom,
             pepper=self._pepper,

@@ -8,7 +8,7 @@ from typing import Annotated, Protocol, TypeVar
 
 from fastapi import Depends, Request
 
-from certctl.authority.commands import Command, CommandResult
+from certctl.authority.commands import Command, CommandResult, Import
 from certctl.domain.api_keys import Visible
 from certctl.domain.certificate_profiles import CertificateProfiles
 from certctl.domain.clock import Clock
@@ -55,6 +55,8 @@ class Services:
     Attributes:
         trust: what an EST profile trusts, by path ID and time; reads files.
         chains: CA certificates (DER) by issuer id, the signing one first.
+        read_import: certificates in PEM, and what to call their issuer where it is none of
+            ours, to what can go on record; of each that cannot, why. Slow.
         open: ``AUTH_TYPE=none``.
         remembered: answers that are dear to make, by whom they are for.
     """
@@ -66,6 +68,7 @@ class Services:
     trust: Callable[[str, int], BundleReport]
     certificate_profiles: CertificateProfiles
     chains: Mapping[str, Sequence[bytes]]
+    read_import: Callable[[bytes, str | None], Sequence[Import | str]]
     clock: Clock
     random: RandomBytes
     pepper: bytes
