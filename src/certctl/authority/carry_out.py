@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from certctl.authority import api_keys, leases, profiles
-from certctl.authority.bulk_revoke import begin_bulk_revoke, revoke_slice
+from certctl.authority.bulk_revoke import begin_bulk_revoke, finish_bulk_revoke, revoke_slice
 from certctl.authority.commands import (
     AnnounceCertificates,
     AnnounceExpiry,
@@ -19,6 +19,7 @@ from certctl.authority.commands import (
     CreateApiKey,
     DeleteCertificateProfile,
     DenyRequest,
+    FinishBulkRevoke,
     FinishJob,
     ImportCertificates,
     PurgeExpired,
@@ -73,6 +74,7 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             | ReleaseCertificate()
             | BeginBulkRevoke()
             | RevokeSlice()
+            | FinishBulkRevoke()
             | ImportCertificates()
         ):
             return _on_certificates(command, transaction, now_us)
@@ -114,6 +116,8 @@ def _on_certificates(command: CertificateCommand, transaction: Transaction, now_
             return begin_bulk_revoke(command, now_us)
         case RevokeSlice():
             return revoke_slice(command, transaction, now_us)
+        case FinishBulkRevoke():
+            return finish_bulk_revoke(command)
         case ImportCertificates():
             return import_certificates(command, transaction, now_us)
     assert_never(command)

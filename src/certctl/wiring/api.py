@@ -17,6 +17,7 @@ from certctl.settings.schema import Settings
 from certctl.settings.variable import PREFIX, PROFILE_PREFIX, infix
 from certctl.store import SqlRecords, open_records
 from certctl.web.routes import build_routes
+from certctl.wiring.ids import new_ids
 from certctl.wiring.trust_report import trust_reports
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class ApiParts:
         """Load and build it; slow, so not in an event loop."""
         from certctl.domain.api_keys import key_digest  # noqa: PLC0415 - with FastAPI, as below
         from certctl.web.api.build import Api  # noqa: PLC0415
+        from certctl.web.api.bulk import BulkRevocations  # noqa: PLC0415
         from certctl.web.api.callers import FixedKeyDigest, Holder, KeyRing  # noqa: PLC0415
         from certctl.web.api.guard import Entrance  # noqa: PLC0415
         from certctl.web.api.rate import RateLimit  # noqa: PLC0415
@@ -129,6 +131,13 @@ class ApiParts:
             certificate_profiles=self._certificate_profiles,
             chains=self._chains,
             read_import=lambda octets, issuer: read_pem(octets, self._settings, issuer=issuer),
+            bulk=BulkRevocations(
+                self._authority.execute,
+                lambda: open_records(self._settings.server.database_read_url),
+                new_id=new_ids(self._clock),
+                clock=self._clock,
+                log=self._log,
+            ),
             clock=self._clock,
             random=os.urandom,
             pepper=self._pepper,

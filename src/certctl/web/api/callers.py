@@ -14,6 +14,7 @@ from typing import Protocol
 
 from certctl.domain.api_keys import ApiKey, Role, Visible, key_digest, key_id_of
 from certctl.domain.clock import SECOND_US, Clock
+from certctl.domain.kept_answer import Origin
 
 REMEMBERED_US = 9 * SECOND_US // 10
 MOST_REMEMBERED = 1_024
@@ -49,6 +50,15 @@ class Caller:
     @property
     def visible(self) -> Visible:
         return self.holder.visible
+
+    @property
+    def origin(self) -> Origin:
+        """For the audit events of what the caller has the authority do."""
+        return Origin(
+            source_address=self.source,
+            request_id=self.request_id,
+            tls_version=self.tls_version,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,11 @@ from certctl.domain.certificate_profiles import CertificateProfiles
 from certctl.domain.clock import Clock
 from certctl.domain.errors import InternalError
 from certctl.domain.ids import RandomBytes
-from certctl.domain.kept_answer import Once, Origin
+from certctl.domain.kept_answer import Once
 from certctl.domain.ports import Records
 from certctl.domain.profiles import EstProfile
 from certctl.domain.trust_report import BundleReport
+from certctl.web.api.bulk import BulkRevocations, Execute
 from certctl.web.api.callers import Caller, KeyRing
 
 T = TypeVar("T")
@@ -30,12 +31,6 @@ class Read(Protocol):
     def __call__(self, question: Callable[[Records], T]) -> Awaitable[T]:
         """Raises StoreUnavailable: they cannot be read, or too many ask."""
         ...
-
-
-class Execute(Protocol):
-    async def __call__(
-        self, command: Command, *, origin: Origin, once: Once | None = None
-    ) -> CommandResult: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +53,7 @@ class Services:
         read_import: certificates in PEM, and what to call their issuer where it is none of
             ours, to what can go on record; of each that cannot, why. Slow.
         open: ``AUTH_TYPE=none``.
+        bulk: carries bulk revocations out.
         remembered: answers that are dear to make, by whom they are for.
     """
 
@@ -69,6 +65,7 @@ class Services:
     certificate_profiles: CertificateProfiles
     chains: Mapping[str, Sequence[bytes]]
     read_import: Callable[[bytes, str | None], Sequence[Import | str]]
+    bulk: BulkRevocations
     clock: Clock
     random: RandomBytes
     pepper: bytes
@@ -91,12 +88,7 @@ class Asked:
         Raises:
             Failure: it was refused, or the authority is away.
         """
-        origin = Origin(
-            source_address=self.caller.source,
-            request_id=self.caller.request_id,
-            tls_version=self.caller.tls_version,
-        )
-        result = await self.services.execute(command, origin=origin, once=self.once)
+        result = await self.services.execute(command, origin=self.caller.origin, once=self.once)
         if not isinstance(result, answer):
             raise InternalError
         return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from certctl.web.api import (
     audit,
+    bulk_revoke,
     certificate_profiles,
     certificates,
     est_profiles,
@@ -21,6 +22,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *meta.ENDPOINTS,
     *est_profiles.ENDPOINTS,
     *est_requests.ENDPOINTS,
+    *bulk_revoke.ENDPOINTS,
     *inventory.ENDPOINTS,
     *certificates.ENDPOINTS,
     *imports.ENDPOINTS,
