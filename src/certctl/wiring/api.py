@@ -7,15 +7,17 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from certctl import __version__
 from certctl.domain.errors import StoreUnavailable
 from certctl.domain.ports import Records
 from certctl.domain.profiles import EstProfile
+from certctl.settings.certificate_profiles import CertificateProfilesRefused
 from certctl.settings.schema import Settings
 from certctl.settings.variable import PREFIX, PROFILE_PREFIX, infix
 from certctl.store import SqlRecords, open_records
+from certctl.trust.bundle import BundleRefused
 from certctl.web.routes import build_routes
 from certctl.wiring.ids import new_ids
 from certctl.wiring.trust_report import trust_reports
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from certctl.authority.client import AuthorityClient
     from certctl.domain.certificate_profiles import CertificateProfiles
     from certctl.domain.clock import Clock
+    from certctl.domain.explanation import Explanation, Question
     from certctl.enroll.refusals import RefusalFolder
     from certctl.obs.log import Log
     from certctl.web.api.build import Api
@@ -129,8 +132,10 @@ class ApiParts:
                 self._settings, path_id, now_us=now_us, running=True
             )[0],
             certificate_profiles=self._certificate_profiles,
+            issuer_types={each.id: each.type for each in self._settings.issuers},
             chains=self._chains,
             read_import=lambda octets, issuer: read_pem(octets, self._settings, issuer=issuer),
+            explain=self._explain,
             bulk=BulkRevocations(
                 self._authority.execute,
                 lambda: open_records(self._settings.server.database_read_url),
@@ -159,6 +164,23 @@ class ApiParts:
             log=self._log,
         )
         return Api(services, entrance)
+
+    def _explain(self, question: Question, records: Records) -> Explanation:
+        from certctl.wiring.explain import explain  # noqa: PLC0415 - loads what can sign
+
+        try:
+            return explain(
+                self._settings,
+                question,
+                # ``ReadThreads`` opened them; a worker's own port does not show what gates ask.
+                cast("SqlRecords", records),
+                running=True,
+                log=self._log,
+                clock=self._clock,
+            )
+        except (BundleRefused, CertificateProfilesRefused, OSError) as err:
+            self._log.error("explain_failed", problem=str(err))
+            raise StoreUnavailable("rules") from err
 
     def _profiles(self) -> Sequence[ProfileFacts]:
         from certctl.web.api.services import ProfileFacts  # noqa: PLC0415 - loads FastAPI

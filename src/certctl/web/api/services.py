@@ -13,6 +13,7 @@ from certctl.domain.api_keys import Visible
 from certctl.domain.certificate_profiles import CertificateProfiles
 from certctl.domain.clock import Clock
 from certctl.domain.errors import InternalError
+from certctl.domain.explanation import Explanation, Question
 from certctl.domain.ids import RandomBytes
 from certctl.domain.kept_answer import Once
 from certctl.domain.ports import Records
@@ -49,10 +50,12 @@ class Services:
 
     Attributes:
         trust: what an EST profile trusts, by path ID and time; reads files.
+        issuer_types: by issuer id.
         chains: CA certificates (DER) by issuer id, the signing one first.
         read_import: certificates in PEM, and what to call their issuer where it is none of
             ours, to what can go on record; of each that cannot, why. Slow.
         open: ``AUTH_TYPE=none``.
+        explain: judges a request by every rule; raises NotFound and StoreUnavailable. Slow.
         bulk: carries bulk revocations out.
         remembered: answers that are dear to make, by whom they are for.
     """
@@ -63,8 +66,10 @@ class Services:
     profiles: Sequence[ProfileFacts]
     trust: Callable[[str, int], BundleReport]
     certificate_profiles: CertificateProfiles
+    issuer_types: Mapping[str, str]
     chains: Mapping[str, Sequence[bytes]]
     read_import: Callable[[bytes, str | None], Sequence[Import | str]]
+    explain: Callable[[Question, Records], Explanation]
     bulk: BulkRevocations
     clock: Clock
     random: RandomBytes
