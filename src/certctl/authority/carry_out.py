@@ -38,6 +38,7 @@ from certctl.authority.decide import approve, deny
 from certctl.authority.done import Done
 from certctl.authority.event_commands import carry_out_event_command
 from certctl.authority.import_certificates import import_certificates
+from certctl.authority.key_gate import KeyGate
 from certctl.authority.purge import purge
 from certctl.authority.reload_trust import reload_trust
 from certctl.authority.revoke import release, revoke
@@ -53,6 +54,7 @@ class Powers:
         named_by: EST profiles by the certificate profile of the store that they name.
         profiles_changed: given all stored profiles when a change of them is durable.
         registration: the lists of registration authorities in force.
+        keys: judges the keys of workers' commands; without it none is carried out.
     """
 
     audit_signer: AuditSigner | None = None
@@ -60,6 +62,7 @@ class Powers:
     profiles_changed: profiles.TakeOver = profiles.nobody
     bundles: TrustBundles | None = None
     registration: TrustBundles | None = None
+    keys: KeyGate | None = None
 
 
 def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us: int) -> Done:

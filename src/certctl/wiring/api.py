@@ -19,6 +19,7 @@ from certctl.settings.variable import PREFIX, PROFILE_PREFIX, infix
 from certctl.store import SqlRecords, open_records
 from certctl.trust.bundle import BundleRefused
 from certctl.web.routes import build_routes
+from certctl.wiring.api_keys import fixed_keys
 from certctl.wiring.ids import new_ids
 from certctl.wiring.trust_report import trust_reports
 
@@ -107,21 +108,16 @@ class ApiParts:
 
     def build(self) -> Api:
         """Load and build it; slow, so not in an event loop."""
-        from certctl.domain.api_keys import key_digest  # noqa: PLC0415 - with FastAPI, as below
-        from certctl.web.api.build import Api  # noqa: PLC0415
+        from certctl.web.api.build import Api  # noqa: PLC0415 - with FastAPI, as below
         from certctl.web.api.bulk import BulkRevocations  # noqa: PLC0415
-        from certctl.web.api.callers import FixedKeyDigest, Holder, KeyRing  # noqa: PLC0415
+        from certctl.web.api.callers import KeyRing  # noqa: PLC0415
         from certctl.web.api.guard import Entrance  # noqa: PLC0415
         from certctl.web.api.rate import RateLimit  # noqa: PLC0415
         from certctl.web.api.services import Services  # noqa: PLC0415
         from certctl.wiring.imports import read_pem  # noqa: PLC0415
 
         api = self._settings.server.api
-        fixed = []
-        for each in api.fixed_keys:
-            digest = key_digest(self._pepper, each.secret.reveal())
-            holder = Holder(name=each.name, role=each.role, key_id=f"fixed:{digest.hex()[:16]}")
-            fixed.append(FixedKeyDigest(digest=digest, holder=holder))
+        fixed = fixed_keys(api, self._pepper)
         ring = None if api.open else KeyRing(self._records, self._pepper, fixed, self._clock)
         services = Services(
             read=self._read,

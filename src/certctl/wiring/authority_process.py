@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from certctl.store.url import is_postgres
 from certctl.trust.accepted import REGISTRATION, AcceptedBundles
 from certctl.trust.bundle import BundleRefused
 from certctl.wiring import server_certificate
+from certctl.wiring.api_keys import key_gate
 from certctl.wiring.audit_key import open_audit_key
 from certctl.wiring.authority_reload import AuthorityReload
 from certctl.wiring.certificate_profiles import (
@@ -49,15 +49,14 @@ from certctl.wiring.issuers import (
 from certctl.wiring.pepper import PepperRefused, open_pepper
 from certctl.wiring.process import keep_out_of_dumps, name_process
 from certctl.wiring.reload import registration_directory, trust_directory
+from certctl.wiring.sockets import Listeners
 from certctl.wiring.store import open_store
 from certctl.wiring.supervisor import Status, refuse_start
 
 SERVER_CERTIFICATE_EVERY_US = 3_600 * 1_000_000
 
 
-def run(
-    settings: Settings, listener: socket.socket, status: Status, *, log: Log, clock: Clock
-) -> int:
+def run(settings: Settings, listeners: Listeners, status: Status, *, log: Log, clock: Clock) -> int:
     """Run until SIGTERM; gives the exit code."""
     name_process("certctl-authority")
     keep_out_of_dumps()
@@ -73,7 +72,7 @@ def run(
             lints()
         issuers = open_issuers(settings, store, now_us=clock())
         audit_key = open_audit_key(settings.server.data_dir)
-        open_pepper(settings.server.data_dir, store)
+        pepper = open_pepper(settings.server.data_dir, store)
         new_id = new_ids(clock)
         keeper = _ServerCertificate(settings, store, issuers, new_id=new_id)
         if keeper.renew_if_due(clock()):
@@ -120,6 +119,7 @@ def run(
             audit_signer=audit_key,
             bundles=bundles,
             registration=registration,
+            keys=key_gate(settings, pepper),
             named_by=lambda: named_by(settings, certificate_profiles),
             profiles_changed=lambda rows: certificate_profiles.replace(stored=usable(rows, log)),
         ),
@@ -145,7 +145,13 @@ def run(
         log.info("server_certificate_issued")
         status.reload()
 
-    server = AuthorityServer(service, listener, on_tick=on_tick, on_fault=on_fault)
+    server = AuthorityServer(
+        service,
+        host=listeners.host,
+        workers=listeners.workers,
+        on_tick=on_tick,
+        on_fault=on_fault,
+    )
     signal.set_wakeup_fd(server.wake_fd, warn_on_full_buffer=False)
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
     signal.signal(signal.SIGHUP, lambda *_: server.call_soon(reload.everything))

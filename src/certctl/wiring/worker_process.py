@@ -119,7 +119,7 @@ class _Worker:
 
     async def serve(self, status: Status) -> int:
         loop = asyncio.get_running_loop()
-        authority = AuthorityClient(partial(sockets.connect, self._place.run_directory))
+        authority = AuthorityClient(partial(sockets.connect_worker, self._place.run_directory))
         authority.start()
         folder = RefusalFolder(authority.record_refusal)
         self._hooks = _device_state_hooks(self._settings)

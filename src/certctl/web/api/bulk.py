@@ -44,7 +44,7 @@ Result = TypeVar("Result", bound=CommandResult)
 
 class Execute(Protocol):
     async def __call__(
-        self, command: Command, *, origin: Origin, once: Once | None = None
+        self, command: Command, *, bearer: str, origin: Origin, once: Once | None = None
     ) -> CommandResult: ...
 
 
@@ -131,7 +131,8 @@ class BulkRevocations:
         def do(command: Command, once: Once | None) -> CommandResult:
             if self._stopping.is_set():
                 raise StoreUnavailable("server")
-            asked = self._execute(command, origin=wish.caller.origin, once=once)
+            caller = wish.caller
+            asked = self._execute(command, bearer=caller.bearer, origin=caller.origin, once=once)
             return asyncio.run_coroutine_threadsafe(asked, loop).result()
 
         return do

@@ -93,7 +93,9 @@ class Asked:
         Raises:
             Failure: it was refused, or the authority is away.
         """
-        result = await self.services.execute(command, origin=self.caller.origin, once=self.once)
+        result = await self.services.execute(
+            command, bearer=self.caller.bearer, origin=self.caller.origin, once=self.once
+        )
         if not isinstance(result, answer):
             raise InternalError
         return result
