@@ -153,7 +153,7 @@ def test_the_line_of_the_guide(site: Site):
         ({"source": "API"}, 400),
         ({"dry_run": True}, 400),
         ({"certificate_ids": []}, 400),
-        ({"serials": ["none"]}, 400),
+        ({"serials": ["none"]}, 422),
         ({"profile_id": ""}, 400),
         ({"profil": "repeated"}, 422),
         ({"profile": None, "reason": "removeFromCRL", "tenant": "north"}, 422),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StrictBool, StringConstraints
 
 from certctl.authority.bulk_revocation import BulkRevocation
 from certctl.domain.api_keys import Role, Visible
@@ -22,6 +22,7 @@ from certctl.web.api.models import ID, Moment, ShortText, Strict, microseconds
 from certctl.web.api.problems import ApiRefused
 from certctl.web.api.services import Ask
 
+SerialNumber = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{1,40}$")]
 CertificateId = Annotated[str, StringConstraints(pattern=ID)]
 
 
@@ -37,11 +38,11 @@ class BulkRevoke(Strict):
     tenant: ShortText | None = None
     principal: ShortText | None = Field(default=None, description="Exactly.")
     certificate_ids: list[CertificateId] | None = Field(default=None, max_length=MOST_NAMED)
-    serials: list[ShortText] | None = Field(default=None, max_length=MOST_NAMED)
+    serials: list[SerialNumber] | None = Field(default=None, max_length=MOST_NAMED)
     issued_after: Moment | None = Field(default=None, description="From this moment on.")
     issued_before: Moment | None = Field(default=None, description="This moment excluded.")
     source: ShortText | None = Field(default=None, description="Taken, and always EST.")
-    dry_run: bool = Field(default=False, description="Count, and change nothing.")
+    dry_run: StrictBool = Field(default=False, description="Count, and change nothing.")
 
     def criteria(self) -> RevocationCriteria:
         after, before = self.issued_after, self.issued_before

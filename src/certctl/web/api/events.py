@@ -7,7 +7,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from certctl.authority.commands import Requeued, RequeueDeliveries
 from certctl.domain.api_keys import Role
@@ -63,7 +63,7 @@ class Requeue(Strict):
     """Which dead ones: of a channel, or ``all``."""
 
     channel: ShortText | None = None
-    all: bool = False
+    all: StrictBool = False
 
 
 class RequeueOne(Strict):
