@@ -296,8 +296,15 @@ def test_explain_foretells_and_issues_nothing(site: Site):
 
 
 def test_issuers_are_shown_without_their_secrets(site: Site):
-    (issuer,) = site.root.get("/issuers")["data"]
-    assert issuer == site.root.get("/issuers/iss-local")
+    deadline = time.monotonic() + WAIT_SECONDS
+    while (issuer := site.root.get("/issuers/iss-local"))["crl"] is None:
+        assert time.monotonic() < deadline, "no CRL was ever published"
+        time.sleep(0.1)
+    (listed,) = site.root.get("/issuers")["data"]
+    assert {**listed, "crl": None} == {**issuer, "crl": None}
+    crl = issuer["crl"]
+    assert (crl["number"] >= 1, crl["overdue"]) == (True, False)
+    assert crl["this_update"] < crl["next_update"]
     assert (issuer["type"], issuer["profiles"]) == ("local", ["corp", "iot"])
     ca = x509.load_pem_x509_certificate(site.server.ca_file.read_bytes())
     assert issuer["chain"][0]["subject"] == ca.subject.rfc4514_string()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 from cryptography import x509
@@ -11,11 +12,13 @@ from fastapi import Path
 from pydantic import BaseModel, Field
 
 from certctl.domain.api_keys import Role
-from certctl.domain.clock import DAY_US
+from certctl.domain.clock import DAY_US, SECOND_US
+from certctl.domain.crl import CrlRecord
 from certctl.domain.errors import NotFound
+from certctl.domain.ports import Records
 from certctl.domain.profiles import EstProfile
 from certctl.web.api.endpoint import Endpoint
-from certctl.web.api.models import Listing, Moment, microseconds
+from certctl.web.api.models import Listing, Moment, microseconds, moment
 from certctl.web.api.services import Ask, Services
 
 IssuerId = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,63}$")]
@@ -34,33 +37,45 @@ class CaCertificate(BaseModel):
     expired: bool
 
 
+class CrlStatus(BaseModel):
+    """The newest CRL that was published; ``overdue``: its nextUpdate has passed."""
+
+    number: int
+    this_update: Moment
+    next_update: Moment
+    age_seconds: int
+    overdue: bool
+    octets: int
+
+
 class IssuerOut(BaseModel):
     """``days_to_expiry`` is of the first certificate of the chain to expire; null where
-    there is no chain.
+    there is no chain. ``crl`` is null where this server publishes none.
     """
 
     id: str
     type: str
     chain: list[CaCertificate] = Field(description="The certificate that signs first.")
     days_to_expiry: int | None
+    crl: CrlStatus | None
     profiles: list[str] = Field(description="Path IDs of the EST profiles that it serves.")
 
 
 async def list_issuers(ask: Ask) -> Listing[IssuerOut]:
-    """Every issuer with its chain; a key that is held to EST profiles sees those of its own."""
-    data = _issuers(ask)
+    """Every issuer with its chain and CRL; a key that is held to EST profiles sees theirs."""
+    data = await ask.services.read(partial(_issuers, ask))
     return Listing(data=data, total=len(data), next_cursor=None)
 
 
 async def show_issuer(issuer_id: IssuerId, ask: Ask) -> IssuerOut:
-    """One issuer with its chain."""
-    for each in _issuers(ask):
+    """One issuer with its chain and CRL."""
+    for each in await ask.services.read(partial(_issuers, ask)):
         if each.id == issuer_id:
             return each
     raise NotFound(f"issuer {issuer_id}")
 
 
-def _issuers(ask: Ask) -> list[IssuerOut]:
+def _issuers(ask: Ask, records: Records) -> list[IssuerOut]:
     """Those that this key sees."""
     api, visible = ask.services, ask.caller.visible
     now_us = api.clock()
@@ -69,18 +84,39 @@ def _issuers(ask: Ask) -> list[IssuerOut]:
         for each in api.profiles
         if visible.covers(tenant=each.profile.tenant, profile=each.profile.path_id)
     ]
-    found = [_issuer(each, api, seen, now_us) for each in api.issuer_types]
+    found = [
+        _issuer(each, api, seen, records.crl(each), now_us=now_us) for each in api.issuer_types
+    ]
     return [each for each in found if each.profiles or visible.everything]
 
 
-def _issuer(issuer_id: str, api: Services, seen: Sequence[EstProfile], now_us: int) -> IssuerOut:
+def _issuer(
+    issuer_id: str,
+    api: Services,
+    seen: Sequence[EstProfile],
+    crl: CrlRecord | None,
+    *,
+    now_us: int,
+) -> IssuerOut:
     chain = _chain(api.chains.get(issuer_id, ()), now_us)
     return IssuerOut(
         id=issuer_id,
         type=api.issuer_types[issuer_id],
         chain=chain,
         days_to_expiry=min((each.days_to_expiry for each in chain), default=None),
+        crl=_crl(crl, now_us) if crl is not None else None,
         profiles=[each.path_id for each in seen if each.issuer_id == issuer_id],
+    )
+
+
+def _crl(row: CrlRecord, now_us: int) -> CrlStatus:
+    return CrlStatus(
+        number=row.number,
+        this_update=moment(row.this_update_us),
+        next_update=moment(row.next_update_us),
+        age_seconds=(now_us - row.this_update_us) // SECOND_US,
+        overdue=row.next_update_us <= now_us,
+        octets=row.size,
     )
 
 
