@@ -305,6 +305,8 @@ def test_issuers_are_shown_without_their_secrets(site: Site):
     crl = issuer["crl"]
     assert (crl["number"] >= 1, crl["overdue"]) == (True, False)
     assert crl["this_update"] < crl["next_update"]
+    assert issuer["ocsp_responder"]["issuer"] == issuer["chain"][0]["subject"]
+    assert issuer["ocsp_responder"]["days_to_expiry"] >= 0
     assert (issuer["type"], issuer["profiles"]) == ("local", ["corp", "iot"])
     ca = x509.load_pem_x509_certificate(site.server.ca_file.read_bytes())
     assert issuer["chain"][0]["subject"] == ca.subject.rfc4514_string()

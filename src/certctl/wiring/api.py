@@ -21,6 +21,7 @@ from certctl.trust.bundle import BundleRefused
 from certctl.web.routes import build_routes
 from certctl.wiring.api_keys import fixed_keys
 from certctl.wiring.ids import new_ids
+from certctl.wiring.issuers import ca_certificate_file, read_chain
 from certctl.wiring.trust_report import trust_reports
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class ApiParts:
         records: SqlRecords,
         authority: AuthorityClient,
         certificate_profiles: CertificateProfiles,
-        chains: Mapping[str, Sequence[bytes]],
+        responders: Mapping[str, bytes],
         proxies: ProxyGate,
         folder: RefusalFolder,
         clock: Clock,
@@ -96,7 +97,11 @@ class ApiParts:
         self._records = records
         self._authority = authority
         self._certificate_profiles = certificate_profiles
-        self._chains = chains
+        self._chains = {
+            issuer.id: read_chain(ca_certificate_file(issuer, settings.server.data_dir))
+            for issuer in settings.issuers
+        }
+        self._responders = responders
         self._proxies = proxies
         self._folder = folder
         self._clock = clock
@@ -130,6 +135,7 @@ class ApiParts:
             certificate_profiles=self._certificate_profiles,
             issuer_types={each.id: each.type for each in self._settings.issuers},
             chains=self._chains,
+            responders=self._responders,
             read_import=lambda octets, issuer: read_pem(octets, self._settings, issuer=issuer),
             explain=self._explain,
             bulk=BulkRevocations(

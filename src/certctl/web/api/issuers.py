@@ -50,7 +50,7 @@ class CrlStatus(BaseModel):
 
 class IssuerOut(BaseModel):
     """``days_to_expiry`` is of the first certificate of the chain to expire; null where
-    there is no chain. ``crl`` is null where this server publishes none.
+    there is no chain. ``crl`` and ``ocsp_responder`` are null where there is none.
     """
 
     id: str
@@ -58,6 +58,7 @@ class IssuerOut(BaseModel):
     chain: list[CaCertificate] = Field(description="The certificate that signs first.")
     days_to_expiry: int | None
     crl: CrlStatus | None
+    ocsp_responder: CaCertificate | None
     profiles: list[str] = Field(description="Path IDs of the EST profiles that it serves.")
 
 
@@ -99,12 +100,14 @@ def _issuer(
     now_us: int,
 ) -> IssuerOut:
     chain = _chain(api.chains.get(issuer_id, ()), now_us)
+    responder = api.responders.get(issuer_id)
     return IssuerOut(
         id=issuer_id,
         type=api.issuer_types[issuer_id],
         chain=chain,
         days_to_expiry=min((each.days_to_expiry for each in chain), default=None),
         crl=_crl(crl, now_us) if crl is not None else None,
+        ocsp_responder=_certificate(responder, now_us) if responder is not None else None,
         profiles=[each.path_id for each in seen if each.issuer_id == issuer_id],
     )
 

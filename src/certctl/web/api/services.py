@@ -52,6 +52,7 @@ class Services:
         trust: what an EST profile trusts, by path ID and time; reads files.
         issuer_types: by issuer id.
         chains: CA certificates (DER) by issuer id, the signing one first.
+        responders: certificates (DER) of the OCSP responders in use, by issuer id.
         read_import: certificates in PEM, and what to call their issuer where it is none of
             ours, to what can go on record; of each that cannot, why. Slow.
         open: ``AUTH_TYPE=none``.
@@ -68,6 +69,7 @@ class Services:
     certificate_profiles: CertificateProfiles
     issuer_types: Mapping[str, str]
     chains: Mapping[str, Sequence[bytes]]
+    responders: Mapping[str, bytes]
     read_import: Callable[[bytes, str | None], Sequence[Import | str]]
     explain: Callable[[Question, Records], Explanation]
     bulk: BulkRevocations
