@@ -112,7 +112,7 @@ COMMANDS: tuple[Command, ...] = (
     PutCrlPart(fence=1, issuer_id="iss-local", number=1, part=0, octets=b"0"),
     SignCrl(fence=1, issuer_id="iss-local", number=1, parts=1, scheduled=True, stamp=""),
     DropCrlParts(fence=1, issuer_id="iss-local"),
-    NoteBackup(target="/tmp/all", actor=LIE),
+    NoteBackup(target="elsewhere", actor=LIE),
     DropAuditSegment(fence=1, node="node", checkpoint=1),
     DropRecords(fence=1, certificate_ids=[]),
     PutCertificateProfile(profile_id="cp-evil", document="{}", actor=LIE),
