@@ -33,6 +33,13 @@ class Kind(StrEnum):
     SUPERVISOR = "supervisor"
     AUTHORITY = "authority"
     WORKER = "worker"
+    JOBS = "jobs"
+    BACKEND = "database backend"
+    """A process of PostgreSQL that serves one of the server's connections."""
+
+
+TREE = (Kind.SUPERVISOR, Kind.AUTHORITY, Kind.WORKER, Kind.JOBS)
+"""Those that a server has whatever its database."""
 
 
 class NotBack(AssertionError):
@@ -116,6 +123,15 @@ class Tree:
         served = probe.wait_served() - began
         whole = self.wait_whole() - began if patient else None
         return Recovery(kind=kind, served=served, whole=whole, orphans=orphans)
+
+    def shake(self, strike: Callable[[], float], probe: Probe) -> Recovery:
+        """Kill by ``strike`` what is beneath the tree, and wait until the service is back.
+
+        Raises:
+            NotBack: something stayed away.
+        """
+        began = strike()
+        return Recovery(kind=Kind.BACKEND, served=probe.wait_served() - began)
 
     def wait_whole(self) -> float:
         """Until no process is missing; the time of that."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.killer import Kind
+from tests.chaos.killer import TREE
 from tests.chaos.nothing_lost import run_nothing_lost
 
 KILLS = 10
@@ -23,7 +23,9 @@ def test_what_clients_received_is_on_record_whoever_was_killed(tmp_path: Path) -
     )
     assert found.problems == []
     assert len(found.recoveries) == KILLS
-    assert all(found.kills()[kind] > 0 for kind in Kind)
+    assert all(found.kills()[kind] > 0 for kind in TREE)
+    assert found.confirmations.bulks > 0
+    assert found.confirmations.refused > 0
     assert found.broken + found.unavailable > 0, "no client noticed any kill"
     assert found.verdict.received >= KILLS + CLIENTS
     assert max(found.served()) < GENEROUS_SECONDS
