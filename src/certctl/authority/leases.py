@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from certctl.authority.commands import FinishJob, JobFinished, LeaseAnswer, TakeLease
 from certctl.authority.done import Done
+from certctl.domain.clock import STEP_US
 from certctl.domain.errors import LeaseLost
 from certctl.domain.lease import Lease
 from certctl.domain.ports import Transaction
@@ -18,8 +19,9 @@ def take(command: TakeLease, transaction: Transaction, now_us: int) -> Done:
     however long that is.
     """
     lease = transaction.lease(command.job) or Lease(job=command.job)
-    held = lease.until_us > now_us
-    # A clock that was set back must not stop a job for as long as it was ahead.
+    # A clock that was set back must not stop a job for as long as it was ahead; but nodes'
+    # clocks differ a little, and that ends no lease.
+    held = now_us < lease.until_us <= now_us + command.lease_us + STEP_US
     recent = 0 <= now_us - lease.last_run_us < command.every_us
     if held or recent:
         return Done(result=LeaseAnswer(None))

@@ -175,6 +175,21 @@ def test_a_held_lease_is_given_to_nobody(node: Node):
     assert node.execute(wanted, LeaseAnswer) == LeaseAnswer(None)
 
 
+def test_a_lease_from_before_the_clock_was_set_back_holds_nobody_up(node: Node):
+    """Its holder was killed meanwhile: the job must not wait for as long as the step."""
+    wanted = TakeLease(job="purge", holder="one/1", every_us=1, lease_us=10 * SECOND_US)
+    assert node.execute(wanted, LeaseAnswer) == LeaseAnswer(1)
+    node.now_us -= 3_600 * SECOND_US
+    assert node.execute(wanted, LeaseAnswer) == LeaseAnswer(2)
+
+
+def test_a_node_whose_clock_is_late_takes_no_lease_that_is_held(node: Node):
+    wanted = TakeLease(job="purge", holder="one/1", every_us=1, lease_us=10 * SECOND_US)
+    assert node.execute(wanted, LeaseAnswer) == LeaseAnswer(1)
+    node.now_us -= 120 * SECOND_US
+    assert node.execute(wanted, LeaseAnswer) == LeaseAnswer(None)
+
+
 def test_events_are_sealed_each_minute_or_thousand(node: Node):
     seals: list[Checkpoint] = []
     job = CheckpointJob(node.store, node, on_sealed=seals.append)
