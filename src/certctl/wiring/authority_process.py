@@ -40,6 +40,7 @@ from certctl.wiring.certificate_profiles import (
     require_named,
     usable,
 )
+from certctl.wiring.clock import ClockWatch
 from certctl.wiring.events import make_outbox
 from certctl.wiring.ids import new_ids
 from certctl.wiring.issuers import (
@@ -131,7 +132,10 @@ def run(
     watch = _store_watch(settings, certificate_profiles, log)
     reload = AuthorityReload(settings, service, certificate_profiles, log=log, clock=clock)
 
+    clock_watch = ClockWatch(log, clock)
+
     def on_tick() -> None:
+        clock_watch.look()
         if watch is not None:
             watch.look()
         try:
