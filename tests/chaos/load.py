@@ -131,13 +131,14 @@ class Applicant:
         """
         deadline = time.monotonic() + ANSWER_SECONDS
         while time.monotonic() < deadline:
-            answer = self._attempt(request)
+            answer = self.attempt(request)
             if answer is not None and answer.status != http.HTTPStatus.SERVICE_UNAVAILABLE:
                 return answer
             time.sleep(PAUSE_SECONDS)
         raise NoAnswer(f"{request.operation}: nothing in {ANSWER_SECONDS} s")
 
-    def _attempt(self, request: Request) -> Response | None:
+    def attempt(self, request: Request) -> Response | None:
+        """Once; None when the connection broke."""
         try:
             answer = fetch(
                 self.server,
