@@ -8,7 +8,7 @@ from certctl.authority.commands import FinishJob, JobFinished, LeaseAnswer, Take
 from certctl.authority.done import Done
 from certctl.domain.clock import STEP_US
 from certctl.domain.errors import LeaseLost
-from certctl.domain.lease import Lease
+from certctl.domain.lease import Lease, same_node
 from certctl.domain.ports import Transaction
 
 
@@ -21,7 +21,10 @@ def take(command: TakeLease, transaction: Transaction, now_us: int) -> Done:
     lease = transaction.lease(command.job) or Lease(job=command.job)
     # A clock that was set back must not stop a job for as long as it was ahead; but nodes'
     # clocks differ a little, and that ends no lease.
-    held = now_us < lease.until_us <= now_us + command.lease_us + STEP_US
+    # Nor does one end for the node that has it: it asks again because it was killed in the
+    # run, or the authority was before it heard of its end.
+    mine = same_node(lease.holder, command.holder)
+    held = not mine and now_us < lease.until_us <= now_us + command.lease_us + STEP_US
     recent = 0 <= now_us - lease.last_run_us < command.every_us
     if held or recent:
         return Done(result=LeaseAnswer(None))

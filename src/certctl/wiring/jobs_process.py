@@ -20,9 +20,11 @@ from certctl.obs.log import Log
 from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
 from certctl.store import SqlRecords, StoreError, open_records
+from certctl.store.url import is_postgres
 from certctl.wiring import sockets
 from certctl.wiring.event_jobs import EventJobs
 from certctl.wiring.process import name_process
+from certctl.wiring.store import node_name
 from certctl.wiring.supervisor import Status, refuse_start
 
 TICK_SECONDS = 1.0
@@ -35,12 +37,12 @@ def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, cl
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     stopping = _Stop()
     signal.signal(signal.SIGTERM, stopping.note)
-    holder = f"{socket.gethostname()}/{os.getpid()}"
 
     def on_fault(job: str, fault: BaseException) -> None:
         log.warning("job_failed", job=job, problem=f"{type(fault).__name__}: {fault}")
 
     try:
+        holder = f"{_node(settings)}/{os.getpid()}"
         records = open_records(settings.server.database_read_url)
         events = EventJobs(
             settings, run_directory, holder=holder, log=log, clock=clock, on_fault=on_fault
@@ -63,6 +65,13 @@ def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, cl
     caller.close()
     records.close()
     return 0
+
+
+def _node(settings: Settings) -> str:
+    """What no other node that shares the database is called."""
+    if is_postgres(settings.server.database_url):
+        return node_name(settings.server.data_dir)
+    return socket.gethostname()
 
 
 def _jobs(records: SqlRecords, caller: AuthorityCaller, log: Log) -> list[Job]:
