@@ -36,6 +36,10 @@ class Kind(StrEnum):
     JOBS = "jobs"
     BACKEND = "database backend"
     """A process of PostgreSQL that serves one of the server's connections."""
+    DISK = "disk without fsync"
+    """Not killed: for a moment every fsync fails, and half the time the authority is killed
+    in it. Times are since the disk is whole again.
+    """
 
 
 TREE = (Kind.SUPERVISOR, Kind.AUTHORITY, Kind.WORKER, Kind.JOBS)
@@ -124,14 +128,20 @@ class Tree:
         whole = self.wait_whole() - began if patient else None
         return Recovery(kind=kind, served=served, whole=whole, orphans=orphans)
 
-    def shake(self, strike: Callable[[], float], probe: Probe) -> Recovery:
-        """Kill by ``strike`` what is beneath the tree, and wait until the service is back.
+    def shake(self, kind: Kind, strike: Callable[[], float], probe: Probe) -> Recovery:
+        """Hurt by ``strike`` what is beneath the tree, and wait until the service is back.
 
         Raises:
             NotBack: something stayed away.
         """
         began = strike()
-        return Recovery(kind=Kind.BACKEND, served=probe.wait_served() - began)
+        return Recovery(kind=kind, served=probe.wait_served() - began)
+
+    def kill_one(self, kind: Kind) -> None:
+        """Kill one of this kind, if there is one now, and wait for nothing."""
+        for pid in self.server.processes().get(kind, [])[:1]:
+            with suppress(ProcessLookupError):
+                self._kill(pid)
 
     def wait_whole(self) -> float:
         """Until no process is missing; the time of that."""

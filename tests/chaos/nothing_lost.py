@@ -23,6 +23,7 @@ from tests.chaos.told import wait_drained
 from tests.chaos.verdict import Verdict, judge
 from tests.chaos.world import Database, World, world
 from tests.harness.device import Device
+from tests.harness.faults import FailingFsync
 from tests.harness.nodes import command
 
 CLIENTS_PER_REVOKER = 4
@@ -30,6 +31,11 @@ LONGEST_PAUSE_SECONDS = 0.4
 """Between two kills: sometimes none, sometimes some hundred enrollments."""
 HASTY = 1 / 4
 """Share of kills after which the next one does not wait for the whole tree."""
+
+
+KILLED_MEANWHILE = 1 / 2
+"""How often the authority is killed while the disk fails: its log may hold what was never
+promised."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,12 +76,13 @@ def run_nothing_lost(
     think_seconds: float,
     progress: Callable[[str], None],
     database: Database = Database.SQLITE,
+    failing_fsync: bool = False,
 ) -> NothingLost:
     """Run it in ``directory``, which must be empty; the server is stopped at the end."""
     found = NothingLost()
     ledger = Ledger()
     began = time.monotonic()
-    with world(directory, database) as here:
+    with world(directory, database, failing_fsync=failing_fsync) as here:
         with here.server as server:
             load = _load(here, ledger, found, clients=clients, think_seconds=think_seconds)
             for each in load:
@@ -135,7 +142,7 @@ def _judge(here: World, ledger: Ledger, found: NothingLost) -> None:
     found.attempts, found.broken = ledger.attempts, ledger.broken
     found.unavailable = ledger.unavailable
     proved = command(here.server, "audit", "verify")
-    found.proof = proved.stdout.strip()
+    found.proof = " ".join(proved.stdout.split())
     if proved.returncode != 0:
         found.problems.append(f"audit verify: {proved.stdout} {proved.stderr}")
     found.verdict, _ = judge(
@@ -160,7 +167,9 @@ def _kill_often(
     caller = applicant(here.server, ledger)
     devices = here.server.directory / "devices"
     tree = Tree(here.server)
-    kinds = [*Kind] if here.postgres else [*TREE]
+    kinds = [*TREE]
+    kinds += [Kind.BACKEND] * (here.postgres is not None)
+    kinds += [Kind.DISK] * (here.fsync is not None)
     for number in range(1, kills + 1):
         time.sleep(chance.uniform(0.0, LONGEST_PAUSE_SECONDS))
         probe = Probe(caller, Device(devices, common_name=f"probe-{number}"))
@@ -170,9 +179,24 @@ def _kill_often(
         if kind is Kind.BACKEND and here.postgres:
             how = chance.choice([signal.SIGKILL, signal.SIGTERM])
             strike = partial(kill_backend, here.postgres, here.url, chance.choice, how)
-            recovery = tree.shake(strike, probe)
+            recovery = tree.shake(kind, strike, probe)
+        elif kind is Kind.DISK and here.fsync:
+            recovery = tree.shake(kind, partial(_fail, here.fsync, tree, chance), probe)
         else:
             recovery = tree.kill(kind, chance.choice, probe, patient=patient)
         found.recoveries.append(recovery)
         progress(f"kill {number}: {recovery.kind}, served again after {recovery.served:.2f} s")
     tree.wait_whole()
+
+
+def _fail(fsync: FailingFsync, tree: Tree, chance: random.Random) -> float:
+    """Let the disk fail for a moment; when it was whole again."""
+    fsync.on()
+    try:
+        time.sleep(chance.uniform(0.0, LONGEST_PAUSE_SECONDS))
+        if chance.random() < KILLED_MEANWHILE:
+            tree.kill_one(Kind.AUTHORITY)
+            time.sleep(chance.uniform(0.0, LONGEST_PAUSE_SECONDS))
+    finally:
+        fsync.off()
+    return time.monotonic()

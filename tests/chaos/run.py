@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.chaos.hang_up import HangUp, run_hang_up
-from tests.chaos.killer import Kind
+from tests.chaos.killer import TREE, Kind
 from tests.chaos.nothing_lost import NothingLost, run_nothing_lost
 from tests.chaos.world import Database
 
@@ -43,11 +43,12 @@ def main() -> int:
                 think_seconds=arguments.think,
                 progress=_say,
                 database=arguments.database,
+                failing_fsync=arguments.failing_fsync,
             )
             slow = [
                 each.served
                 for each in lost.recoveries
-                if each.kind is not Kind.BACKEND and each.served > SERVED_AGAIN_SECONDS
+                if each.kind in TREE and each.served > SERVED_AGAIN_SECONDS
             ]
             problems += lost.problems
             problems += [f"served again only after {seconds:.2f} s" for seconds in slow]
@@ -187,6 +188,11 @@ def _arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         choices=[*Database],
         default=Database.SQLITE,
         help="postgres makes a private one, and kills its connections too",
+    )
+    parser.add_argument(
+        "--failing-fsync",
+        action="store_true",
+        help="let SQLite's disk fail now and then, too; needs a C compiler",
     )
     parser.add_argument("--clients", type=int, default=8, help="devices and operators meanwhile")
     parser.add_argument(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from tests.harness.faults import FailingFsync
 from tests.harness.postgres import PrivatePostgres
 from tests.harness.receiver import Receiver, receiver
 from tests.harness.server import RunningServer, configured_server
@@ -30,7 +31,8 @@ class World:
 
     server: RunningServer
     hook: Receiver
-    postgres: PrivatePostgres | None
+    postgres: PrivatePostgres | None = None
+    fsync: FailingFsync | None = None
 
     @property
     def url(self) -> str:
@@ -41,18 +43,26 @@ class World:
 
 
 @contextmanager
-def world(directory: Path, database: Database) -> Iterator[World]:
-    """Everything in ``directory``; a private PostgreSQL is taken away at the end."""
+def world(directory: Path, database: Database, *, failing_fsync: bool = False) -> Iterator[World]:
+    """Everything in ``directory``; a private PostgreSQL is taken away at the end.
+
+    With ``failing_fsync`` the server's disk can be made to fail; that needs a C compiler.
+    """
     with receiver() as hook:
         settings = _settings(directory, hook)
         if database is Database.SQLITE:
-            yield World(configured_server(directory, settings), hook, None)
+            server = configured_server(directory, settings)
+            fsync = None
+            if failing_fsync:
+                fsync = FailingFsync(directory, below=server.database.parent)
+                server.environment |= fsync.environment
+            yield World(server, hook, fsync=fsync)
             return
         postgres = PrivatePostgres()
         try:
             postgres.start()
             settings["DATABASE_URL"] = postgres.migrated()
-            yield World(configured_server(directory, settings), hook, postgres)
+            yield World(configured_server(directory, settings), hook, postgres=postgres)
         finally:
             postgres.remove()
 
