@@ -88,9 +88,9 @@ class Verdict:
         return len(found)
 
 
-def read_books(url: str) -> Books:
-    """Read a store whose server is stopped."""
-    records = open_records(url)
+def read_books(database: Path | str) -> Books:
+    """Read a store whose server is stopped: SQLite's file or any store's URL."""
+    records = open_records(database if isinstance(database, str) else f"sqlite:///{database}")
     try:
         certificates: list[CertificateRecord] = []
         after = None
@@ -122,7 +122,7 @@ def judge(
     ``database`` is SQLite's file or any store's URL; ``posts`` is what a receiver of all
     events was sent.
     """
-    books = read_books(database if isinstance(database, str) else f"sqlite:///{database}")
+    books = read_books(database)
     verdict = Verdict(received=len(received), on_record=len(books.certificates), seals=books.seals)
     _nothing_lost(verdict, books, received)
     _nothing_doubled(verdict, books, received)
