@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.http import basic
+from tests.harness.raw import RawClient, post
 from tests.harness.records import certificate_count
 from tests.harness.server import RunningServer, configured_server, quickstart_server
 from tests.security.enrollment import (
@@ -22,10 +24,19 @@ from tests.security.enrollment import (
     refuses_to_start,
 )
 from tests.security.survival import assert_survives, enroll
+from tests.unit.wire import forge
 
 ONE_WORKER = {"CERTCTL_WORKERS": "1"}
 SETTINGS = {"EST_ISSUER_ID": "iss-local", "WORKERS": "1"}
 DISK = "16m"
+PASSWORD = "corp-password-0001"
+CORP = {
+    "WORKERS": "1",
+    "EST_PROFILES": "corp",
+    "EST_PROFILE_CORP_ISSUER_ID": "iss-local",
+    "EST_PROFILE_CORP_ALLOWED_AUTH_MODES": "basic",
+    "EST_PROFILE_CORP_ENROLLMENT_PASSWORD": PASSWORD,
+}
 
 
 def may_mount() -> bool:
@@ -94,6 +105,28 @@ def test_file_size_limit_is_503_and_recovers(running: RunningServer) -> None:
         lambda: resource.prlimit(authority, resource.RLIMIT_FSIZE, (4_096, kept[1])),
         lambda: resource.prlimit(authority, resource.RLIMIT_FSIZE, kept),
     )
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    server = configured_server(tmp_path, CORP)
+    server.log_file = Path("/dev/full")
+    server.launch()
+    server.log_file = tmp_path / "server.log"  # nobody can read the other to its end
+    server.log_file.touch()
+    try:
+        server.wait_ready()
+        pids = server.processes()
+        line = "Authorization: " + basic("device", PASSWORD)["Authorization"]
+        wrong = "Authorization: " + basic("device", "wrong")["Authorization"]
+        for number, (password, status) in enumerate([(wrong, 401), (line, 200)]):
+            csr = forge.request(subject=forge.name((forge.CN, f"device-{number}")))
+            with RawClient(server) as client:
+                client.send(post("/.well-known/est/corp/simpleenroll", csr, password))
+                assert client.answer().status == status
+        assert server.processes() == pids
+    finally:
+        code = server.stop()
+    assert code == 0
 
 
 @needs_mount

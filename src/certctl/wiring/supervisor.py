@@ -17,6 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -188,8 +189,7 @@ class Supervisor:
 
     def _fork(self, child: _Child) -> None:
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _flush()
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
@@ -218,8 +218,7 @@ class Supervisor:
         except BaseException as fault:  # noqa: BLE001 - a child must end here, whatever happens
             self._log.error("process_failed", child=spec.name, exc_info=fault)
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            _flush()
             os._exit(code)
 
     def _hear(self, child: _Child) -> None:
@@ -314,3 +313,10 @@ class Supervisor:
                         os.kill(child.pid, signal.SIGKILL)
                 deadline = float("inf")
             time.sleep(0.01)
+
+
+def _flush() -> None:
+    """What cannot be written, on a full disk, must end nothing."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
