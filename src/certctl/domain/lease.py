@@ -28,10 +28,3 @@ class Lease:
     until_us: int = 0
     last_run_us: int = 0
     outcome: str = ""
-
-
-def same_node(one: str, two: str) -> bool:
-    """Whether two holders are lives of one node's jobs process, of which there is only one
-    at a time.
-    """
-    return one.rpartition("/")[0] == two.rpartition("/")[0]

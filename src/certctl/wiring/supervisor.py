@@ -189,7 +189,10 @@ class Supervisor:
 
     def _fork(self, child: _Child) -> None:
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
-        _flush()
+        # Else the child would write once more what still waits here.
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
@@ -218,7 +221,10 @@ class Supervisor:
         except BaseException as fault:  # noqa: BLE001 - a child must end here, whatever happens
             self._log.error("process_failed", child=spec.name, exc_info=fault)
         finally:
-            _flush()
+            # Where they cannot be written, too: this child must never become a supervisor.
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError):
+                    stream.flush()
             os._exit(code)
 
     def _hear(self, child: _Child) -> None:
@@ -313,10 +319,3 @@ class Supervisor:
                         os.kill(child.pid, signal.SIGKILL)
                 deadline = float("inf")
             time.sleep(0.01)
-
-
-def _flush() -> None:
-    """What cannot be written, on a full disk, must end nothing."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):
-            stream.flush()
