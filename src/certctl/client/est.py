@@ -1,4 +1,4 @@
-"""EST (RFC 7030) from the device's side: five questions, each on a connection of its own.
+"""EST (RFC 7030) from the device's side: its questions, each on a connection of its own.
 
 What a server sends is checked before it is used: the body is what the RFC says, and an
 issued certificate is for the key that was asked for.
@@ -7,17 +7,15 @@ issued certificate is for the key that was asked for.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import pkcs7
 
 from certctl.client.address import Address
-from certctl.client.failures import BadAnswer
+from certctl.client.answers import ServerMade, certificates_in, octets_of, server_made
+from certctl.client.failures import BadAnswer, Refused
 from certctl.client.http import Answer, exchange
 from certctl.client.tls import TIMEOUT_SECONDS, Identity, TlsConnection, Trust, connect
 
@@ -105,20 +103,37 @@ class EstServer:
         found = certificates_in(answer.body, ask)
         return _ours_first(found, x509.load_der_x509_csr(sent[-1]))
 
-    def send(self, ask: Ask, csr_of: CsrOf | None = None) -> Answer:
-        """One exchange, whatever its status."""
+    def serverkeygen(self, csr_of: CsrOf) -> ServerMade:
+        """A key made by the server, with its certificate (RFC 7030 §4.4)."""
+        answer = self.send(Ask.SERVERKEYGEN, csr_of)
+        if answer.status != 200:
+            raise _not_offered(answer, Ask.SERVERKEYGEN)
+        return server_made(answer)
+
+    def fullcmc(self, message: bytes) -> list[x509.Certificate]:
+        """The certificates in the answer to a Full PKI Request (DER; RFC 7030 §4.3)."""
+        kind = "application/pkcs7-mime; smime-type=CMC-request"
+        answer = self.send(Ask.FULLCMC, lambda _connection: message, kind=kind)
+        if answer.status != 200:
+            raise _not_offered(answer, Ask.FULLCMC)
+        return certificates_in(answer.body, Ask.FULLCMC)
+
+    def send(
+        self, ask: Ask, body_of: CsrOf | None = None, *, kind: str = "application/pkcs10"
+    ) -> Answer:
+        """One exchange, whatever its status; ``kind`` is the media type of the body."""
         headers = {"Accept": "*/*"}
         if self.basic is not None:
             headers["Authorization"] = self.basic.header
         with connect(
             self.address, trust=self.trust, identity=self.identity, timeout=self.timeout
         ) as connection:
-            if csr_of is None:
+            if body_of is None:
                 return exchange(
                     connection, self.address, method="GET", path=self.path(ask), headers=headers
                 )
             headers |= {
-                "Content-Type": "application/pkcs10",
+                "Content-Type": kind,
                 "Content-Transfer-Encoding": "base64",
             }
             return exchange(
@@ -127,37 +142,15 @@ class EstServer:
                 method="POST",
                 path=self.path(ask),
                 headers=headers,
-                body=base64.encodebytes(csr_of(connection)),
+                body=base64.encodebytes(body_of(connection)),
             )
 
 
-def octets_of(body: bytes, asked: str) -> bytes:
-    """The octets of a base64 answer, whatever its folding (RFC 8951 §3).
-
-    Raises:
-        BadAnswer: not base64.
-    """
-    packed = body.translate(None, b" \t\r\n")
-    try:
-        return binascii.a2b_base64(packed, strict_mode=True)
-    except ValueError as err:
-        raise BadAnswer(f"The answer to {asked} is not base64: {err}.") from err
-
-
-def certificates_in(body: bytes, asked: str) -> list[x509.Certificate]:
-    """The certificates of a certs-only answer (RFC 7030 §4.1.3).
-
-    Raises:
-        BadAnswer: not base64, not PKCS#7, or nothing in it.
-    """
-    der = octets_of(body, asked)
-    try:
-        found = pkcs7.load_der_pkcs7_certificates(der) if der else []
-    except (ValueError, UnsupportedAlgorithm) as err:
-        raise BadAnswer(f"The answer to {asked} is no PKCS#7 with certificates: {err}.") from err
-    if not found:
-        raise BadAnswer(f"The answer to {asked} holds no certificate.")
-    return found
+def _not_offered(answer: Answer, ask: Ask) -> Refused:
+    refused = answer.refused(ask)
+    if answer.status in (404, 501):
+        refused.what = f"The server does not offer {ask} on this profile ({answer.status})."
+    return refused
 
 
 def _ours_first(

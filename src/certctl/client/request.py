@@ -127,21 +127,21 @@ def read_private_key(pem: bytes, name: str) -> PrivateKey:
     return key
 
 
-def read_csr(data: bytes, name: str) -> x509.CertificateSigningRequest:
-    """A PKCS#10 request in PEM or DER.
+def read_csr(data: bytes, name: str) -> bytes:
+    """A PKCS#10 request (DER) from PEM or DER.
 
     Raises:
         BadInput: neither.
     """
     try:
-        if b"-----BEGIN" in data:
-            return x509.load_pem_x509_csr(data)
-        return x509.load_der_x509_csr(data)
+        pem = b"-----BEGIN" in data
+        csr = x509.load_pem_x509_csr(data) if pem else x509.load_der_x509_csr(data)
     except ValueError as err:
         raise BadInput(
             f"{name} holds no PKCS#10 request.",
             "Make one: openssl req -new -key device.key -subj /CN=NAME -out device.csr",
         ) from err
+    return csr.public_bytes(serialization.Encoding.DER)
 
 
 def _san(text: str) -> x509.GeneralName:
