@@ -95,9 +95,8 @@ def test_the_guides_lines_work_word_for_word(
 @pytest.mark.parametrize(
     "line", [("serverkeygen", "--out", "prefix"), ("fullcmc", "--out", "answer.pem")]
 )
-def test_what_the_server_does_not_offer_is_said_so(
-    shell: Shell, device: Device, line: tuple[str, ...]
-) -> None:
+@pytest.mark.usefixtures("device")
+def test_what_the_server_does_not_offer_is_said_so(shell: Shell, line: tuple[str, ...]) -> None:
     told = shell.bad(3, "est", line[0], "--profile", "open", "--csr", "device.csr", *line[1:])
     assert f"does not offer {line[0]}" in told
     assert sorted(each.name for each in shell.directory.glob("*.pem")) == []
@@ -189,7 +188,8 @@ def test_a_bound_request_is_taken_and_an_unbound_one_is_not(
 # --- refusals ----------------------------------------------------------------------------
 
 
-def test_a_refusal_tells_what_came_which_rule_and_the_remedy(shell: Shell, device: Device) -> None:
+@pytest.mark.usefixtures("device")
+def test_a_refusal_tells_what_came_which_rule_and_the_remedy(shell: Shell) -> None:
     wrong = shell.directory / "wrong"
     wrong.write_text("not the password")
     line = ("est", "enroll", "--profile", "corp", "--csr", "device.csr", "--user", "x")
@@ -248,15 +248,15 @@ def test_a_profile_that_is_not_there_is_not_found(shell: Shell) -> None:
         (("est", "no-such-command"), "No such command"),
     ],
 )
+@pytest.mark.usefixtures("device")
 def test_bad_usage_ends_with_2_and_says_what_is_missing(
-    shell: Shell, device: Device, line: tuple[str, ...], told: str
+    shell: Shell, line: tuple[str, ...], told: str
 ) -> None:
     assert told in " ".join(shell.bad(2, *line).split())
 
 
-def test_a_server_of_another_ca_is_not_spoken_to(
-    server: RunningServer, shell: Shell, device: Device
-) -> None:
+@pytest.mark.usefixtures("device")
+def test_a_server_of_another_ca_is_not_spoken_to(server: RunningServer, shell: Shell) -> None:
     stranger = ForeignCA("stranger").bundle(shell.directory / "stranger.pem")
     events = len(all_events(server))
     told = shell.bad(

@@ -6,8 +6,14 @@ from typing import Annotated
 
 import typer
 
+import certctl.cli.remote.est_operator  # noqa: F401 - adds its commands to est
 from certctl import __version__
+from certctl.cli.remote.audit import audit
+from certctl.cli.remote.certificates import certificates
 from certctl.cli.remote.est import est
+from certctl.cli.remote.est_requests import requests
+from certctl.cli.remote.keys import keys
+from certctl.cli.remote.profiles import profiles
 
 app = typer.Typer(
     name="certctl-cli",
@@ -16,7 +22,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+est.add_typer(requests)
 app.add_typer(est)
+app.add_typer(certificates)
+app.add_typer(audit)
+app.add_typer(profiles)
+app.add_typer(keys)
 
 
 @app.callback(invoke_without_command=True)
