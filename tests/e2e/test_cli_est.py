@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -303,3 +304,49 @@ def test_a_context_of_the_config_file_stands_for_the_environment(
 
 def test_without_any_server_it_asks_which(tmp_path: Path) -> None:
     assert "Which server?" in Shell(tmp_path).bad(2, "est", "cacerts")
+
+
+# --- doctor ------------------------------------------------------------------------------
+
+
+def test_the_doctor_finds_nothing_wrong_with_our_own_server(
+    server: RunningServer, shell: Shell
+) -> None:
+    issued = len(all_events(server))
+    line = ("doctor", server.url, "--profile", "corp", *basic())
+    report = json.loads(shell.good(*line))
+    assert report["healthy"] is True
+    verdicts = {each["check"]: each["verdict"] for each in report["results"]}
+    assert verdicts["dry enrollment"] == "good"
+    assert verdicts["certificate"] == "good"
+    told = shell.good(*line, "--output", "table").splitlines()
+    assert told[-1] == "Healthy."
+    granted = [
+        each for each in all_events(server)[issued:] if each.event.action.value.endswith("success")
+    ]
+    assert granted == []
+
+
+def test_the_doctor_ends_with_8_where_anybody_may_enroll(
+    server: RunningServer, shell: Shell
+) -> None:
+    done = shell.run("doctor", server.url, "--profile", "open", "--output", "json")
+    assert done.returncode == 8, done.stderr
+    findings = [each for each in json.loads(done.stdout)["results"] if each["finding"]]
+    assert [each["finding"] for each in findings] == ["anonymous_enrollment"]
+    done = shell.run("doctor", server.url, "--profile", "open", "--output", "table")
+    assert done.returncode == 8
+    assert b"anonymous_enrollment: " in done.stdout
+
+
+def test_the_doctor_tells_a_wrong_password_and_a_wrong_profile(
+    server: RunningServer, shell: Shell
+) -> None:
+    (shell.directory / "wrong").write_text("not the password")
+    line = ("doctor", server.url, "--user", "x", "--password-file", "wrong", "--output", "json")
+    found = json.loads(shell.run(*line, "--profile", "corp").stdout)
+    assert [each["finding"] for each in found["results"] if each["finding"]] == [
+        "credentials_refused"
+    ]
+    found = json.loads(shell.run(*line, "--profile", "nobody").stdout)
+    assert "cacerts_refused" in [each["finding"] for each in found["results"]]

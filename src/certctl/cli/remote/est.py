@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from certctl.cli.client_ending import ending
 from certctl.cli.ending import EXIT_FINDINGS, complain
 from certctl.cli.option_groups import spread
+from certctl.cli.remote.contexts import Where
 from certctl.cli.remote.est_options import Request, What, Who, read_input
 from certctl.client.est import EstServer
 from certctl.client.failures import BadInput, ClientFailure, Refused, StillPending
@@ -43,18 +45,19 @@ est = typer.Typer(
 @est.command()
 @ending
 @spread
-def cacerts(who: Who, *, out: CertificateOut = None) -> None:
+def cacerts(where: Where, who: Who, *, out: CertificateOut = None) -> None:
     """Fetch the CA's certificates, PEM.
 
     Example: certctl-cli est cacerts --profile corp --out ca.pem
     """
-    _deliver(who.est().cacerts(), out)
+    _deliver(who.est(where).cacerts(), out)
 
 
 @est.command()
 @ending
 @spread
 def csrattrs(
+    where: Where,
     who: Who,
     *,
     decode: Annotated[bool, typer.Option("--decode", help="Print a readable list.")] = False,
@@ -63,7 +66,7 @@ def csrattrs(
 
     Example: certctl-cli est csrattrs --profile corp --decode
     """
-    der = who.est().csrattrs()
+    der = who.est(where).csrattrs()
     if not decode:
         if der:
             print(base64.b64encode(der).decode())
@@ -80,6 +83,7 @@ def csrattrs(
 @ending
 @spread
 def enroll(
+    where: Where,
     who: Who,
     what: What,
     *,
@@ -94,13 +98,14 @@ def enroll(
     Example: certctl-cli est enroll --profile corp --user device-1 --password-file pw
     --new-key p256 --cn device-1.example.com --bind --out device.pem
     """
-    _enroll(who, what, renew=False, out=out, wait=wait, quiet=quiet)
+    _deliver_new(where, who, what, Way(renew=False, out=out, wait=wait, quiet=quiet))
 
 
 @est.command()
 @ending
 @spread
 def reenroll(
+    where: Where,
     who: Who,
     what: What,
     *,
@@ -116,13 +121,14 @@ def reenroll(
     Example: certctl-cli est reenroll --profile corp --cert device.pem --key device.key
     --new-key p256 --key-out new.key --out new.pem
     """
-    _enroll(who, what, renew=True, out=out, wait=wait, quiet=quiet)
+    _deliver_new(where, who, what, Way(renew=True, out=out, wait=wait, quiet=quiet))
 
 
 @est.command()
 @ending
 @spread
 def serverkeygen(
+    where: Where,
     who: Who,
     *,
     csr: Annotated[Path, typer.Option(help="PKCS#10 request whose key the answer is for.")],
@@ -136,7 +142,7 @@ def serverkeygen(
     Example: certctl-cli est serverkeygen --profile iot --csr device.csr --out device
     """
     der = read_csr(read_input(csr), str(csr))
-    made = who.est().serverkeygen(lambda _connection: der)
+    made = who.est(where).serverkeygen(lambda _connection: der)
     write_file(_beside(out, "cert.pem"), _pem(made.certificates), mode=0o644, replace=True)
     if made.enveloped:
         write_file(_beside(out, "key.enveloped"), made.key, mode=0o600, replace=True)
@@ -150,6 +156,7 @@ def serverkeygen(
 @ending
 @spread
 def fullcmc(
+    where: Where,
     who: Who,
     *,
     csr: Annotated[Path, typer.Option(help="Full PKI Request: CMS, DER or PEM; - for stdin.")],
@@ -159,18 +166,18 @@ def fullcmc(
 
     Example: certctl-cli est fullcmc --profile corp --csr request.cms --out device.pem
     """
-    _deliver(who.est().fullcmc(_der_of_pem(read_input(csr), str(csr))), out)
+    _deliver(who.est(where).fullcmc(_der_of_pem(read_input(csr), str(csr))), out)
 
 
 @est.command()
 @ending
 @spread
-def test(who: Who) -> None:
+def test(where: Where, who: Who) -> None:
     """Ask for cacerts and csrattrs; exit code 8 where one of them is not in order.
 
     Example: certctl-cli est test --profile corp
     """
-    server = who.est()
+    server = who.est(where)
     good = [_tested("cacerts", server), _tested("csrattrs", server)]
     if not all(good):
         raise typer.Exit(EXIT_FINDINGS)
@@ -196,15 +203,27 @@ def _tested(name: str, server: EstServer) -> bool:
     return True
 
 
-def _enroll(
-    who: Who, what: What, *, renew: bool, out: Path | None, wait: bool, quiet: bool
-) -> None:
-    server = who.est()
-    if renew and server.identity is None and what.csr is None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How to enroll: anew or again, where to, with how much patience and how many words."""
+
+    renew: bool
+    out: Path | None
+    wait: bool
+    quiet: bool
+
+    def note(self, text: str) -> None:
+        if not self.quiet:
+            complain(text)
+
+
+def _deliver_new(where: Where, who: Who, what: What, way: Way) -> None:
+    server = who.est(where)
+    if way.renew and server.identity is None and what.csr is None:
         raise BadInput("Which certificate is to be renewed?", "Give --cert and --key.")
-    request = what.request(who, out, renew=renew)
+    request = what.request(who, way.out, renew=way.renew)
     try:
-        found = _asked(server, request, renew=renew, wait=wait, quiet=quiet)
+        found = _asked(server, request, way)
     except StillPending:
         if request.key_file is not None:
             complain(f"The key stays in {request.key_file}; ask again with --sign-key.")
@@ -214,23 +233,20 @@ def _enroll(
             # Nothing was certified, so the key is worth nothing and would be in the way.
             request.key_file.unlink(missing_ok=True)
         raise
-    _deliver(found[:1], out)
-    if not quiet and request.key_file is not None:
-        complain(f"The key is in {request.key_file}.")
+    _deliver(found[:1], way.out)
+    if request.key_file is not None:
+        way.note(f"The key is in {request.key_file}.")
 
 
-def _asked(
-    server: EstServer, request: Request, *, renew: bool, wait: bool, quiet: bool
-) -> list[x509.Certificate]:
+def _asked(server: EstServer, request: Request, way: Way) -> list[x509.Certificate]:
     while True:
         try:
-            return server.enroll(request.csr_of, renew=renew)
+            return server.enroll(request.csr_of, renew=way.renew)
         except StillPending as pending:
-            if not wait:
+            if not way.wait:
                 raise
             seconds = min(max(pending.retry_after or POLL_SECONDS, 1), LONGEST_POLL_SECONDS)
-            if not quiet:
-                complain(f"Waiting for approval; asking again in {seconds} seconds.")
+            way.note(f"Waiting for approval; asking again in {seconds} seconds.")
             time.sleep(seconds)
 
 

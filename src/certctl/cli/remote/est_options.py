@@ -29,7 +29,7 @@ from certctl.issuers.atomic_write import write_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Who(Where):
+class Who:
     """Which EST profile, and with which credentials."""
 
     profile: Annotated[
@@ -48,7 +48,7 @@ class Who(Where):
         str | None, typer.Option(help="est or est-mtls, where the default is not right.")
     ] = None
 
-    def est(self) -> EstServer:
+    def est(self, where: Where) -> EstServer:
         """The server as this caller sees it.
 
         Raises:
@@ -60,7 +60,7 @@ class Who(Where):
             raise BadInput("--profile takes one path segment, as in the URL.")
         if self.password_file is not None and self.user is None:
             raise BadInput("--password-file needs --user.")
-        target = self.target()
+        target = where.target()
         return EstServer(
             address=target.address,
             profile=self.profile,

@@ -10,6 +10,7 @@ import certctl.cli.remote.est_operator  # noqa: F401 - adds its commands to est
 from certctl import __version__
 from certctl.cli.remote.audit import audit
 from certctl.cli.remote.certificates import certificates
+from certctl.cli.remote.doctor import doctor
 from certctl.cli.remote.est import est
 from certctl.cli.remote.est_requests import requests
 from certctl.cli.remote.keys import keys
@@ -28,6 +29,7 @@ app.add_typer(certificates)
 app.add_typer(audit)
 app.add_typer(profiles)
 app.add_typer(keys)
+app.command()(doctor)
 
 
 @app.callback(invoke_without_command=True)
