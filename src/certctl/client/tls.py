@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
 from OpenSSL._util import ffi, lib
 
@@ -327,19 +329,18 @@ def _context(trust: Trust, identity: Identity | None, versions: Versions) -> SSL
 
 
 def _present(context: SSL.Context, identity: Identity) -> None:
-    remedy = "Both must be PEM, the key unencrypted and that of the certificate."
-    for path in (identity.certificate_file, identity.key_file):
-        if not path.is_file():
-            raise BadInput(f"There is no file {path}.", remedy)
     try:
-        # Without a call-back OpenSSL would ask the terminal for a pass phrase.
-        context.set_passwd_cb(lambda *_: b"")
-        context.use_certificate_chain_file(str(identity.certificate_file))
-        context.use_privatekey_file(str(identity.key_file))
+        leaf, *chain = x509.load_pem_x509_certificates(identity.certificate_file.read_bytes())
+        key = load_pem_private_key(identity.key_file.read_bytes(), None)
+        context.use_certificate(leaf)
+        context.use_privatekey(key)  # type: ignore[arg-type]
         context.check_privatekey()
-    except (SSL.Error, crypto.Error) as err:
+        for issuer in chain:
+            context.add_extra_chain_cert(issuer)
+    except (SSL.Error, crypto.Error, OSError, ValueError, TypeError, UnsupportedAlgorithm) as err:
+        # The texts of some of these quote what they read; only OpenSSL's own are passed on.
+        reason = first_reason(err) if isinstance(err, SSL.Error) else type(err).__name__
         raise BadInput(
-            f"{identity.certificate_file} and {identity.key_file} cannot be used: "
-            f"{first_reason(err)}.",
-            remedy,
+            f"{identity.certificate_file} and {identity.key_file} cannot be used: {reason}.",
+            "Both must be PEM, the key unencrypted and that of the certificate.",
         ) from err
