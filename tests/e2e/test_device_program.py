@@ -95,9 +95,7 @@ def test_it_enrolls_and_renews_bound_to_its_connections(
     assert renewals == ["tls-exporter"]
 
 
-def test_a_daemon_enrolls_renews_in_time_runs_its_hook_and_ends(
-    server: RunningServer, shell: Shell
-) -> None:
+def test_a_daemon_enrolls_renews_in_time_runs_its_hook_and_ends(shell: Shell) -> None:
     hook = f'sh -c "openssl x509 -noout -serial -in $CERTCTL_EST_CERT >> {shell.directory}/told"'
     # A window so early that the certificate is due a few seconds after its issue.
     process = subprocess.Popen(
