@@ -19,7 +19,7 @@ from tests.chaos.verdict import judge, read_books
 from tests.harness.device import Device, certificates_of
 from tests.harness.http import basic, fetch, tls_context
 from tests.harness.raw import HungUp, RawClient, crowd, head
-from tests.harness.server import RunningServer, quickstart_server
+from tests.harness.server import RunningServer, configured_server, quickstart_server
 
 WORKERS = 2
 # With one worker doing all the work, this many connections would all be one's own by
@@ -231,3 +231,22 @@ def _runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_a_log_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
+    settings = {
+        "EST_PROFILES": "corp",
+        "EST_PROFILE_CORP_ISSUER_ID": "iss-local",
+        "EST_PROFILE_CORP_MTLS_OWN_ONLY": "true",
+        "EST_PROFILE_CORP_ALLOWED_AUTH_MODES": "mtls",
+    }
+    running = configured_server(tmp_path, settings)
+    # Every write to it fails with "no space left on device".
+    running.log_file = Path("/dev/full")
+    with running as server:
+        killed = server.processes()["authority"][0]
+        os.kill(killed, signal.SIGKILL)
+        while server.processes().get("authority", [killed]) == [killed]:
+            time.sleep(0.01)
+        server.wait_ready()
+        assert server.stop() == 0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import assert_never
 
-from certctl.authority import api_keys, leases, profiles
+from certctl.authority import api_keys, crl, leases, profiles
 from certctl.authority.bulk_revoke import begin_bulk_revoke, revoke_slice
+from certctl.authority.calls import OutsideCalls
 from certctl.authority.commands import (
     AnnounceCertificates,
     AnnounceExpiry,
@@ -19,18 +20,25 @@ from certctl.authority.commands import (
     CreateApiKey,
     DeleteCertificateProfile,
     DenyRequest,
+    DropCrlParts,
     FinishJob,
     ImportCertificates,
+    LeaseCommand,
+    ProfileCommand,
     PurgeExpired,
     PutCertificateProfile,
+    PutCrlPart,
+    ReconcileIntents,
     ReleaseCertificate,
     ReloadTrust,
+    RequestCommand,
     RequeueDeliveries,
     RevokeApiKey,
     RevokeCertificate,
     RevokeSlice,
     SealAudit,
     SettleDeliveries,
+    SignCrl,
     TakeLease,
 )
 from certctl.authority.decide import approve, deny
@@ -38,10 +46,11 @@ from certctl.authority.done import Done
 from certctl.authority.event_commands import carry_out_event_command
 from certctl.authority.import_certificates import import_certificates
 from certctl.authority.purge import purge
+from certctl.authority.reconcile import reconcile
 from certctl.authority.reload_trust import reload_trust
 from certctl.authority.revoke import release, revoke
 from certctl.authority.seal import AuditSigner, seal
-from certctl.domain.ports import Transaction, TrustBundles
+from certctl.domain.ports import CanSignCRL, Transaction, TrustBundles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +59,8 @@ class Powers:
 
     Attributes:
         named_by: EST profiles by the certificate profile of the store that they name.
+        crl_signers: issuers by id that sign CRLs here.
+        is_gone: whether the holder of a lease is a process of this machine that has ended.
         profiles_changed: given all stored profiles when a change of them is durable.
         registration: the lists of registration authorities in force.
     """
@@ -59,6 +70,9 @@ class Powers:
     profiles_changed: profiles.TakeOver = profiles.nobody
     bundles: TrustBundles | None = None
     registration: TrustBundles | None = None
+    calls: OutsideCalls | None = None
+    crl_signers: Mapping[str, CanSignCRL] = field(default_factory=dict)
+    is_gone: leases.IsGone = leases.nobody
 
 
 def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us: int) -> Done:
@@ -79,28 +93,24 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
         case ReloadTrust():
             files = powers.registration if command.registration else powers.bundles
             return reload_trust(command, files, now_us)
-        case ApproveRequest():
-            return approve(command, transaction, now_us)
-        case DenyRequest():
-            return deny(command, transaction, now_us)
-        case TakeLease():
-            return leases.take(command, transaction, now_us)
-        case FinishJob():
-            return leases.finish(command, transaction, now_us)
+        case ApproveRequest() | DenyRequest():
+            return _on_requests(command, transaction, now_us)
+        case TakeLease() | FinishJob():
+            return _on_leases(command, transaction, powers.is_gone, now_us)
         case SealAudit():
             return seal(command, transaction, powers.audit_signer, now_us)
         case PurgeExpired():
             return purge(command, transaction, now_us)
         case SettleDeliveries() | RequeueDeliveries() | AnnounceCertificates() | AnnounceExpiry():
             return carry_out_event_command(command, transaction, now_us)
-        case PutCertificateProfile():
-            return profiles.put(command, transaction, powers.profiles_changed, now_us)
-        case DeleteCertificateProfile():
-            return profiles.remove(
-                command, transaction, powers.profiles_changed, powers.named_by(), now_us
-            )
+        case ReconcileIntents():
+            return reconcile(command, transaction, powers.calls, now_us)
+        case PutCertificateProfile() | DeleteCertificateProfile():
+            return _on_profiles(command, transaction, powers, now_us)
         case CreateApiKey() | RevokeApiKey():
             return _on_api_keys(command, transaction, now_us)
+        case PutCrlPart() | SignCrl() | DropCrlParts():
+            return crl.carry_out(command, transaction, powers.crl_signers, now_us)
     assert_never(command)
 
 
@@ -116,6 +126,38 @@ def _on_certificates(command: CertificateCommand, transaction: Transaction, now_
             return revoke_slice(command, transaction, now_us)
         case ImportCertificates():
             return import_certificates(command, transaction, now_us)
+    assert_never(command)
+
+
+def _on_requests(command: RequestCommand, transaction: Transaction, now_us: int) -> Done:
+    match command:
+        case ApproveRequest():
+            return approve(command, transaction, now_us)
+        case DenyRequest():
+            return deny(command, transaction, now_us)
+    assert_never(command)
+
+
+def _on_leases(
+    command: LeaseCommand, transaction: Transaction, is_gone: leases.IsGone, now_us: int
+) -> Done:
+    match command:
+        case TakeLease():
+            return leases.take(command, transaction, now_us, is_gone)
+        case FinishJob():
+            return leases.finish(command, transaction, now_us)
+    assert_never(command)
+
+
+def _on_profiles(
+    command: ProfileCommand, transaction: Transaction, powers: Powers, now_us: int
+) -> Done:
+    changed = powers.profiles_changed
+    match command:
+        case PutCertificateProfile():
+            return profiles.put(command, transaction, changed, now_us)
+        case DeleteCertificateProfile():
+            return profiles.remove(command, transaction, changed, powers.named_by(), now_us)
     assert_never(command)
 
 

@@ -12,6 +12,7 @@ from certctl.domain.api_keys import Role
 from certctl.domain.approval import Decided
 from certctl.domain.bulk_revocation import RevocationCriteria
 from certctl.domain.checkpoint import Checkpoint
+from certctl.domain.crl import CrlRecord
 from certctl.domain.events import Delivery, Event, NoticeMark
 from certctl.domain.revocation import Revocation, RevocationReason
 from certctl.domain.trust_change import TrustChange
@@ -246,6 +247,20 @@ class Announced(msgspec.Struct, frozen=True, tag="announced"):
     number: int
 
 
+class ReconcileIntents(msgspec.Struct, frozen=True, kw_only=True, tag="reconcile"):
+    """Settle intents past their deadline, a bounded number (records §2). Answer: ``Reconciled``."""
+
+    fence: int
+
+
+class Reconciled(msgspec.Struct, frozen=True, kw_only=True, tag="reconciled"):
+    """How many the CA was asked about, how many were given up, how many it must revoke."""
+
+    asked: int
+    lost: int
+    told: int
+
+
 class PutCertificateProfile(msgspec.Struct, frozen=True, kw_only=True, tag="put_profile"):
     """Keep a certificate profile in the store (policy §1). Answer: ``ProfileChanged``.
 
@@ -270,6 +285,50 @@ class DeleteCertificateProfile(msgspec.Struct, frozen=True, kw_only=True, tag="d
 class ProfileChanged(msgspec.Struct, frozen=True, kw_only=True, tag="profile_changed"):
     profile_id: str
     version: int
+
+
+class PutCrlPart(msgspec.Struct, frozen=True, kw_only=True, tag="put_crl_part"):
+    """Keep a piece of the next CRL's TBSCertList (records §4). Answer: ``CrlPartKept``."""
+
+    fence: int
+    issuer_id: str
+    number: int
+    part: int
+    octets: bytes
+
+
+class CrlPartKept(msgspec.Struct, frozen=True, tag="crl_part"):
+    pass
+
+
+class SignCrl(msgspec.Struct, frozen=True, kw_only=True, tag="sign_crl"):
+    """Check and sign the pieces of a CRL. Answer: ``CrlPublished``.
+
+    ``scheduled``: it is made because its time had come. ``stamp``: the state of the
+    records that it was made from.
+    """
+
+    fence: int
+    issuer_id: str
+    number: int
+    parts: int
+    scheduled: bool
+    stamp: str
+
+
+class CrlPublished(msgspec.Struct, frozen=True, tag="crl_published"):
+    crl: CrlRecord
+
+
+class DropCrlParts(msgspec.Struct, frozen=True, kw_only=True, tag="drop_crl_parts"):
+    """Remove pieces of old CRLs, a bounded number. Answer: ``CrlPartsDropped``."""
+
+    fence: int
+    issuer_id: str
+
+
+class CrlPartsDropped(msgspec.Struct, frozen=True, tag="crl_parts_dropped"):
+    more: bool
 
 
 CertificateCommand = (
@@ -306,21 +365,25 @@ class ApiKeyDone(msgspec.Struct, frozen=True, tag="api_key"):
     changed_us: int
 
 
+RequestCommand = ApproveRequest | DenyRequest
+LeaseCommand = TakeLease | FinishJob
+ProfileCommand = PutCertificateProfile | DeleteCertificateProfile
 ApiKeyCommand = CreateApiKey | RevokeApiKey
 
 Command = (
     CertificateCommand
     | ReloadTrust
-    | ApproveRequest
-    | DenyRequest
-    | TakeLease
-    | FinishJob
+    | RequestCommand
+    | LeaseCommand
     | SealAudit
     | PurgeExpired
     | EventCommand
-    | PutCertificateProfile
-    | DeleteCertificateProfile
+    | ReconcileIntents
+    | ProfileCommand
     | ApiKeyCommand
+    | PutCrlPart
+    | SignCrl
+    | DropCrlParts
 )
 CommandResult = (
     RevocationDone
@@ -337,6 +400,10 @@ CommandResult = (
     | DeliveriesSettled
     | Requeued
     | Announced
+    | Reconciled
     | ProfileChanged
     | ApiKeyDone
+    | CrlPartKept
+    | CrlPublished
+    | CrlPartsDropped
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from certctl.domain.audit import AuditAction, AuditEvent, Outcome
+from certctl.domain.audit import FAILED, AuditAction, AuditEvent, Outcome
+from certctl.domain.errors import Failure
 from certctl.domain.kept_answer import Origin
 from certctl.domain.order import Order
 
@@ -51,6 +52,19 @@ def event_from(event: AuditEvent, origin: Origin) -> AuditEvent:
         request_id=origin.request_id,
         tls_version=origin.tls_version,
     )
+
+
+def failed_event(order: Order, failure: Failure, *, now_us: int, about: Details) -> AuditEvent:
+    """An order that failed in the authority after it had been let through."""
+    event = event_of_order(
+        order,
+        failure.action or FAILED.get(order.operation, AuditAction.SIMPLE_ENROLL_FAILED),
+        now_us=now_us,
+        resource_type="est",
+        resource_id=order.operation.value,
+        details={**failure.details(), **about},
+    )
+    return replace(event, outcome=Outcome.FAILURE)
 
 
 def event_of_order(

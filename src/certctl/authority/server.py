@@ -7,32 +7,35 @@ answers at once.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from certctl.authority.intents import Started
 from certctl.authority.lockout import Attempt
 from certctl.authority.messages import (
     AttemptReply,
     AttemptRequest,
     CommandReply,
     CommandRequest,
-    FailureReply,
     FrameError,
     FrameReader,
     IssueReply,
     IssueRequest,
     RefusalNote,
     Reply,
+    StartedReply,
     decode_requests,
     encode_frame,
     failure_reply,
 )
 from certctl.authority.service import AuthorityService, Refusal
+from certctl.authority.turn import Outcome
 from certctl.domain.errors import Failure
 from certctl.domain.order import Issued
 
@@ -72,6 +75,8 @@ class AuthorityServer:
         self._refusals: list[Refusal] = []
         self._commands: list[tuple[_Peer, CommandRequest]] = []
         self._attempts: list[tuple[_Peer, AttemptRequest]] = []
+        # Who waits for a CA outside, by intent.
+        self._begun: dict[str, list[tuple[_Peer, int]]] = {}
         self._soon: list[Callable[[], None]] = []
         self._stopping = False
         self._wake_read, self._wake_write = socket.socketpair()
@@ -107,6 +112,7 @@ class AuthorityServer:
                 self._turn()
             elif self._stopping:
                 break
+            self._finish()
             if self._soon:
                 self._soon.pop(0)()
             if time.monotonic() >= next_tick:
@@ -181,12 +187,9 @@ class AuthorityServer:
         refusals, self._refusals = self._refusals, []
         outcomes = self._service.run([request.order for _, request in batch], refusals)
         for (peer, request), outcome in zip(batch, outcomes, strict=True):
-            reply: IssueReply | FailureReply = (
-                IssueReply(request.id, outcome)
-                if isinstance(outcome, Issued)
-                else failure_reply(request.id, outcome)
-            )
-            answers.setdefault(peer, []).append(reply)
+            if isinstance(outcome, Started):
+                self._begun.setdefault(outcome.intent_id, []).append((peer, request.id))
+            answers.setdefault(peer, []).append(_reply(request.id, outcome))
         # One command a turn: orders never wait for a row of them.
         if self._commands:
             peer, asked = self._commands.pop(0)
@@ -196,9 +199,25 @@ class AuthorityServer:
                 if isinstance(result, Failure)
                 else CommandReply(asked.id, result)
             )
+        self._answer(answers)
+
+    def _finish(self) -> None:
+        """Record what calls of CAs outside came back with, and answer who still waits."""
+        answers: dict[_Peer, list[Reply]] = {}
+        for intent_id, outcome in self._service.finish():
+            for peer, request_id in self._begun.pop(intent_id, ()):
+                answers.setdefault(peer, []).append(_reply(request_id, outcome))
+        self._answer(answers)
+
+    def _answer(self, answers: Mapping[_Peer, Sequence[Reply]]) -> None:
         for peer, replies in answers.items():
             peer.pending += encode_frame(replies)
             self._write(peer)
+
+    def wake(self) -> None:
+        """End the loop's wait; from any thread."""
+        with contextlib.suppress(BlockingIOError, OSError):
+            self._wake_write.send(b"x")
 
     def _judge(self, answers: dict[_Peer, list[Reply]]) -> None:
         tried, self._attempts = self._attempts[:MAX_BATCH], self._attempts[MAX_BATCH:]
@@ -239,6 +258,16 @@ class AuthorityServer:
         self._selector.close()
         self._wake_read.close()
         self._wake_write.close()
+
+
+def _reply(request_id: int, outcome: Outcome) -> Reply:
+    match outcome:
+        case Issued():
+            return IssueReply(request_id, outcome)
+        case Started():
+            return StartedReply(request_id)
+        case _:
+            return failure_reply(request_id, outcome)
 
 
 def _same_user(connection: socket.socket) -> bool:

@@ -27,6 +27,8 @@ KEPT_VARIABLES = (
     "CERTCTL_WORKERS",
     "CERTCTL_LOG_LEVEL",
     "CERTCTL_LOG_FORMAT",
+    "CERTCTL_PKI_HTTP_PORT",
+    "CERTCTL_OCSP_RATE_LIMIT_PER_IP_MIN",
     # A proxy before a trial is still a proxy: without it, its certificate is a device's.
     "CERTCTL_TRUSTED_PROXIES",
 )

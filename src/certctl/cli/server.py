@@ -14,6 +14,7 @@ from certctl.cli.certificates import certificates
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.events import events
 from certctl.cli.explain import explain
+from certctl.cli.intents import intents
 from certctl.cli.keys import keys
 from certctl.cli.profiles import profiles
 from certctl.cli.requests import requests
@@ -34,6 +35,7 @@ app.add_typer(profiles)
 app.add_typer(audit)
 app.add_typer(requests)
 app.add_typer(events)
+app.add_typer(intents)
 app.add_typer(trust)
 app.command()(explain)
 app.add_typer(keys)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import MutableMapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, TextIO, TypeAlias, cast
@@ -42,7 +43,7 @@ def make_log(
         else structlog.processors.JSONRenderer()
     )
     logger = structlog.wrap_logger(
-        structlog.WriteLogger(out),
+        structlog.WriteLogger(cast("TextIO", _Forgiving(out))),
         processors=[
             _moment(clock),
             structlog.processors.add_log_level,
@@ -54,6 +55,21 @@ def make_log(
         process=process,
     )
     return cast("Log", logger)
+
+
+class _Forgiving:
+    """A stream whose full disk or lost reader stops nobody: the line is lost, not the server."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
 
 
 def _moment(clock: Clock) -> Processor:

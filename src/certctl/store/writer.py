@@ -25,10 +25,12 @@ from certctl.store.sql.api_keys import ApiKeyWrites
 from certctl.store.sql.audit import AuditWrites
 from certctl.store.sql.certificates import CertificateWrites
 from certctl.store.sql.gates import GateWrites
+from certctl.store.sql.intents import IntentWrites
 from certctl.store.sql.jobs import JobWrites
 from certctl.store.sql.outbox import OutboxWrites
 from certctl.store.sql.profiles import ProfileWrites
 from certctl.store.sql.requests import RequestWrites
+from certctl.store.sql.status import StatusWrites
 
 
 def _nothing() -> None:
@@ -154,11 +156,13 @@ class SqlTransaction(
     CertificateWrites,
     GateWrites,
     RequestWrites,
+    IntentWrites,
     AuditWrites,
     ProfileWrites,
     JobWrites,
     OutboxWrites,
     ApiKeyWrites,
+    StatusWrites,
 ):
     """``ports.Transaction``; over when its ``with`` block ends, and refusing use after."""
 

@@ -10,6 +10,7 @@ from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
 from certctl.web.api.lazy import PREFIX as API_PREFIX
 from certctl.web.api.lazy import LazyApi
 from certctl.web.est import EstApp
+from certctl.web.pki import PREFIX, PkiApp
 from certctl.web.problems import Problem, answer_of, nothing_here, wants_json, wrong_method
 
 PLAIN_JSON = (b"Content-Type", b"application/json")
@@ -22,10 +23,17 @@ class App:
     """Everything a worker serves."""
 
     def __init__(
-        self, est: EstApp, api: LazyApi, readiness: Readiness, *, random: RandomBytes
+        self,
+        est: EstApp,
+        pki: PkiApp,
+        api: LazyApi,
+        readiness: Readiness,
+        *,
+        random: RandomBytes,
     ) -> None:
         self._est = est
         self._api = api
+        self._pki = pki
         self._readiness = readiness
         self._random = random
 
@@ -38,6 +46,9 @@ class App:
             return
         if path.startswith(API_PREFIX):
             await self._api(scope, receive, send)
+            return
+        if path.startswith(PREFIX):
+            await self._pki(scope, receive, send)
             return
         if path not in (b"/health", b"/ready"):
             answer = self._refusal(nothing_here(), scope)

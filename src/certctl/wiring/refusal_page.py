@@ -18,7 +18,11 @@ from certctl.domain.errors import (
     Denied,
     DeviceStateFailed,
     Failure,
+    InProgress,
     InternalError,
+    IssuerMisbehaved,
+    IssuerRefused,
+    IssuerSilent,
     IssuerUnavailable,
     LockedOut,
     NotAllowed,
@@ -87,6 +91,10 @@ def samples() -> Iterator[Failure]:
     yield Pending(request="0190a1b2c3d4", retry_after=60)
     yield Denied(note="not one of ours")
     yield IssuerUnavailable("issuer iss-local")
+    yield IssuerSilent("issuer corp", retry_after=30)
+    yield IssuerRefused("the subject is not in the inventory")
+    yield IssuerMisbehaved("not as ordered: subject")
+    yield InProgress(retry_after=1)
     yield StoreUnavailable("store")
     yield CertificateProfileUnavailable("certificate profile cp-iot", retry_after=60)
     yield WaitingRoomFull("room for more waiting requests", retry_after=3_600)
@@ -121,6 +129,8 @@ def _event(failure: Failure) -> str:
         return "none: the first half of a challenge"
     if isinstance(failure, Pending):
         return f"`{failure.action}`, once"
+    if isinstance(failure, InProgress):
+        return "none: what the CA answers leaves one"
     return f"`{failure.action}`" if failure.action is not None else "*failed*"
 
 

@@ -74,6 +74,11 @@ def serve(
                 server.host, server.tls12_port, setting="CERTCTL_TLS12_PORT"
             )
             reservations.append(reservation)
+        if server.pki_http_port is not None:
+            _, reservation = reserve_port(
+                server.host, server.pki_http_port, setting="CERTCTL_PKI_HTTP_PORT"
+            )
+            reservations.append(reservation)
     except (StartRefused, PortInUse) as refused:
         return refuse_start(refused)
     forget_accepted(trust_directory(settings.server))

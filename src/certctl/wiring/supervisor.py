@@ -17,6 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -187,8 +188,10 @@ class Supervisor:
 
     def _fork(self, child: _Child) -> None:
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        # Else the child would write once more what still waits here.
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
@@ -217,8 +220,10 @@ class Supervisor:
         except BaseException as fault:  # noqa: BLE001 - a child must end here, whatever happens
             self._log.error("process_failed", child=spec.name, exc_info=fault)
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            # Where they cannot be written, too: this child must never become a supervisor.
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError):
+                    stream.flush()
             os._exit(code)
 
     def _hear(self, child: _Child) -> None:

@@ -16,10 +16,12 @@ from certctl.domain.certificates import (
     KeyFacts,
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.intent import Intent, IntentStatus
 from certctl.domain.inventory import CertificateFilter, CertificateSummary, InventoryPage
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 from certctl.domain.ports.events import OutboxReads
+from certctl.domain.ports.status import StatusReads
 from certctl.domain.search import MOST_COUNTED, Activity, AuditQuery, Expiries, Page
 
 
@@ -99,6 +101,26 @@ class RequestReads(Protocol):
 
     def decisions(self, request_id: str) -> Sequence[Decision]:
         """What was said about a request, by time."""
+        ...
+
+
+class IntentReads(Protocol):
+    """Calls of CAs outside."""
+
+    def intent(self, intent_id: str) -> Intent | None: ...
+
+    def intents(
+        self,
+        *,
+        statuses: Collection[IntentStatus] = (),
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Sequence[Intent]:
+        """Pages of the intents in order of id; without ``statuses`` all of them."""
+        ...
+
+    def overdue_intents(self, now_us: int, closed_after_us: int, most: int) -> Sequence[Intent]:
+        """See ``writes.IntentWrites.overdue_intents``."""
         ...
 
 
@@ -196,12 +218,14 @@ class Records(
     CertificateReads,
     GateReads,
     RequestReads,
+    IntentReads,
     AuditReads,
     ProfileReads,
     JobReads,
     OutboxReads,
     ApiKeyReads,
     SearchReads,
+    StatusReads,
     Protocol,
 ):
     """The read-only side of the store, for workers and host commands."""
@@ -211,6 +235,10 @@ class Records(
 
 class FactReads(Protocol):
     """What the authority's gates ask of the records; a ``Transaction`` has it, too."""
+
+    def newest_intents(self, keys: Collection[bytes]) -> Mapping[bytes, Intent]:
+        """The newest intent of each repetition key; absent ones are left out."""
+        ...
 
     def certificate_states(
         self, keys: Collection[CertificateKey]

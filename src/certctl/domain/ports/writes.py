@@ -17,11 +17,13 @@ from certctl.domain.certificates import (
     KeyFacts,
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.intent import Intent, IntentStatus
 from certctl.domain.inventory import CertificateSummary
 from certctl.domain.kept_answer import KeptAnswer
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 from certctl.domain.ports.events import OutboxWrites
+from certctl.domain.ports.status import StatusWrites
 from certctl.domain.revocation import RevocationReason
 
 
@@ -46,6 +48,10 @@ class CertificateWrites(Protocol):
         ...
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None: ...
+
+    def has_serial(self, issuer_id: str, serial: str) -> bool:
+        """Whether a certificate of this issuer with this serial number (hex) is on record."""
+        ...
 
     def certificates_by_id(self, ids: Collection[str]) -> Mapping[str, CertificateRecord]:
         """Whole records; absent ones are left out."""
@@ -168,6 +174,40 @@ class RequestWrites(Protocol):
         ...
 
 
+class IntentWrites(Protocol):
+    """Calls of CAs outside."""
+
+    def newest_intents(self, keys: Collection[bytes]) -> Mapping[bytes, Intent]:
+        """The newest intent of each repetition key; absent ones are left out."""
+        ...
+
+    def intent(self, intent_id: str) -> Intent | None: ...
+
+    def overdue_intents(self, now_us: int, closed_after_us: int, most: int) -> Sequence[Intent]:
+        """Open ones past their deadline, and orphans closed after ``closed_after_us`` that
+        the CA was not told to revoke; at most ``most``.
+        """
+        ...
+
+    def record_intents(self, rows: Sequence[Intent]) -> None:
+        """Keep new intents.
+
+        Raises:
+            DuplicateKey: an open intent holds one of the keys.
+        """
+        ...
+
+    def change_intent(self, intent: Intent, *, expected: IntentStatus) -> bool:
+        """Write where an intent stands if it still has the status ``expected``, else
+        nothing: whether it had. Which changes may be is the caller's to know.
+        """
+        ...
+
+    def forget_intents(self, before_us: int, most: int) -> None:
+        """Drop at most so many that were closed by then, but neither lost nor orphans."""
+        ...
+
+
 class AuditWrites(Protocol):
     """Audit events, their chains, checkpoints and the counters."""
 
@@ -258,11 +298,13 @@ class Transaction(
     CertificateWrites,
     GateWrites,
     RequestWrites,
+    IntentWrites,
     AuditWrites,
     ProfileWrites,
     JobWrites,
     OutboxWrites,
     ApiKeyWrites,
+    StatusWrites,
     Protocol,
 ):
     """One durable unit of the authority: all of it is on disk, or none."""

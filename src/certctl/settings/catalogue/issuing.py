@@ -47,7 +47,7 @@ CA_CERT_PATH: Final[Variable[Path | None]] = Variable(
     default_text="made at the first start",
     scope=Scope.ISSUER,
     short=True,
-    meaning="CA certificate and its chain, PEM, of a subordinate CA.",
+    meaning="CA certificate and its chain, PEM, of a subordinate CA or of an issuer outside.",
 )
 CA_KEY_PATH: Final[Variable[Path | None]] = Variable(
     name="CA_KEY_PATH",
@@ -84,6 +84,36 @@ CA_KEY_PASSPHRASE: Final[Variable[SecretSource | None]] = Variable(
     short=True,
     meaning="Encrypts the CA key at rest; give it as a file, which only the authority reads.",
 )
+SIGN: Final[Variable[Path | None]] = Variable(
+    name="SIGN",
+    kind=PATH,
+    default=None,
+    default_text="required for `script`",
+    scope=Scope.ISSUER,
+    meaning="Program that has a certificate issued.",
+)
+FIND: Final[Variable[Path | None]] = Variable(
+    name="FIND",
+    kind=PATH,
+    default=None,
+    scope=Scope.ISSUER,
+    meaning="Program of a `script` issuer that tells what became of a lost answer.",
+)
+REVOKE: Final[Variable[Path | None]] = Variable(
+    name="REVOKE",
+    kind=PATH,
+    default=None,
+    scope=Scope.ISSUER,
+    meaning="Program of a `script` issuer that revokes a certificate nobody was given.",
+)
+TIMEOUT: Final = Variable(
+    name="TIMEOUT",
+    kind=duration(1, 600),
+    default=30,
+    default_text="30s",
+    scope=Scope.ISSUER,
+    meaning="Time limit of one call of an issuer outside.",
+)
 FALLBACK: Final[Variable[str | None]] = Variable(
     name="FALLBACK",
     kind=LABELS,
@@ -111,7 +141,7 @@ CRL_VALIDITY: Final = Variable(
     kind=duration(60, YEARS),
     default=86_400,
     default_text="24h",
-    meaning="nextUpdate of a CRL.",
+    meaning="nextUpdate of a CRL; longer than `CRL_GENERATION_INTERVAL`.",
 )
 OCSP_RESPONDER_VALIDITY: Final = Variable(
     name="OCSP_RESPONDER_VALIDITY",
@@ -131,7 +161,7 @@ OCSP_RATE_LIMIT_PER_IP_MIN: Final = Variable(
     name="OCSP_RATE_LIMIT_PER_IP_MIN",
     kind=integer(0, 1_000_000),
     default=1_000,
-    meaning="OCSP requests of one source per minute; 0 = off.",
+    meaning="OCSP requests of one source per minute and worker; 0 = off.",
 )
 AUDIT_COPY_TO: Final[Variable[str | None]] = Variable(
     name="AUDIT_COPY",
@@ -161,6 +191,10 @@ ISSUER_VARIABLES: Final[tuple[Variable[Any], ...]] = (
     CA_KEY_TYPE,
     VALIDITY,
     CA_KEY_PASSPHRASE,
+    SIGN,
+    FIND,
+    REVOKE,
+    TIMEOUT,
     FALLBACK,
 )
 

@@ -12,17 +12,20 @@ from certctl.store.memory.base import DIGEST_OCTETS
 from certctl.store.memory.certificates import CertificateReads, CertificateWrites
 from certctl.store.memory.facts import FactReads
 from certctl.store.memory.gates import GateReads, GateWrites
+from certctl.store.memory.intents import IntentReads, IntentWrites
 from certctl.store.memory.jobs import JobReads, JobWrites
 from certctl.store.memory.outbox import OutboxReads, OutboxWrites
 from certctl.store.memory.profiles import ProfileReads, ProfileWrites
 from certctl.store.memory.requests import RequestReads, RequestWrites
 from certctl.store.memory.search import SearchReads
+from certctl.store.memory.status import StatusReads, StatusWrites
 
 
 class MemoryStore(
     CertificateReads,
     GateReads,
     RequestReads,
+    IntentReads,
     AuditReads,
     ProfileReads,
     JobReads,
@@ -30,6 +33,7 @@ class MemoryStore(
     OutboxReads,
     ApiKeyReads,
     SearchReads,
+    StatusReads,
 ):
     """``ports.WritableStore``, ``ports.Records`` and ``ports.FactReads`` at once."""
 
@@ -58,11 +62,13 @@ class MemoryTransaction(
     CertificateWrites,
     GateWrites,
     RequestWrites,
+    IntentWrites,
     AuditWrites,
     ProfileWrites,
     JobWrites,
     OutboxWrites,
     ApiKeyWrites,
+    StatusWrites,
 ):
     """``ports.Transaction`` on a copy of the tables."""
 

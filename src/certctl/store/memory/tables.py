@@ -17,7 +17,9 @@ from certctl.domain.certificates import (
     CertificateStatus,
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.crl import CrlRecord
 from certctl.domain.events import Delivery, NoticeMark
+from certctl.domain.intent import Intent
 from certctl.domain.kept_answer import KeptAnswer
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
@@ -47,6 +49,9 @@ class Tables:
     marks: dict[str, NoticeMark] = field(default_factory=dict)
     api_keys: dict[str, ApiKey] = field(default_factory=dict)
     answers: dict[bytes, KeptAnswer] = field(default_factory=dict)
+    intents: dict[str, Intent] = field(default_factory=dict)
+    crls: dict[str, CrlRecord] = field(default_factory=dict)
+    crl_parts: dict[tuple[str, int, int], bytes] = field(default_factory=dict)
 
     def copied(self) -> Tables:
         return Tables(**{item.name: copy(getattr(self, item.name)) for item in fields(self)})
