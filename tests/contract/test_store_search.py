@@ -117,7 +117,7 @@ def test_activity_counts_folded_refusals_in_full(records: Records):
     assert late == Activity(enrolled=3, renewed=3, refused=0)
 
 
-def test_certificates_and_their_total(pair: Pair):
+def test_the_total_of_certificates(pair: Pair):
     rows = [
         certificate(1, tenant="north"),
         certificate(2, tenant="south", profile="iot"),
@@ -125,14 +125,9 @@ def test_certificates_and_their_total(pair: Pair):
     ]
     with pair.store.transaction() as transaction:
         transaction.record_certificates(rows)
-    found = pair.records.certificate_page
-    assert list(found(Visible(), Page())) == rows
-    assert list(found(Visible(), Page(after=rows[0].id, limit=1))) == rows[1:2]
-    assert list(found(Visible(), Page(skip=2, limit=1))) == rows[2:]
-    assert list(found(Visible(tenant="south"), Page())) == rows[1:2]
-    assert list(found(Visible(profiles=("demo",)), Page())) == [rows[0], rows[2]]
     assert pair.records.certificate_total(Visible()) == 3
     assert pair.records.certificate_total(Visible(tenant="south")) == 1
+    assert pair.records.certificate_total(Visible(profiles=("demo",))) == 2
     assert pair.records.certificate_total(Visible(), most=2) == 2
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from certctl.authority import api_keys, crl, leases, profiles
-from certctl.authority.bulk_revoke import begin_bulk_revoke, revoke_slice
+from certctl.authority.bulk_revoke import begin_bulk_revoke, finish_bulk_revoke, revoke_slice
 from certctl.authority.calls import OutsideCalls
 from certctl.authority.commands import (
     AnnounceCertificates,
@@ -21,6 +21,7 @@ from certctl.authority.commands import (
     DeleteCertificateProfile,
     DenyRequest,
     DropCrlParts,
+    FinishBulkRevoke,
     FinishJob,
     ImportCertificates,
     LeaseCommand,
@@ -45,6 +46,7 @@ from certctl.authority.decide import approve, deny
 from certctl.authority.done import Done
 from certctl.authority.event_commands import carry_out_event_command
 from certctl.authority.import_certificates import import_certificates
+from certctl.authority.key_gate import KeyGate
 from certctl.authority.purge import purge
 from certctl.authority.reconcile import reconcile
 from certctl.authority.reload_trust import reload_trust
@@ -63,6 +65,7 @@ class Powers:
         is_gone: whether the holder of a lease is a process of this machine that has ended.
         profiles_changed: given all stored profiles when a change of them is durable.
         registration: the lists of registration authorities in force.
+        keys: judges the keys of workers' commands; without it none is carried out.
     """
 
     audit_signer: AuditSigner | None = None
@@ -70,6 +73,7 @@ class Powers:
     profiles_changed: profiles.TakeOver = profiles.nobody
     bundles: TrustBundles | None = None
     registration: TrustBundles | None = None
+    keys: KeyGate | None = None
     calls: OutsideCalls | None = None
     crl_signers: Mapping[str, CanSignCRL] = field(default_factory=dict)
     is_gone: leases.IsGone = leases.nobody
@@ -87,6 +91,7 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             | ReleaseCertificate()
             | BeginBulkRevoke()
             | RevokeSlice()
+            | FinishBulkRevoke()
             | ImportCertificates()
         ):
             return _on_certificates(command, transaction, now_us)
@@ -124,6 +129,8 @@ def _on_certificates(command: CertificateCommand, transaction: Transaction, now_
             return begin_bulk_revoke(command, now_us)
         case RevokeSlice():
             return revoke_slice(command, transaction, now_us)
+        case FinishBulkRevoke():
+            return finish_bulk_revoke(command)
         case ImportCertificates():
             return import_certificates(command, transaction, now_us)
     assert_never(command)

@@ -105,14 +105,15 @@ class AuthorityClient:
         await self._ask(AttemptRequest(self._new_request(), source, wrong))
 
     async def execute(
-        self, command: Command, *, origin: Origin, once: Once | None = None
+        self, command: Command, *, bearer: str, origin: Origin, once: Once | None = None
     ) -> CommandResult:
         """Have the authority carry out a command; its effects are durable on return.
+        ``bearer`` is the API key that covers it: a worker's word counts for nothing.
 
         Raises:
             Failure: it was refused, or the authority did not answer in time.
         """
-        request = CommandRequest(self._new_request(), command, origin, once)
+        request = CommandRequest(self._new_request(), command, origin, once, bearer)
         return cast("CommandResult", await self._ask(request))
 
     def _new_request(self) -> int:

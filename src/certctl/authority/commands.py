@@ -10,7 +10,7 @@ import msgspec
 
 from certctl.domain.api_keys import Role
 from certctl.domain.approval import Decided
-from certctl.domain.bulk_revocation import RevocationCriteria
+from certctl.domain.bulk_revocation import BulkTotals, RevocationCriteria
 from certctl.domain.checkpoint import Checkpoint
 from certctl.domain.crl import CrlRecord
 from certctl.domain.events import Delivery, Event, NoticeMark
@@ -54,7 +54,23 @@ class BeginBulkRevoke(msgspec.Struct, frozen=True, kw_only=True, tag="begin_bulk
 
 
 class BulkRevokeBegun(msgspec.Struct, frozen=True, tag="bulk_begun"):
-    pass
+    """``operation`` is another one where this very command was given before."""
+
+    operation: str
+
+
+class FinishBulkRevoke(msgspec.Struct, frozen=True, kw_only=True, tag="finish_bulk_revoke"):
+    """Keep what came of a bulk revocation for whoever asks again; None asks for it, and is
+    refused while it is not known. Answer: ``BulkRevokeFinished``.
+    """
+
+    operation: str
+    totals: BulkTotals | None
+    actor: str
+
+
+class BulkRevokeFinished(msgspec.Struct, frozen=True, tag="bulk_finished"):
+    totals: BulkTotals
 
 
 class RevokeSlice(msgspec.Struct, frozen=True, kw_only=True, tag="revoke_slice"):
@@ -332,7 +348,12 @@ class CrlPartsDropped(msgspec.Struct, frozen=True, tag="crl_parts_dropped"):
 
 
 CertificateCommand = (
-    RevokeCertificate | ReleaseCertificate | BeginBulkRevoke | RevokeSlice | ImportCertificates
+    RevokeCertificate
+    | ReleaseCertificate
+    | BeginBulkRevoke
+    | RevokeSlice
+    | FinishBulkRevoke
+    | ImportCertificates
 )
 EventCommand = SettleDeliveries | RequeueDeliveries | AnnounceCertificates | AnnounceExpiry
 
@@ -390,6 +411,7 @@ CommandResult = (
     | CertificateReleased
     | BulkRevokeBegun
     | SliceRevoked
+    | BulkRevokeFinished
     | CertificatesImported
     | TrustReloaded
     | RequestDecided

@@ -17,6 +17,7 @@ from certctl.domain.audit import AuditEvent, Counter
 from certctl.domain.errors import (
     CertificateProfileUnavailable,
     CertificateRefused,
+    CommandRefused,
     Conflict,
     CrlRefused,
     Denied,
@@ -62,12 +63,17 @@ class RefusalNote(msgspec.Struct, frozen=True, array_like=True, tag="refusal"):
 
 
 class CommandRequest(msgspec.Struct, frozen=True, array_like=True, tag="command"):
-    """A command of an operator or a job, run in a transaction of its own."""
+    """A command of an operator or a job, run in a transaction of its own.
+
+    ``bearer`` is the API key that a worker was sent with it; without one that covers it, a
+    worker's command is refused.
+    """
 
     id: int
     command: Command
     origin: Origin | None = None
     once: Once | None = None
+    bearer: str = ""
 
 
 class AttemptRequest(msgspec.Struct, frozen=True, array_like=True, tag="attempt"):
@@ -133,6 +139,7 @@ _CARRIED: Mapping[type[Failure], tuple[str, ...]] = {
     LeaseLost: ("job",),
     Conflict: ("what",),
     KeyReused: (),
+    CommandRefused: ("reason", "wanted", "name"),
     CrlRefused: ("reason", "wanted", "got"),
     TrustRefused: ("reason", "problem", "remedy"),
 }

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from certctl.authority.commands import CommandResult
 from certctl.authority.intents import Started
 from certctl.authority.lockout import Attempt
 from certctl.authority.messages import (
@@ -36,7 +37,9 @@ from certctl.authority.messages import (
 )
 from certctl.authority.service import AuthorityService, Refusal
 from certctl.authority.turn import Outcome
+from certctl.domain.audit import Outcome as AuditOutcome
 from certctl.domain.errors import Failure
+from certctl.domain.kept_answer import Origin
 from certctl.domain.order import Issued
 
 READ_SIZE = 256 * 1024
@@ -48,26 +51,33 @@ TICK_SECONDS = 0.5
 
 @dataclass(slots=True, eq=False)
 class _Peer:
-    """One connected worker or host command."""
+    """One connected worker, or a job or command of this host."""
 
     socket: socket.socket
+    is_worker: bool
     reader: FrameReader = field(default_factory=FrameReader)
     pending: bytearray = field(default_factory=bytearray)
 
 
 class AuthorityServer:
-    """Serves one ``AuthorityService`` on a listening AF_UNIX socket until stopped."""
+    """Serves one ``AuthorityService`` on two listening AF_UNIX sockets until stopped.
+
+    What a peer may have done depends on which of them it came by, not on what it says:
+    by ``workers`` commands need an API key that covers them.
+    """
 
     def __init__(
         self,
         service: AuthorityService,
-        listener: socket.socket,
         *,
+        host: socket.socket,
+        workers: socket.socket,
         on_tick: Callable[[], None],
         on_fault: Callable[[BaseException], None],
     ) -> None:
         self._service = service
-        self._listener = listener
+        self._listeners = (host, workers)
+        self._workers = workers
         self._on_tick = on_tick
         self._on_fault = on_fault
         self._selector = selectors.DefaultSelector()
@@ -98,8 +108,9 @@ class AuthorityServer:
             self._soon.append(action)
 
     def serve(self) -> None:
-        self._listener.setblocking(False)
-        self._selector.register(self._listener, selectors.EVENT_READ)
+        for listener in self._listeners:
+            listener.setblocking(False)
+            self._selector.register(listener, selectors.EVENT_READ)
         self._selector.register(self._wake_read, selectors.EVENT_READ)
         next_tick = time.monotonic() + TICK_SECONDS
         while True:
@@ -122,8 +133,8 @@ class AuthorityServer:
         self._close()
 
     def _attend(self, key: selectors.SelectorKey, events: int) -> None:
-        if key.fileobj is self._listener:
-            self._accept()
+        if key.fileobj in self._listeners:
+            self._accept(key.fileobj)
         elif key.fileobj is self._wake_read:
             self._wake_read.recv(4096)
         else:
@@ -133,16 +144,16 @@ class AuthorityServer:
             if events & selectors.EVENT_READ:
                 self._read(peer)
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         try:
-            connection, _ = self._listener.accept()
+            connection, _ = listener.accept()
         except (BlockingIOError, ConnectionError):
             return
         if not _same_user(connection):
             connection.close()
             return
         connection.setblocking(False)
-        peer = _Peer(connection)
+        peer = _Peer(connection, is_worker=listener is self._workers)
         self._selector.register(connection, selectors.EVENT_READ, peer)
         # A greeting: the listening socket outlives its authority, so that a connection by
         # itself proves nothing.
@@ -172,6 +183,8 @@ class AuthorityServer:
                 case IssueRequest():
                     self._backlog.append((peer, message))
                 case RefusalNote():
+                    if message.event.outcome is not AuditOutcome.FAILURE:
+                        raise FrameError("a note that is no refusal")
                     self._refusals.append((message.event, message.counter))
                 case CommandRequest():
                     self._commands.append((peer, message))
@@ -193,7 +206,7 @@ class AuthorityServer:
         # One command a turn: orders never wait for a row of them.
         if self._commands:
             peer, asked = self._commands.pop(0)
-            result = self._service.execute(asked.command, origin=asked.origin, once=asked.once)
+            result = self._carried_out(peer, asked)
             answers.setdefault(peer, []).append(
                 failure_reply(asked.id, result)
                 if isinstance(result, Failure)
@@ -213,6 +226,13 @@ class AuthorityServer:
         for peer, replies in answers.items():
             peer.pending += encode_frame(replies)
             self._write(peer)
+
+    def _carried_out(self, peer: _Peer, asked: CommandRequest) -> CommandResult | Failure:
+        if not peer.is_worker:
+            return self._service.execute(asked.command)
+        return self._service.execute_for(
+            asked.bearer, asked.command, origin=asked.origin or Origin(), once=asked.once
+        )
 
     def wake(self) -> None:
         """End the loop's wait; from any thread."""

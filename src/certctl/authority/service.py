@@ -21,7 +21,7 @@ from certctl.authority.audit import Chain
 from certctl.authority.calls import Finished, OutsideCalls
 from certctl.authority.carry_out import Powers, carry_out
 from certctl.authority.commands import Command, CommandResult
-from certctl.authority.events import event_from
+from certctl.authority.events import event_from, refused_event
 from certctl.authority.facts import Facts, gather
 from certctl.authority.granting import Granting
 from certctl.authority.issue import Fulfilled, IssuingRules
@@ -33,6 +33,7 @@ from certctl.authority.turn import Outcome, Turn
 from certctl.domain.audit import AuditEvent, Counter, RecordedEvent
 from certctl.domain.clock import Clock
 from certctl.domain.errors import (
+    CommandRefused,
     Failure,
     InternalError,
     RequestMalformed,
@@ -129,11 +130,21 @@ class AuthorityService:
     def execute(
         self, command: Command, *, origin: Origin | None = None, once: Once | None = None
     ) -> CommandResult | Failure:
-        """Run one command as one transaction; what it did is durable on return.
+        """Run one command of this host as one transaction; what it did is durable on
+        return.
 
         ``origin`` goes into its events. The same ``once`` again is answered as before.
         """
         return self._attempted(lambda: self._execute(command, origin, once))
+
+    def execute_for(
+        self, bearer: str, command: Command, *, origin: Origin, once: Once | None = None
+    ) -> CommandResult | Failure:
+        """The same for a worker, which must name an API key that covers it."""
+        done = self._attempted(lambda: self._execute(command, origin, once, bearer))
+        if isinstance(done, CommandRefused):
+            self.record(refused_event(done, command, origin, self._clock()))
+        return done
 
     def judge(self, attempts: Sequence[Attempt]) -> list[Failure | None]:
         """Count passwords that were tried; None: not locked out, and durable on return."""
@@ -164,9 +175,21 @@ class AuthorityService:
             self._on_fault(fault)
             return InternalError()
 
-    def _execute(self, command: Command, origin: Origin | None, once: Once | None) -> CommandResult:
+    def _execute(
+        self,
+        command: Command,
+        origin: Origin | None,
+        once: Once | None,
+        bearer: str | None = None,
+    ) -> CommandResult:
+        """``bearer`` None: the command comes from this host, not from a worker."""
         with self._store.transaction() as transaction:
             now_us = self._clock()
+            if bearer is not None:
+                if self._powers.keys is None:
+                    raise CommandRefused("not_for_keys")
+                # Before anything is told, the answer to a repetition included.
+                command = self._powers.keys.admit(command, bearer, transaction, now_us)
             before = answered_before(once, transaction, now_us) if once else None
             if before is not None:
                 return before

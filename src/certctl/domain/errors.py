@@ -460,6 +460,23 @@ class KeyReused(Failure):
     reason = "idempotency_key_reused"
 
 
+class CommandRefused(Failure):
+    """The authority does not do this for the key that a worker named.
+
+    ``reason``: ``no_key``, ``unknown``, ``expired``, ``revoked``, ``role``, ``scope``, or
+    ``not_for_keys`` (no key opens it). ``name`` is the key's where it is one of ours.
+    """
+
+    def __init__(self, reason: str, *, wanted: str = "", name: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.wanted = wanted
+        self.name = name
+
+    def details(self) -> Mapping[str, str | int | list[str]]:
+        return {"reason": self.reason, "wanted": self.wanted}
+
+
 class TrustRefused(Failure):
     """A trust bundle was not reloaded; the one in force stays.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -34,6 +33,7 @@ from certctl.store.url import is_postgres
 from certctl.trust.accepted import REGISTRATION, AcceptedBundles
 from certctl.trust.bundle import BundleRefused
 from certctl.wiring import server_certificate
+from certctl.wiring.api_keys import key_gate
 from certctl.wiring.audit_key import open_audit_key
 from certctl.wiring.authority_reload import AuthorityReload
 from certctl.wiring.certificate_profiles import (
@@ -55,15 +55,14 @@ from certctl.wiring.pepper import PepperRefused, open_pepper
 from certctl.wiring.process import is_gone, keep_out_of_dumps, name_process
 from certctl.wiring.reload import registration_directory, trust_directory
 from certctl.wiring.responders import ResponderKeeper
+from certctl.wiring.sockets import Listeners
 from certctl.wiring.store import open_store
 from certctl.wiring.supervisor import Status, refuse_start
 
 SERVER_CERTIFICATE_EVERY_US = 3_600 * 1_000_000
 
 
-def run(
-    settings: Settings, listener: socket.socket, status: Status, *, log: Log, clock: Clock
-) -> int:
+def run(settings: Settings, listeners: Listeners, status: Status, *, log: Log, clock: Clock) -> int:
     """Run until SIGTERM; gives the exit code."""
     name_process("certctl-authority")
     keep_out_of_dumps()
@@ -80,7 +79,7 @@ def run(
         issuers = open_issuers(settings, store, now_us=clock())
         outside = open_outside_issuers(settings, store, now_us=clock())
         audit_key = open_audit_key(settings.server.data_dir)
-        open_pepper(settings.server.data_dir, store)
+        pepper = open_pepper(settings.server.data_dir, store)
         new_id = new_ids(clock)
         keeper = _ServerCertificate(settings, store, issuers, new_id=new_id)
         if keeper.renew_if_due(clock()):
@@ -119,6 +118,7 @@ def run(
             audit_signer=audit_key,
             bundles=bundles,
             registration=registration,
+            keys=key_gate(settings, pepper),
             calls=calls,
             crl_signers=issuers,
             is_gone=is_gone,
@@ -142,7 +142,13 @@ def run(
         renew("server_certificate", keeper.renew_if_due)
         renew("ocsp_responder", responders.renew_if_due)
 
-    server = AuthorityServer(service, listener, on_tick=on_tick, on_fault=on_fault)
+    server = AuthorityServer(
+        service,
+        host=listeners.host,
+        workers=listeners.workers,
+        on_tick=on_tick,
+        on_fault=on_fault,
+    )
     calls.wake = server.wake
     _heed_signals(server, reload)
     reload.trust(unfinished)

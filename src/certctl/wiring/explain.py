@@ -11,16 +11,15 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from certctl.authority.explain import explain_order
 from certctl.authority.issue import IssuingRules
 from certctl.domain.clock import SECOND_US, Clock
 from certctl.domain.connection import TLSInfo
 from certctl.domain.errors import BodyTooLarge, NotFound
-from certctl.domain.explanation import Explanation
+from certctl.domain.explanation import Explanation, Question
 from certctl.domain.ports import ClientTrust, Issuer, RegistrationAuthorities
-from certctl.domain.profiles import EstProfile, Operation, Route, profile_name
+from certctl.domain.profiles import EstProfile, Route, profile_name
 from certctl.domain.rules import Collector, Rule
 from certctl.enroll.explain import explain_request
 from certctl.enroll.passwords import PasswordDigest
@@ -35,7 +34,6 @@ from certctl.trust.accepted import REGISTRATION, load_accepted, profile_trust
 from certctl.trust.bundle import load_bundle
 from certctl.trust.registration import RegistrationAuthorities as ListedAuthorities
 from certctl.trust.registration import load_registration_authorities
-from certctl.wiring import host
 from certctl.wiring.certificate_profiles import open_certificate_profiles
 from certctl.wiring.issuers import ca_certificate_file, read_chain
 from certctl.wiring.reload import registration_directory, trust_directory
@@ -46,31 +44,16 @@ NOT_ISSUED = "explained"
 _NO_SOURCE = "0.0.0.0"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """A request, with what its body cannot show.
-
-    Attributes:
-        body: the CSR in any form that EST reads.
-        user: name for HTTP Basic; the password is taken as right. None: no Basic.
-        chain: the client certificate and what was shown with it (DER), or empty.
-        source: the client's address; empty leaves what counts by it unjudged.
-        tls_version: ``TLSv1.3`` or ``TLSv1.2``.
-    """
-
-    path_id: str
-    operation: Operation
-    body: bytes
-    user: str | None = None
-    chain: tuple[bytes, ...] = ()
-    source: str = ""
-    tls_version: str = "TLSv1.3"
-
-
 def explain(
-    settings: Settings, question: Question, records: SqlRecords, *, log: Log, clock: Clock
+    settings: Settings,
+    question: Question,
+    records: SqlRecords,
+    *,
+    running: bool,
+    log: Log,
+    clock: Clock,
 ) -> Explanation:
-    """Judge a request by every rule.
+    """Judge a request by every rule; ``running``: by what a running server has accepted.
 
     Raises:
         NotFound: there is no such EST profile.
@@ -86,11 +69,13 @@ def explain(
     password = secrets.token_urlsafe()
     ports = JudgingPorts(
         records=records,
-        trust={profile.path_id: _trust(settings, chosen, now_us)},
+        trust={profile.path_id: _trust(settings, chosen, now_us, running=running)},
         passwords={profile.path_id: PasswordDigest.of(password, secrets.token_bytes(32))},
         certificate_profiles=certificate_profiles,
         clock=lambda: now_us,
-        registration_authorities=_authorities(settings, chosen, chains[profile.issuer_id][0]),
+        registration_authorities=_authorities(
+            settings, chosen, chains[profile.issuer_id][0], running=running
+        ),
         lockout=settings.est.lockout,
     )
     judge = Collector()
@@ -149,10 +134,12 @@ def _request(question: Question, profile: EstProfile, password: str) -> EstReque
     )
 
 
-def _trust(settings: Settings, chosen: EstProfileSettings, now_us: int) -> ClientTrust:
+def _trust(
+    settings: Settings, chosen: EstProfileSettings, now_us: int, *, running: bool
+) -> ClientTrust:
     if chosen.trust_bundle_path is None:
         return profile_trust(None)
-    if host.is_running(settings):
+    if running:
         path_id = chosen.profile.path_id
         bundle = load_accepted(trust_directory(settings.server), path_id).bundle
     else:
@@ -161,12 +148,12 @@ def _trust(settings: Settings, chosen: EstProfileSettings, now_us: int) -> Clien
 
 
 def _authorities(
-    settings: Settings, chosen: EstProfileSettings, issuer: bytes
+    settings: Settings, chosen: EstProfileSettings, issuer: bytes, *, running: bool
 ) -> dict[str, RegistrationAuthorities]:
     path, path_id = chosen.ra_certificates_path, chosen.profile.path_id
     if path is None:
         return {}
-    if host.is_running(settings):
+    if running:
         directory = registration_directory(settings.server)
         listed = load_accepted(directory, path_id, REGISTRATION).bundle
     else:

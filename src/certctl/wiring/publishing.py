@@ -84,6 +84,11 @@ class Publisher:
             clock=clock,
         )
 
+    @property
+    def responders(self) -> Mapping[str, bytes]:
+        """Certificates (DER) of the OCSP responders in use, by issuer id; changes with them."""
+        return self._responders
+
     def load_responders(self) -> None:
         """Take over the responders that the authority has made.
 

@@ -123,7 +123,7 @@ class _Worker:
 
     async def serve(self, status: Status) -> int:
         loop = asyncio.get_running_loop()
-        authority = AuthorityClient(partial(sockets.connect, self._place.run_directory))
+        authority = AuthorityClient(partial(sockets.connect_worker, self._place.run_directory))
         authority.start()
         folder = RefusalFolder(authority.record_refusal)
         self._hooks = _device_state_hooks(self._settings)
@@ -137,7 +137,7 @@ class _Worker:
         publisher.load_responders()
         await publisher.take_over()
         self._reloads.add("ocsp_responder", publisher.load_responders)
-        parts = self._api_parts(authority, folder)
+        parts = self._api_parts(authority, folder, publisher)
         api = LazyApi(parts.build)
         listeners = self._listeners(self._app(authority, folder, publisher, api), loop)
         loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
@@ -264,7 +264,9 @@ class _Worker:
             random=os.urandom,
         )
 
-    def _api_parts(self, authority: AuthorityClient, folder: RefusalFolder) -> ApiParts:
+    def _api_parts(
+        self, authority: AuthorityClient, folder: RefusalFolder, publisher: Publisher
+    ) -> ApiParts:
         settings = self._settings
         return ApiParts(
             settings,
@@ -272,10 +274,7 @@ class _Worker:
             records=self._records,
             authority=authority,
             certificate_profiles=self._certificate_profiles,
-            chains={
-                issuer.id: read_chain(ca_certificate_file(issuer, settings.server.data_dir))
-                for issuer in settings.issuers
-            },
+            responders=publisher.responders,
             proxies=self._proxies,
             folder=folder,
             clock=self._clock,

@@ -11,14 +11,12 @@ import pytest
 from certctl.domain.api_keys import ApiKey, Role, key_digest, key_id_of, key_text
 from certctl.domain.audit import RecordedEvent
 from certctl.domain.clock import SECOND_US
+from certctl.domain.key_holders import FixedKeyDigest, Holder, KeyRefused
 from certctl.domain.ports import Records
 from certctl.store import MemoryStore
 from certctl.web.api.callers import (
     MOST_REMEMBERED,
     REMEMBERED_US,
-    FixedKeyDigest,
-    Holder,
-    KeyRefused,
     KeyRing,
 )
 from certctl.web.api.endpoint import Table

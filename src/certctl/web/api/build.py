@@ -26,12 +26,13 @@ from certctl.web.api.tail import Tail
 
 
 class Api:
-    """The API of one worker; ``stop`` ends its streams."""
+    """The API of one worker; ``stop`` ends its streams and bulk revocations."""
 
     def __init__(self, services: Services, entrance: Entrance) -> None:
         app = fastapi_app()
         app.state.services = services
         app.state.tail = self._tail = Tail(services.read)
+        self._bulk = services.bulk
         self._guard = Guard(app, Table(ENDPOINTS), entrance)
         self.document = openapi_document(app, services.version)
 
@@ -40,6 +41,7 @@ class Api:
 
     def stop(self) -> None:
         self._tail.stop()
+        self._bulk.stop()
 
 
 def fastapi_app() -> FastAPI:
