@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import pty
+import select
 import signal
 import stat
 import subprocess
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from tests.harness.api import first_key
 from tests.harness.commands import Shell, shell_for
 from tests.harness.device import Device
+from tests.harness.faulty_est import certified
 from tests.harness.server import RunningServer, clean_environment, configured_server, write_rules
 
 PASSWORD = "password-of-the-operator-test"
@@ -134,14 +136,15 @@ def test_the_trail_is_searched_and_followed(office: Office):
     )
     try:
         assert following.stdout is not None
-        event: dict[str, object] = {}
-        os.set_blocking(following.stdout.fileno(), False)
+        ready: list[object] = []
         # When the stream has begun nobody can tell from outside: devices come until one is seen.
-        for _ in range(200):
+        for _ in range(60):
             office.device()
-            if line := following.stdout.readline():
-                event = json.loads(line)
+            ready, _, _ = select.select([following.stdout], [], [], 1.0)
+            if ready:
                 break
+        assert ready
+        event = json.loads(following.stdout.readline())
         assert str(event["action"]).startswith("est_")
     finally:
         following.send_signal(signal.SIGINT)
@@ -195,6 +198,88 @@ def test_est_profiles_are_listed(office: Office):
     assert [each["path_id"] for each in profiles] == ["corp", "slow"]
     told = office.shell.bad(5, "est", "reload-trust", "--profile", "corp")
     assert "409" in told
+
+
+def test_the_inventory_is_filtered(office: Office):
+    device, _ = office.device()
+    page = office.json("certificates", "list", "--cn", device.common_name, "--status", "valid")
+    data = page["data"]
+    assert isinstance(data, list)
+    assert [each["subject"] for each in data] == [f"CN={device.common_name}"]
+    none = office.json("certificates", "list", "--cn", device.common_name, "--status", "revoked")
+    assert none["data"] == []
+
+
+def test_a_hold_is_taken_back(office: Office):
+    device, _ = office.device()
+    page = office.json("certificates", "list", "--cn", device.common_name)
+    data = page["data"]
+    assert isinstance(data, list)
+    office.shell.good("certificates", "revoke", data[0]["id"], "--reason", "certificateHold")
+    office.shell.good("certificates", "release", data[0]["id"])
+    assert office.json("certificates", "show", data[0]["id"])["revoked_at"] is None
+
+
+def test_certificates_of_others_are_imported(office: Office):
+    stranger = certified("stranger")
+    pem = stranger.certificate.public_bytes(Encoding.PEM)
+    done = json.loads(
+        office.shell.good(
+            *("certificates", "import", "--file", "-", "--issuer", "old-ca"), stdin=pem
+        )
+    )
+    assert done["imported"] == 1
+
+
+def test_many_are_revoked_after_they_were_counted(office: Office):
+    first, _ = office.device()
+    assert first.certificate is not None
+    line = ("est", "bulk-revoke", "--serial", f"{first.certificate.serial_number:x}")
+    assert office.json(*line, "--dry-run")["total_matched"] == 1
+    told = office.shell.bad(2, *line)
+    assert "1 certificates would be revoked" in told
+    assert office.json("certificates", "list", "--cn", first.common_name, "--status", "valid")[
+        "data"
+    ]
+    done = office.json(*line, "--reason", "keyCompromise", "--yes")
+    assert done["total_revoked"] == 1
+    assert "at least one criterion" in office.shell.bad(2, "est", "bulk-revoke", "--yes")
+
+
+def test_a_request_is_explained_and_nothing_is_issued(office: Office):
+    device = Device(office.shell.directory, "cli-explained")
+    (office.shell.directory / "e.csr").write_bytes(device.csr().public_bytes(Encoding.PEM))
+    line = ("est", "explain", "--csr", "e.csr")
+    good = office.json(*line, "--profile", "corp", "--user", "cli-explained")
+    assert good["outcome"] == "issued"
+    nameless = device.csr(x509.Name([])).public_bytes(Encoding.PEM)
+    (office.shell.directory / "n.csr").write_bytes(nameless)
+    done = office.shell.run(
+        "est", "explain", "--csr", "n.csr", "--profile", "corp", "--format", "table"
+    )
+    assert done.returncode == 5
+    assert b"remedy: " in done.stdout
+    done = office.shell.run(*line, "--profile", "slow", "--user", "cli-explained")
+    assert done.returncode == 6
+    assert json.loads(done.stdout)["outcome"] == "waits"
+    page = office.json("certificates", "list", "--cn", "cli-explained")
+    assert page["data"] == []
+    # The doctor takes the same judgement into its report.
+    doctor = ("doctor", office.server.url, "--profile", "corp", "--explain", "n.csr")
+    done = office.shell.run(*doctor, "--output", "json")
+    assert done.returncode == 8
+    report = json.loads(done.stdout)
+    found = [each["finding"] for each in report["results"] if each["finding"]]
+    assert found
+    assert all(each.startswith("rule_") for each in found)
+
+
+def test_issuers_are_listed(office: Office):
+    page = office.json("issuers", "list")
+    data = page["data"]
+    assert isinstance(data, list)
+    assert [each["id"] for each in data] == ["iss-local"]
+    assert office.json("issuers", "show", "iss-local")["chain"]
 
 
 @pytest.mark.parametrize(

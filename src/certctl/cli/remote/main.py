@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+import certctl.cli.remote.est_bulk_revoke
+import certctl.cli.remote.est_explain
 import certctl.cli.remote.est_operator  # noqa: F401 - adds its commands to est
 from certctl import __version__
 from certctl.cli.remote.audit import audit
@@ -13,6 +15,7 @@ from certctl.cli.remote.certificates import certificates
 from certctl.cli.remote.doctor import doctor
 from certctl.cli.remote.est import est
 from certctl.cli.remote.est_requests import requests
+from certctl.cli.remote.issuers import issuers
 from certctl.cli.remote.keys import keys
 from certctl.cli.remote.profiles import profiles
 
@@ -28,6 +31,7 @@ app.add_typer(est)
 app.add_typer(certificates)
 app.add_typer(audit)
 app.add_typer(profiles)
+app.add_typer(issuers)
 app.add_typer(keys)
 app.command()(doctor)
 
