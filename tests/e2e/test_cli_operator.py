@@ -10,7 +10,7 @@ import select
 import signal
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -136,7 +136,7 @@ def test_the_trail_is_searched_and_followed(office: Office):
     )
     try:
         assert following.stdout is not None
-        ready: list[object] = []
+        ready: Sequence[object] = []
         # When the stream has begun nobody can tell from outside: devices come until one is seen.
         for _ in range(60):
             office.device()

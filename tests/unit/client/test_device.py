@@ -10,6 +10,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -160,7 +161,7 @@ def test_killed_at_each_step_of_a_renewal_it_keeps_a_pair_that_fits(site: Site):
         device.enroll()
         old = current_fits(directory)
         assert old is not None
-        killed = killed_at(step, lambda d=device: d.renew(now(), force=True), directory)
+        killed = killed_at(step, partial(device.renew, now(), force=True), directory)
         # At any moment a service finds a pair that fits, the old one or the new one.
         assert current_fits(directory) is not None
         device.renew(now())
