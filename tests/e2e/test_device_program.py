@@ -25,6 +25,7 @@ from tests.harness.server import (
 
 PASSWORD = "password-of-the-device-test"
 SECONDS = 60.0
+UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
 # Short enough to see a renewal, long enough for a crowded machine.
 LIFETIME_SECONDS = 600
 
@@ -163,3 +164,35 @@ def test_it_loads_nothing_of_the_servers_packages() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n[]\n"
+
+
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
+    names = {}
+    for unit in sorted(UNITS.glob("certctl-est*")):
+        # An instance of each template, with a program that is there.
+        names[unit.name] = tmp_path / unit.name.replace("@", "@door")
+        text = unit.read_text().replace("/opt/certctl/.venv/bin/certctl-est", DEVICE)
+        names[unit.name].write_text(text)
+    assert len(names) == 3
+    verified = subprocess.run(
+        ["systemd-analyze", "verify", *names.values()],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert verified.returncode == 0, verified.stderr
+    assert "certctl" not in verified.stderr
+
+
+@pytest.mark.parametrize("shell_name", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("program", ["certctl-cli", "certctl-est"])
+def test_every_shell_has_its_completion(shell_name: str, program: str) -> None:
+    variable = f"_{program.upper().replace('-', '_')}_COMPLETE"
+    done = subprocess.run(
+        [str(Path(DEVICE).with_name(program))],
+        env=clean_environment({variable: f"source_{shell_name}"}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert program in done.stdout
