@@ -13,11 +13,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from tests.harness.commands import Shell, shell_for
 from tests.harness.device import Device
 from tests.harness.pki import ForeignCA
 from tests.harness.records import all_events
 from tests.harness.server import RunningServer, configured_server, free_port, write_rules
+from tests.harness.shell import Shell, shell_for
 
 PASSWORD = "password-of-the-cli-test"
 

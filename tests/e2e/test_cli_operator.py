@@ -19,10 +19,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.harness.api import first_key
-from tests.harness.commands import Shell, shell_for
 from tests.harness.device import Device
 from tests.harness.faulty_est import certified
 from tests.harness.server import RunningServer, clean_environment, configured_server, write_rules
+from tests.harness.shell import Shell, shell_for
 
 PASSWORD = "password-of-the-operator-test"
 NUMBERS = itertools.count()

@@ -13,7 +13,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from certctl.domain.audit import AuditAction
-from tests.harness.commands import DEVICE, Shell, shell_for
 from tests.harness.records import all_events
 from tests.harness.server import (
     RunningServer,
@@ -22,6 +21,7 @@ from tests.harness.server import (
     free_port,
     write_rules,
 )
+from tests.harness.shell import DEVICE, Shell, shell_for
 
 PASSWORD = "password-of-the-device-test"
 SECONDS = 60.0

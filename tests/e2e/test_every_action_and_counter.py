@@ -69,10 +69,24 @@ NOT_YET: Mapping[str, str] = {
     "login_failed": "nobody can log in",
 }
 # Ours beyond that page.
-OURS = frozenset({"certificate_released", "certificate_imported", "api_refused", "events_requeued"})
+OURS = frozenset(
+    {
+        "certificate_released",
+        "certificate_imported",
+        "api_refused",
+        "events_requeued",
+        "audit_retention",
+        "record_retention",
+        "backup_made",
+        "backup_restored",
+    }
+)
 # What needs a world of its own, and where it is made to happen.
 ELSEWHERE: Mapping[AuditAction, str] = {
     AuditAction.EVENTS_REQUEUED: "tests/e2e/test_events.py: a receiver that is gone for long",
+    AuditAction.AUDIT_RETENTION: "tests/unit/jobs/test_retention.py: records that are old enough",
+    AuditAction.RECORD_RETENTION: "tests/unit/jobs/test_retention.py: records that are old enough",
+    AuditAction.BACKUP_RESTORED: "tests/e2e/test_backup.py: a second data directory",
 }
 NO_COUNTER_YET: Mapping[Counter, str] = {
     Counter.SUCCESS_SERVERKEYGEN: "there is no server key generation",
@@ -272,6 +286,11 @@ def asks_a_ca_that_mixes_up(world: RefusalWorld) -> Act:
     )
 
 
+def is_backed_up(world: RefusalWorld) -> Act:
+    target = world.directory / "taken.backup"
+    return Act(do=lambda: world.operate("backup", str(target)), profile="", details=("target",))
+
+
 def changes_rules(world: RefusalWorld) -> Act:
     return Act(do=lambda: world.put_rules("spare", {}), profile="")
 
@@ -317,6 +336,7 @@ ACTIONS: Mapping[AuditAction, Case] = {
     AuditAction.API_KEY_REVOKED: revokes_a_key,
     AuditAction.API_REFUSED: calls_the_api_with_a_wrong_key,
     AuditAction.INTENT_LOST: asks_a_ca_that_mixes_up,
+    AuditAction.BACKUP_MADE: is_backed_up,
 }
 COUNTERS: Mapping[Counter, Case] = {
     Counter.SUCCESS_SIMPLEENROLL: enrolls,

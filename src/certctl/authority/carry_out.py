@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from certctl.authority import api_keys, crl, leases, profiles
+from certctl.authority import api_keys, backup, crl, leases, profiles, retention
 from certctl.authority.bulk_revoke import begin_bulk_revoke, finish_bulk_revoke, revoke_slice
 from certctl.authority.calls import OutsideCalls
 from certctl.authority.commands import (
@@ -20,16 +20,20 @@ from certctl.authority.commands import (
     CreateApiKey,
     DeleteCertificateProfile,
     DenyRequest,
+    DropAuditSegment,
     DropCrlParts,
+    DropRecords,
     FinishBulkRevoke,
     FinishJob,
     ImportCertificates,
     LeaseCommand,
+    NoteBackup,
     ProfileCommand,
     PurgeExpired,
     PutCertificateProfile,
     PutCrlPart,
     ReconcileIntents,
+    RecordsCommand,
     ReleaseCertificate,
     ReloadTrust,
     RequestCommand,
@@ -53,6 +57,7 @@ from certctl.authority.reload_trust import reload_trust
 from certctl.authority.revoke import release, revoke
 from certctl.authority.seal import AuditSigner, seal
 from certctl.domain.ports import CanSignCRL, Transaction, TrustBundles
+from certctl.domain.retention import KEEP_EVERYTHING, Retention
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +77,7 @@ class Powers:
     named_by: Callable[[], profiles.NamedBy] = dict
     profiles_changed: profiles.TakeOver = profiles.nobody
     bundles: TrustBundles | None = None
+    retention: Retention = KEEP_EVERYTHING
     registration: TrustBundles | None = None
     keys: KeyGate | None = None
     calls: OutsideCalls | None = None
@@ -114,6 +120,8 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             return _on_profiles(command, transaction, powers, now_us)
         case CreateApiKey() | RevokeApiKey():
             return _on_api_keys(command, transaction, now_us)
+        case NoteBackup() | DropAuditSegment() | DropRecords():
+            return _on_records(command, transaction, powers, now_us)
         case PutCrlPart() | SignCrl() | DropCrlParts():
             return crl.carry_out(command, transaction, powers.crl_signers, now_us)
     assert_never(command)
@@ -133,6 +141,19 @@ def _on_certificates(command: CertificateCommand, transaction: Transaction, now_
             return finish_bulk_revoke(command)
         case ImportCertificates():
             return import_certificates(command, transaction, now_us)
+    assert_never(command)
+
+
+def _on_records(
+    command: RecordsCommand, transaction: Transaction, powers: Powers, now_us: int
+) -> Done:
+    match command:
+        case NoteBackup():
+            return backup.note(command, now_us)
+        case DropAuditSegment() | DropRecords():
+            return retention.drop(
+                command, transaction, powers.audit_signer, powers.retention, now_us
+            )
     assert_never(command)
 
 

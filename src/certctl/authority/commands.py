@@ -303,6 +303,40 @@ class ProfileChanged(msgspec.Struct, frozen=True, kw_only=True, tag="profile_cha
     version: int
 
 
+class NoteBackup(msgspec.Struct, frozen=True, kw_only=True, tag="note_backup"):
+    """Put on record that somebody takes all keys and records away. Answer: ``BackupNoted``."""
+
+    target: str
+    actor: str
+
+
+class BackupNoted(msgspec.Struct, frozen=True, tag="backup_noted"):
+    pass
+
+
+class DropAuditSegment(msgspec.Struct, frozen=True, kw_only=True, tag="drop_audit"):
+    """Drop a node's events up to where a checkpoint sealed them. Answer: ``AuditDropped``."""
+
+    fence: int
+    node: str
+    checkpoint: int
+
+
+class AuditDropped(msgspec.Struct, frozen=True, tag="audit_dropped"):
+    events: int
+
+
+class DropRecords(msgspec.Struct, frozen=True, kw_only=True, tag="drop_records"):
+    """Drop certificates that expired long ago. Answer: ``RecordsDropped``."""
+
+    fence: int
+    certificate_ids: list[str]
+
+
+class RecordsDropped(msgspec.Struct, frozen=True, tag="records_dropped"):
+    certificates: int
+
+
 class PutCrlPart(msgspec.Struct, frozen=True, kw_only=True, tag="put_crl_part"):
     """Keep a piece of the next CRL's TBSCertList (records §4). Answer: ``CrlPartKept``."""
 
@@ -356,6 +390,7 @@ CertificateCommand = (
     | ImportCertificates
 )
 EventCommand = SettleDeliveries | RequeueDeliveries | AnnounceCertificates | AnnounceExpiry
+RecordsCommand = NoteBackup | DropAuditSegment | DropRecords
 
 
 class CreateApiKey(msgspec.Struct, frozen=True, kw_only=True, tag="create_key"):
@@ -402,6 +437,7 @@ Command = (
     | ReconcileIntents
     | ProfileCommand
     | ApiKeyCommand
+    | RecordsCommand
     | PutCrlPart
     | SignCrl
     | DropCrlParts
@@ -424,6 +460,9 @@ CommandResult = (
     | Announced
     | Reconciled
     | ProfileChanged
+    | BackupNoted
+    | AuditDropped
+    | RecordsDropped
     | ApiKeyDone
     | CrlPartKept
     | CrlPublished

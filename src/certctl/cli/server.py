@@ -10,6 +10,8 @@ import typer
 
 from certctl import __version__
 from certctl.cli.audit import audit
+from certctl.cli.backup import backup, restore
+from certctl.cli.cert_check import cert_check
 from certctl.cli.certificates import certificates
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.events import events
@@ -37,6 +39,9 @@ app.add_typer(requests)
 app.add_typer(events)
 app.add_typer(intents)
 app.add_typer(trust)
+app.command()(backup)
+app.command()(restore)
+app.command("cert-check")(cert_check)
 app.command()(explain)
 app.add_typer(keys)
 

@@ -35,6 +35,10 @@ class AuditAction(StrEnum):
     API_KEY_REVOKED = "api_key_revoked"
     API_REFUSED = "api_refused"
     CONFIG_CHANGED = "config_changed"
+    AUDIT_RETENTION = "audit_retention"
+    RECORD_RETENTION = "record_retention"
+    BACKUP_MADE = "backup_made"
+    BACKUP_RESTORED = "backup_restored"
     EVENTS_REQUEUED = "events_requeued"
 
 

@@ -23,6 +23,7 @@ from certctl.settings.findings import Report, SettingsRefused
 from certctl.settings.given import read_given
 from certctl.settings.issuers import issuer_settings
 from certctl.settings.lint import lint
+from certctl.settings.records import records_settings
 from certctl.settings.revocation import revocation_settings
 from certctl.settings.schema import ServerSettings, Settings
 from certctl.settings.server import server_settings
@@ -71,7 +72,12 @@ def load_settings(
     if report.faults:
         raise SettingsRefused(report.faults, report.warnings)
     settings = Settings(
-        server=server, est=est, issuers=issuers, revocation=revocation, events=events
+        server=server,
+        est=est,
+        issuers=issuers,
+        revocation=revocation,
+        events=events,
+        records=records_settings(given, est),
     )
     found = lint(settings, files, now_us=here.now_us)
     return replace(settings, warnings=(*found, *report.warnings))

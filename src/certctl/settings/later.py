@@ -54,9 +54,6 @@ LATER: Final = (
         works=lambda value: not str(value).startswith("pkcs11:"),
     ),
     Later(variable=issuing.FALLBACK),
-    Later(variable=issuing.AUDIT_COPY_TO),
-    Later(variable=issuing.AUDIT_RETENTION),
-    Later(variable=issuing.RECORD_RETENTION),
 )
 
 _BY_VARIABLE: Final = {row.variable: row for row in LATER}

@@ -12,9 +12,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from certctl.domain.api_keys import Role
+from certctl.domain.audit_copy import CopyTarget
 from certctl.domain.lockout import LockoutRule
 from certctl.domain.profiles import EstProfile
 from certctl.domain.proxies import TrustedProxies
+from certctl.domain.retention import KEEP_EVERYTHING, Retention
 from certctl.settings.channels import EventSettings
 from certctl.settings.findings import Finding
 from certctl.settings.secret import Secret, SecretSource
@@ -193,6 +195,19 @@ class IssuerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordsSettings:
+    """What becomes of records in time.
+
+    ``retention.records_us`` is never less than the longest grace in which an expired
+    certificate still renews. ``copy`` is where the audit trail is copied to; the path of
+    a file is absolute.
+    """
+
+    retention: Retention = KEEP_EVERYTHING
+    copy: CopyTarget | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RevocationSettings:
     """When CRLs are made and how long OCSP responders serve; times in seconds.
 
@@ -216,5 +231,6 @@ class Settings:
     est: EstSettings
     issuers: tuple[IssuerSettings, ...]
     revocation: RevocationSettings
+    records: RecordsSettings = field(default_factory=RecordsSettings)
     events: EventSettings = field(default_factory=EventSettings)
     warnings: tuple[Finding, ...] = ()

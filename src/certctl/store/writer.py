@@ -30,6 +30,7 @@ from certctl.store.sql.jobs import JobWrites
 from certctl.store.sql.outbox import OutboxWrites
 from certctl.store.sql.profiles import ProfileWrites
 from certctl.store.sql.requests import RequestWrites
+from certctl.store.sql.retention import RetentionWrites
 from certctl.store.sql.status import StatusWrites
 
 
@@ -160,6 +161,7 @@ class SqlTransaction(
     AuditWrites,
     ProfileWrites,
     JobWrites,
+    RetentionWrites,
     OutboxWrites,
     ApiKeyWrites,
     StatusWrites,

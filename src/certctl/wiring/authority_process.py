@@ -117,6 +117,7 @@ def run(settings: Settings, listeners: Listeners, status: Status, *, log: Log, c
         powers=Powers(
             audit_signer=audit_key,
             bundles=bundles,
+            retention=settings.records.retention,
             registration=registration,
             keys=key_gate(settings, pepper),
             calls=calls,

@@ -19,11 +19,13 @@ from certctl.jobs.crl import CrlJob, CrlTimes
 from certctl.jobs.loop import Job, JobLoop
 from certctl.jobs.purge import PurgeJob
 from certctl.jobs.reconcile import ReconcileJob
+from certctl.jobs.retention import RetentionJob
 from certctl.obs.log import Log
 from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
 from certctl.store import SqlRecords, StoreError, open_records
 from certctl.wiring import sockets
+from certctl.wiring.audit_copy import AuditCopy
 from certctl.wiring.event_jobs import EventJobs
 from certctl.wiring.process import holder_name, name_process
 from certctl.wiring.publishing import ca_certificates, crl_issuers
@@ -60,13 +62,25 @@ def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, cl
         on_fault=on_fault,
     )
     events.start()
+    copy = _copy(settings, log)
     status.ready()
     while not stopping.wait(TICK_SECONDS):
         loop.tick()
+    if copy is not None:
+        copy.stop()
     events.stop()
     caller.close()
     records.close()
     return 0
+
+
+def _copy(settings: Settings, log: Log) -> AuditCopy | None:
+    if settings.records.copy is None:
+        return None
+    copy = AuditCopy(settings, settings.records.copy, log)
+    signal.signal(signal.SIGHUP, lambda *_: copy.reopen())
+    copy.start()
+    return copy
 
 
 def _jobs(
@@ -111,6 +125,7 @@ def _jobs(
         CheckpointJob(records, caller, on_sealed=on_sealed),
         PurgeJob(caller),
         ReconcileJob(records, caller, on_reconciled=on_reconciled),
+        RetentionJob(records, caller, settings.records.retention, clock=clock),
     ]
 
 

@@ -19,8 +19,8 @@ from certctl.client.address import Address
 from certctl.client.failures import BadInput
 from certctl.client.http import MAX_BODY
 from certctl.wire.pkcs7 import certs_only
-from tests.harness.commands import Shell
 from tests.harness.faulty_est import FaultyServer, Said, cas, certified
+from tests.harness.shell import Shell
 
 ROOT = certified("est root", ca=True, days=(-1, 3650))
 ISSUE = Said(200, b"issue")

@@ -121,7 +121,7 @@ def test_look_ups_walk_an_index(database: sqlite3.Connection, statement: str, in
 
 
 GATES = ("lockouts", "limits", "decisions", "requests", "compromised_keys", "certificate_profiles")
-JOBS = ("checkpoints", "leases")
+JOBS = ("checkpoints", "leases", "audit_stubs")
 INVENTORY = ("certificate_names", "released_holds")
 INDEXES = (
     "certificates_profile_certificate_profile_issuer_id_id",
@@ -148,6 +148,7 @@ def test_certificates_of_the_first_schema_are_found_by_name(database: sqlite3.Co
         database.execute(f"DROP INDEX ix_{index}")
     for index in ("spki_sha256", "crl", "held"):
         database.execute(f"DROP INDEX ix_certificates_{index}")
+    database.execute("DROP INDEX ix_repetitions_certificate_id")
     database.execute("DROP INDEX ix_audit_events_id")
     database.execute("UPDATE alembic_version SET version_num = '0001'")
     database.commit()

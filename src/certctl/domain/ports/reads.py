@@ -22,6 +22,7 @@ from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 from certctl.domain.ports.events import OutboxReads
 from certctl.domain.ports.status import StatusReads
+from certctl.domain.retention import AuditStub
 from certctl.domain.search import MOST_COUNTED, Activity, AuditQuery, Expiries, Page
 
 
@@ -127,8 +128,10 @@ class IntentReads(Protocol):
 class AuditReads(Protocol):
     """Audit events, their chains, checkpoints and the counters."""
 
-    def events(self, *, after_seq: int = 0, limit: int = 100) -> Sequence[RecordedEvent]:
-        """Pages of this store's audit events in order of (node, seq)."""
+    def events(
+        self, *, after_seq: int = 0, limit: int = 100, node: str | None = None
+    ) -> Sequence[RecordedEvent]:
+        """Pages of audit events in order of (node, seq), or of one node's chain."""
         ...
 
     def checkpoints(self, *, after: int = 0, limit: int = 100) -> Sequence[Checkpoint]:
@@ -165,6 +168,26 @@ class JobReads(Protocol):
 
     def leases(self) -> Sequence[Lease]:
         """Every job that ever ran, in order of name."""
+        ...
+
+
+class RetentionReads(Protocol):
+    """What has been kept long enough, and what stands where it was."""
+
+    def stubs(self) -> Sequence[AuditStub]:
+        """Where audit events were dropped, in order of (node, first_seq)."""
+        ...
+
+    def last_stub(self, node: str) -> AuditStub | None:
+        """Where the part of this node's chain that is left begins."""
+        ...
+
+    def expired_certificates(
+        self, before_us: int, *, after: str = "", limit: int = 100
+    ) -> Sequence[str]:
+        """Ids above ``after``, in their order, of certificates whose validity ended before
+        that and that were never revoked.
+        """
         ...
 
 
@@ -220,6 +243,7 @@ class Records(
     AuditReads,
     ProfileReads,
     JobReads,
+    RetentionReads,
     OutboxReads,
     ApiKeyReads,
     SearchReads,

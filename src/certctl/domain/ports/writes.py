@@ -24,6 +24,7 @@ from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 from certctl.domain.ports.events import OutboxWrites
 from certctl.domain.ports.status import StatusWrites
+from certctl.domain.retention import AuditStub
 from certctl.domain.revocation import RevocationReason
 
 
@@ -272,6 +273,30 @@ class JobWrites(Protocol):
         ...
 
 
+class RetentionWrites(Protocol):
+    """What has been kept long enough goes; whether it may is the caller's to know."""
+
+    def checkpoint(self, number: int) -> Checkpoint | None: ...
+
+    def last_stub(self, node: str) -> AuditStub | None:
+        """Where the part of this node's chain that is left begins."""
+        ...
+
+    def events_between(self, node: str, first: int, last: int) -> Sequence[RecordedEvent]:
+        """Events of one chain, both ends included, in their order."""
+        ...
+
+    def drop_segment(self, stub: AuditStub) -> None:
+        """Put the stub in place of its events; it must go on where the last one ended."""
+        ...
+
+    def drop_certificates(self, ids: Collection[str], before_us: int) -> int:
+        """Of these, drop what expired before that and is not revoked, with what
+        names it (names, repetition keys, releases, requests); gives their number.
+        """
+        ...
+
+
 class ApiKeyWrites(Protocol):
     """Keys of the management API, and answers kept for repeated writes."""
 
@@ -302,6 +327,7 @@ class Transaction(
     AuditWrites,
     ProfileWrites,
     JobWrites,
+    RetentionWrites,
     OutboxWrites,
     ApiKeyWrites,
     StatusWrites,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+from certctl.domain.audit_copy import CopyTarget
 from certctl.settings.kinds import (
     DEFERRED_SECRET,
     LABELS,
@@ -163,7 +164,7 @@ OCSP_RATE_LIMIT_PER_IP_MIN: Final = Variable(
     default=1_000,
     meaning="OCSP requests of one source per minute and worker; 0 = off.",
 )
-AUDIT_COPY_TO: Final[Variable[str | None]] = Variable(
+AUDIT_COPY_TO: Final[Variable[CopyTarget | None]] = Variable(
     name="AUDIT_COPY",
     kind=AUDIT_COPY,
     default=None,
@@ -171,18 +172,24 @@ AUDIT_COPY_TO: Final[Variable[str | None]] = Variable(
 )
 
 
-def _retention(name: str, what: str) -> Variable[int | None]:
+def _retention(name: str, what: str, never: str) -> Variable[int | None]:
     return Variable(
         name=name,
         kind=or_off(duration(86_400, 10 * YEARS)),
         default=None,
         default_text="keep",
-        meaning=f"How long {what} are kept; never less than they are needed.",
+        meaning=f"How long {what} are kept; {never}.",
     )
 
 
-AUDIT_RETENTION: Final = _retention("AUDIT_RETENTION", "audit events")
-RECORD_RETENTION: Final = _retention("RECORD_RETENTION", "records")
+AUDIT_RETENTION: Final = _retention(
+    "AUDIT_RETENTION", "audit events", "only whole sealed segments go, and a signed stub stays"
+)
+RECORD_RETENTION: Final = _retention(
+    "RECORD_RETENTION",
+    "certificates",
+    "counted from the end of their validity, and never of revoked ones",
+)
 
 ISSUER_VARIABLES: Final[tuple[Variable[Any], ...]] = (
     TYPE,

@@ -17,6 +17,7 @@ from certctl.store.memory.jobs import JobReads, JobWrites
 from certctl.store.memory.outbox import OutboxReads, OutboxWrites
 from certctl.store.memory.profiles import ProfileReads, ProfileWrites
 from certctl.store.memory.requests import RequestReads, RequestWrites
+from certctl.store.memory.retention import RetentionReads, RetentionWrites
 from certctl.store.memory.search import SearchReads
 from certctl.store.memory.status import StatusReads, StatusWrites
 
@@ -29,6 +30,7 @@ class MemoryStore(
     AuditReads,
     ProfileReads,
     JobReads,
+    RetentionReads,
     FactReads,
     OutboxReads,
     ApiKeyReads,
@@ -66,6 +68,7 @@ class MemoryTransaction(
     AuditWrites,
     ProfileWrites,
     JobWrites,
+    RetentionWrites,
     OutboxWrites,
     ApiKeyWrites,
     StatusWrites,

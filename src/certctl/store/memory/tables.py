@@ -23,6 +23,7 @@ from certctl.domain.intent import Intent
 from certctl.domain.kept_answer import KeptAnswer
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
+from certctl.domain.retention import AuditStub
 from certctl.store.rows import state_of
 
 
@@ -42,6 +43,7 @@ class Tables:
     released: dict[str, int] = field(default_factory=dict)
     compromised: dict[bytes, int] = field(default_factory=dict)
     checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
+    stubs: dict[tuple[str, int], AuditStub] = field(default_factory=dict)
     leases: dict[str, Lease] = field(default_factory=dict)
     profiles: dict[str, StoredProfile] = field(default_factory=dict)
     lockouts: dict[str, Lockout] = field(default_factory=dict)

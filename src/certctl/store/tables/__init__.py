@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from certctl.store.tables.audit import (
     audit_events,
+    audit_stubs,
     checkpoints,
     counters,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "Integer64",
     "api_keys",
     "audit_events",
+    "audit_stubs",
     "ca",
     "certificate_names",
     "certificate_profiles",

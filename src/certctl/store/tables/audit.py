@@ -83,3 +83,20 @@ counters: Final = Table(
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
+
+# What stands where audit events were dropped (records §5); never changed (triggers).
+audit_stubs: Final = Table(
+    "audit_stubs",
+    metadata,
+    Column("node", Text, nullable=False),
+    Column("first_seq", Integer64, nullable=False),
+    Column("last_seq", Integer64, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("checkpoint", Integer64, nullable=False),
+    Column("dropped_us", Integer64, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("node", "last_seq"),
+    CheckConstraint("first_seq > 0 AND last_seq >= first_seq", name="range"),
+    sqlite_strict=True,
+)

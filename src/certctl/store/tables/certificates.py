@@ -131,8 +131,8 @@ certificate_names: Final = Table(
     "certificate_names",
     metadata,
     Column("name", LargeBinary, nullable=False),
-    # No foreign key: both rows come in one transaction and none is ever removed, so that
-    # looking the parent up would be all that it does.
+    # No foreign key: both rows come and go in one transaction, so that looking the parent
+    # up would be all that it does; and to find names by certificate it would need an index.
     Column("certificate_id", Text, nullable=False),
     Column("kinds", Integer64, nullable=False),
     PrimaryKeyConstraint("name", "certificate_id"),
@@ -162,6 +162,9 @@ repetitions: Final = Table(
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
+
+# Its ids rise with time, so this index grows at one end.
+Index(None, repetitions.c.certificate_id)
 
 # Keys that are known to be in wrong hands; no certificate for them, ever (policy §2).
 compromised_keys: Final = Table(
