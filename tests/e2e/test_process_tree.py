@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.chaos.killer import Kind, Probe, Tree
+from tests.chaos.killer import TREE, Kind, Probe, Tree
 from tests.chaos.load import EST, Ledger, applicant
 from tests.chaos.verdict import judge, read_books
 from tests.harness.device import Device, certificates_of
@@ -61,7 +61,7 @@ def test_both_workers_serve_and_one_killed_leaves_the_other_s_clients_alone(
     assert not all(alive), "the killed worker served nobody"
 
 
-@pytest.mark.parametrize("kind", [*Kind])
+@pytest.mark.parametrize("kind", TREE)
 def test_a_killed_process_is_back_and_the_records_go_on(
     server: RunningServer, kind: Kind, tmp_path: Path
 ) -> None:
@@ -84,6 +84,7 @@ def test_a_killed_process_is_back_and_the_records_go_on(
             ("authority", -signal.SIGKILL),
             ("worker-1", -signal.SIGKILL),
             ("worker-2", -signal.SIGKILL),
+            ("jobs", -signal.SIGKILL),
         }
     assert server.stop() == 0
     assert judge(server.database, ledger.received)[0].problems == []

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from certctl.authority.commands import FinishJob, JobFinished, LeaseAnswer, TakeLease
 from certctl.authority.done import Done
+from certctl.domain.clock import STEP_US
 from certctl.domain.errors import LeaseLost
 from certctl.domain.lease import Lease
 from certctl.domain.ports import Transaction
@@ -31,8 +32,12 @@ def take(
     however long that is.
     """
     lease = transaction.lease(command.job) or Lease(job=command.job)
-    held = lease.until_us > now_us and not is_gone(lease.holder)
-    # A clock that was set back must not stop a job for as long as it was ahead.
+    # A clock that was set back must not stop a job for as long as it was ahead; but nodes'
+    # clocks differ a little, and that ends no lease.
+    owned = now_us < lease.until_us <= now_us + command.lease_us + STEP_US
+    # Who asks again while it has the lease has ended its run; the authority was killed
+    # before it heard of that.
+    held = owned and lease.holder != command.holder and not is_gone(lease.holder)
     recent = 0 <= now_us - lease.last_run_us < command.every_us
     if held or recent:
         return Done(result=LeaseAnswer(None))

@@ -13,3 +13,6 @@ Clock = Callable[[], int]
 
 SECOND_US = 1_000_000
 DAY_US = 86_400 * SECOND_US
+
+STEP_US = 300 * SECOND_US
+"""A clock that is set by more than this is told of; less is what keeping time takes."""

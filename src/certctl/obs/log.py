@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import MutableMapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, TextIO, TypeAlias, cast
@@ -43,9 +42,10 @@ def make_log(
         else structlog.processors.JSONRenderer()
     )
     logger = structlog.wrap_logger(
-        structlog.WriteLogger(cast("TextIO", _Forgiving(out))),
+        _Lines(out),
         processors=[
             _moment(clock),
+            _lost_before,
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
             _printable,
@@ -57,19 +57,30 @@ def make_log(
     return cast("Log", logger)
 
 
-class _Forgiving:
-    """A stream whose full disk or lost reader stops nobody: the line is lost, not the server."""
+class _Lines:
+    """Writes lines, and outlives a full disk: what is not written is counted."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self.lost = 0
 
-    def write(self, text: str) -> None:
-        with suppress(OSError):
-            self._stream.write(text)
+    def msg(self, line: str) -> None:
+        try:
+            self._out.write(line + "\n")
+            self._out.flush()
+        except OSError:
+            self.lost += 1
+        else:
+            self.lost = 0
 
-    def flush(self) -> None:
-        with suppress(OSError):
-            self._stream.flush()
+    log = debug = info = warning = error = critical = msg
+
+
+def _lost_before(
+    logger: WrappedLogger, _method: str, record: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """The first line that comes through again says how many did not."""
+    return {**record, "lines_lost": logger.lost} if logger.lost else record
 
 
 def _moment(clock: Clock) -> Processor:

@@ -44,6 +44,7 @@ from certctl.wiring.certificate_profiles import (
     require_named,
     usable,
 )
+from certctl.wiring.clock import ClockWatch
 from certctl.wiring.events import make_outbox
 from certctl.wiring.ids import new_ids
 from certctl.wiring.issuers import (
@@ -131,15 +132,15 @@ def run(settings: Settings, listeners: Listeners, status: Status, *, log: Log, c
         outbox=make_outbox(settings),
     )
 
-    watch = _store_watch(settings, certificate_profiles, log)
+    looks = [ClockWatch(log, clock).look, *_store_looks(settings, certificate_profiles, log)]
     reload = AuthorityReload(settings, service, certificate_profiles, log=log, clock=clock)
 
     def renew(what: str, renew_if_due: Callable[[int], bool]) -> None:
         _renew(what, renew_if_due, service=service, status=status, log=log, now_us=clock())
 
     def on_tick() -> None:
-        if watch is not None:
-            watch.look()
+        for look in looks:
+            look()
         renew("server_certificate", keeper.renew_if_due)
         renew("ocsp_responder", responders.renew_if_due)
 
@@ -203,14 +204,14 @@ def _tell_of_store(log: Log, failure: StoreUnavailable | None) -> None:
     log.error("store_away", problem=str(getattr(cause, "orig", None) or cause).strip())
 
 
-def _store_watch(
+def _store_looks(
     settings: Settings, certificate_profiles: CertificateProfiles, log: Log
-) -> StoreWatch | None:
+) -> list[Callable[[], None]]:
     """Where other nodes write too, what they change must be noticed."""
     if not is_postgres(settings.server.database_url):
-        return None
+        return []
     records = open_records(settings.server.database_url)
-    return StoreWatch(certificate_profiles, records, log)
+    return [StoreWatch(certificate_profiles, records, log).look]
 
 
 _RENEWED: Final = {

@@ -80,6 +80,7 @@ class _Child:
     missed_reload: bool = False
     started: float = 0.0
     failures: int = 0
+    failed_starts: int = 0
     restart_at: float | None = None
     done: bool = False
     unread: bytearray = field(default_factory=bytearray)
@@ -244,7 +245,7 @@ class Supervisor:
 
     def _became_ready(self, child: _Child) -> None:
         child.ready = True
-        child.failures = 0
+        child.failures = child.failed_starts = 0
         if child.missed_reload and child.pid:
             os.kill(child.pid, signal.SIGHUP)
         child.missed_reload = False
@@ -286,7 +287,9 @@ class Supervisor:
             if code == EXIT_REFUSED:
                 self._exit_code = EXIT_REFUSED
                 return
-            if child.failures >= MAX_FAILED_STARTS:
+            # Who was killed, as when memory is short, has not failed by itself.
+            child.failed_starts += code != -signal.SIGKILL
+            if child.failed_starts >= MAX_FAILED_STARTS:
                 self._log.error("start_failed", child=child.spec.name, exit_code=code)
                 self._exit_code = EXIT_FAILED
                 return
