@@ -245,6 +245,14 @@ def test_a_profile_that_is_not_there_is_not_found(shell: Shell) -> None:
         (("est", "cacerts", "--ca-bundle", "pw"), "The CA file pw cannot be used"),
         (("est", "cacerts", "--context", "nowhere"), "There is no context nowhere"),
         (("est", "cacerts", "--profile", "../admin"), "one path segment"),
+        (
+            ("est", "enroll", "--csr", "device.csr", "--out", "absent/device.pem"),
+            "absent/device.pem cannot be written",
+        ),
+        (
+            ("est", "enroll", "--new-key", "p256", "--cn", "a", "--out", "device.key"),
+            "cannot go into one file",
+        ),
         (("est", "reenroll"), "Which certificate is to be renewed?"),
         (("est", "no-such-command"), "No such command"),
     ],

@@ -61,7 +61,8 @@ Generated from the code by `python -m certctl.cli.reference`; do not edit.
 | `NO_COLOR` | no colours |
 
 An option wins over `--context`, that over the environment, and the environment over the
-context that the file calls current:
+context that the file calls current. The key of a context goes to the server of that
+context and to no other:
 
 ```toml
 current = "lab"

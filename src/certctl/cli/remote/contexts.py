@@ -72,16 +72,28 @@ class Where:
             raise BadInput(
                 "Which server?", f"Give --server https://HOST:8443, {SERVER_URL}, or a context."
             )
+        address = Address.of(url)
         ca_bundle = self.ca_bundle or (Path(found[CA_BUNDLE]) if found.get(CA_BUNDLE) else None)
         return Target(
-            address=Address.of(url),
+            address=address,
             trust=Trust(ca_file=ca_bundle, verify=not (self.insecure or _skips(found))),
-            key_variables={
-                name: first.get(name) or second[name]
-                for name in (API_KEY, API_KEY_FILE)
-                if first.get(name) or second.get(name)
-            },
+            key_variables=_key_of(first, second, named, address),
         )
+
+
+def _key_of(
+    first: Mapping[str, str], second: Mapping[str, str], named: Mapping[str, str], address: Address
+) -> dict[str, str]:
+    """The key variables of one source, the first that has any.
+
+    The key of a context is for the server of that context and never goes to another one.
+    """
+    for source in (first, second):
+        keys = {name: source[name] for name in (API_KEY, API_KEY_FILE) if source.get(name)}
+        home = named.get(SERVER_URL)
+        if keys and (source is not named or (home and Address.of(home) == address)):
+            return keys
+    return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

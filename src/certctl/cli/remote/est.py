@@ -17,7 +17,7 @@ from certctl.cli.client_ending import ending
 from certctl.cli.ending import EXIT_FINDINGS, complain
 from certctl.cli.option_groups import spread
 from certctl.cli.remote.contexts import Where
-from certctl.cli.remote.est_options import Request, What, Who, read_input
+from certctl.cli.remote.est_options import Request, What, Who, check_writable, read_input
 from certctl.client.est import EstServer
 from certctl.client.failures import BadInput, ClientFailure, Refused, StillPending
 from certctl.client.request import read_csr
@@ -142,6 +142,7 @@ def serverkeygen(
     Example: certctl-cli est serverkeygen --profile iot --csr device.csr --out device
     """
     der = read_csr(read_input(csr), str(csr))
+    check_writable(out)
     made = who.est(where).serverkeygen(lambda _connection: der)
     write_file(_beside(out, "cert.pem"), _pem(made.certificates), mode=0o644, replace=True)
     if made.enveloped:
@@ -166,6 +167,7 @@ def fullcmc(
 
     Example: certctl-cli est fullcmc --profile corp --csr request.cms --out device.pem
     """
+    check_writable(out)
     _deliver(who.est(where).fullcmc(_der_of_pem(read_input(csr), str(csr))), out)
 
 
@@ -218,6 +220,7 @@ class Way:
 
 
 def _deliver_new(where: Where, who: Who, what: What, way: Way) -> None:
+    check_writable(way.out)
     server = who.est(where)
     if way.renew and server.identity is None and what.csr is None:
         raise BadInput("Which certificate is to be renewed?", "Give --cert and --key.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,7 +165,10 @@ class What:
             return None
         if self.key_out is None and out is None:
             raise BadInput("Where does the new key go?", "Give --key-out or --out.")
-        return self.key_out or (out.with_suffix(".key") if out else None)
+        key_file = self.key_out or (out.with_suffix(".key") if out else None)
+        if key_file == out:
+            raise BadInput("Key and certificate cannot go into one file.", "Give --key-out.")
+        return key_file
 
     def _key(self, who: Who, *, renew: bool) -> PrivateKey:
         if self.new_key is not None:
@@ -181,6 +185,19 @@ class Request:
 
     csr_of: CsrOf
     key_file: Path | None = None
+
+
+def check_writable(path: Path | None) -> None:
+    """Before anything is asked for: what comes must find its place.
+
+    Raises:
+        BadInput: no such folder, or one that cannot be written.
+    """
+    if path is None:
+        return
+    folder = path.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK) or path.is_dir():
+        raise BadInput(f"{path} cannot be written.", "Its folder must exist and be writable.")
 
 
 def read_input(path: Path) -> bytes:

@@ -13,6 +13,7 @@ from certctl.cli.option_groups import spread
 from certctl.cli.output import Printing
 from certctl.cli.remote.asking import Once, api, segment
 from certctl.cli.remote.contexts import Where
+from certctl.cli.remote.est_options import check_writable
 from certctl.client.failures import BadInput, ClientFailure
 from certctl.domain.api_keys import Role
 from certctl.issuers.atomic_write import write_file
@@ -69,6 +70,7 @@ def create(
         body["expires_at"] = (dt.datetime.now(dt.UTC) + dt.timedelta(days=days)).isoformat()
     if out is not None and out.exists():
         raise BadInput(f"{out} is there already and is not overwritten.")
+    check_writable(out)
     with api(where) as server:
         made = server.write("POST", "/keys", body, once=once)
     if out is None:
