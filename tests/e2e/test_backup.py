@@ -12,20 +12,27 @@ import subprocess
 import tarfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from certctl.domain.audit import AuditAction
 from tests.harness.commands import command_of, data_of, run_command
 from tests.harness.device import Device
+from tests.harness.http import fetch
 from tests.harness.server import RunningServer, configured_server
 from tests.security.test_store_faults import needs_mount, small_disk
 
 ENROLL = "/.well-known/est/open/simpleenroll"
-SETTINGS = {"EST_PROFILES": "open", "EST_PROFILE_OPEN_ISSUER_ID": "iss-local", "WORKERS": "1"}
+SETTINGS = {
+    "EST_PROFILES": "open",
+    "EST_PROFILE_OPEN_ISSUER_ID": "iss-local",
+    "WORKERS": "1",
+    "CRL_DEBOUNCE": "1s",
+}
 WAIT_SECONDS = 30.0
 
 
@@ -247,3 +254,40 @@ def test_a_full_disk_restores_nothing(taken: Path, tmp_path: Path):
     assert done.returncode == 1, done.stderr
     assert "nothing was restored" in done.stderr
     assert not data_of(server).exists()
+
+
+def test_no_crl_number_is_given_twice_because_of_a_restore(running: RunningServer, tmp_path: Path):
+    serial = enrolled(running, "lost")
+    # So that the backup holds a CRL to go on from.
+    until(lambda: published(running) > 0)
+    done = run_command(running, "backup", str(tmp_path / "early.backup"))
+    assert done.returncode == 0, done.stderr
+    at_backup = published(running)
+    assert run_command(running, "certificates", "revoke", serial).returncode == 0
+    until(lambda: published(running) > at_backup)
+    after_backup = published(running)
+
+    (tmp_path / "again").mkdir()
+    restored = configured_server(tmp_path / "again", SETTINGS)
+    put = run_command(restored, "restore", str(tmp_path / "early.backup"))
+    assert put.returncode == 0, put.stderr
+    with restored:
+        until(lambda: published(restored) != at_backup)
+        assert published(restored) > after_backup
+        assert run_command(restored, "cert-check").returncode == 0
+
+
+def published(server: RunningServer) -> int:
+    """Number of the CRL that the server gives out; 0 where there is none yet."""
+    answer = fetch(server, "GET", "/.well-known/pki/crl/iss-local")
+    if answer.status != 200:
+        return 0
+    found = x509.load_der_x509_crl(answer.body)
+    return found.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -66,7 +66,8 @@ def _greet(served: Served, *, directory: Path, password_file: Path) -> int:
     try:
         device = enroll_first_device(
             FirstDevice(directory=directory / "device", ca_file=ca_file),
-            url=f"{served.url}/.well-known/est/{PROFILE}",
+            url=served.url,
+            profile=PROFILE,
             password=password_file.read_text().strip(),
         )
     except FirstDeviceFailed as failed:

@@ -76,7 +76,10 @@ def serve(config: ConfigFile = None) -> None:
 
 @app.command()
 def check(config: ConfigFile = None) -> None:
-    """Check all settings and files, print every fault and warning, and start nothing."""
+    """Check all settings and files, print every fault and warning, and start nothing.
+
+    Example: certctl-server check --config /etc/certctl/certctl.env
+    """
     settings = settings_or_exit(config)
     if settings.warnings:
         print(render_findings(settings.warnings))

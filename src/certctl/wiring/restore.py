@@ -11,6 +11,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
@@ -23,7 +24,7 @@ from certctl.authority.audit import Chain
 from certctl.authority.backup import restored_event
 from certctl.authority.verify import Broken
 from certctl.domain.audit import RecordedEvent
-from certctl.domain.clock import Clock
+from certctl.domain.clock import SECOND_US, Clock
 from certctl.issuers.atomic_write import sync_directory
 from certctl.issuers.ca_checks import CARefused, read_chain
 from certctl.issuers.local_files import check_known
@@ -96,6 +97,8 @@ def restore(
             _require_sqlite(database)
             _judge(settings, place, manifest, stage)
             _continue_chain(place, manifest, actor=actor, clock=clock)
+            issuers = [issuer.id for issuer in settings.issuers]
+            _skip_crl_numbers(place, manifest, issuers, now_us=clock())
         _own(place, data)
         _move(place, data, database, manifest, moved)
     except BaseException as err:
@@ -213,6 +216,33 @@ def _continue_chain(place: Path, manifest: Manifest, *, actor: str, clock: Clock
             chain = Chain(store.node, transaction.last_event(store.node))
             event = restored_event(actor, details, now_us=clock())
             transaction.append_events(chain.extend([event], new_ids(clock)))
+    finally:
+        store.close()
+    (place / f"{DATABASE}.lock").unlink(missing_ok=True)
+
+
+def _skip_crl_numbers(
+    place: Path, manifest: Manifest, issuers: Iterable[str], *, now_us: int
+) -> None:
+    """No CRL that was published after the backup may share its number with a later one.
+
+    Between two CRLs lies a second at least, so as many numbers are left out as seconds
+    have passed. What is on record keeps its octets until the next CRL, due at once
+    because nothing was made from the stamp it has now.
+    """
+    passed = max(1, (now_us - manifest.made_us) // SECOND_US + 1)
+    store = open_writable(_url(place / DATABASE), node=manifest.node)
+    try:
+        with store.transaction() as transaction:
+            for issuer_id in issuers:
+                crl = transaction.crl(issuer_id)
+                if crl is None:
+                    continue
+                number = crl.number + passed
+                parts = transaction.crl_parts(issuer_id, crl.number, crl.parts)
+                for part, octets in enumerate(parts):
+                    transaction.put_crl_part(issuer_id, number, part, octets)
+                transaction.publish_crl(replace(crl, number=number, stamp=""))
     finally:
         store.close()
     (place / f"{DATABASE}.lock").unlink(missing_ok=True)

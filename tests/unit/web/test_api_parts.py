@@ -193,7 +193,8 @@ def test_each_path_leads_to_its_own_endpoint():
         path = each.full_path
         for name in ("certificate_id", "event_id", "request_id", "key_id"):
             path = path.replace(f"{{{name}}}", "0" * 32)
-        path = path.replace("{serial}", "1").replace("{profile_id}", "a-b")
+        for name, value in (("serial", "1"), ("profile_id", "a-b"), ("issuer_id", "iss-local")):
+            path = path.replace(f"{{{name}}}", value)
         assert table.methods(path)[each.method] is each
     for path in ("", "/", "/api/v1", "/api/v1/", "/api/v1/audit/a/b", "/api/v1/audit\n"):
         assert not table.methods(path)
