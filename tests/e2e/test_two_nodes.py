@@ -322,7 +322,7 @@ def test_jobs_go_on_at_the_other_when_one_is_killed(nodes: Nodes, tmp_path: Path
 
     def taken_over() -> bool:
         held = lease()
-        return held.fence > before and held.holder.endswith(f"/{jobs}") and held.until_us == 0
+        return held.fence > before and f"/{jobs}/" in held.holder and held.until_us == 0
 
     deadline = time.monotonic() + 100
     while not taken_over():

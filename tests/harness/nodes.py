@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.harness.server import PROGRAM, RunningServer, clean_environment, configured_server
 
 # What the operator carries to a further node; its name is its own.
-SHARED = ("ca-iss-local.key", "ca-iss-local.pem", "audit.key", "audit.pub")
+SHARED = ("ca-iss-local.key", "ca-iss-local.pem", "audit.key", "audit.pub", "api.pepper")
 
 
 def node(directory: Path, url: str, environment: Mapping[str, str]) -> RunningServer:
