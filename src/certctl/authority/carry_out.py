@@ -41,6 +41,13 @@ from certctl.authority.purge import purge
 from certctl.authority.reload_trust import reload_trust
 from certctl.authority.revoke import release, revoke
 from certctl.authority.seal import AuditSigner, seal
+from certctl.authority.session_commands import (
+    CloseSession,
+    ExtendSession,
+    OpenSession,
+    SessionCommand,
+)
+from certctl.authority.sessions import carry_out_session_command
 from certctl.domain.ports import Transaction, TrustBundles
 
 
@@ -99,8 +106,8 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             return profiles.remove(
                 command, transaction, powers.profiles_changed, powers.named_by(), now_us
             )
-        case CreateApiKey() | RevokeApiKey():
-            return _on_api_keys(command, transaction, now_us)
+        case CreateApiKey() | RevokeApiKey() | OpenSession() | ExtendSession() | CloseSession():
+            return _on_access(command, transaction, now_us)
     assert_never(command)
 
 
@@ -119,10 +126,14 @@ def _on_certificates(command: CertificateCommand, transaction: Transaction, now_
     assert_never(command)
 
 
-def _on_api_keys(command: ApiKeyCommand, transaction: Transaction, now_us: int) -> Done:
+def _on_access(
+    command: ApiKeyCommand | SessionCommand, transaction: Transaction, now_us: int
+) -> Done:
     match command:
         case CreateApiKey():
             return api_keys.create(command, transaction, now_us)
         case RevokeApiKey():
             return api_keys.revoke(command, transaction, now_us)
+        case OpenSession() | ExtendSession() | CloseSession():
+            return carry_out_session_command(command, transaction, now_us)
     assert_never(command)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from certctl.authority.session_commands import SessionCommand, SessionDone
 from certctl.domain.api_keys import Role
 from certctl.domain.approval import Decided
 from certctl.domain.bulk_revocation import RevocationCriteria
@@ -321,6 +322,7 @@ Command = (
     | PutCertificateProfile
     | DeleteCertificateProfile
     | ApiKeyCommand
+    | SessionCommand
 )
 CommandResult = (
     RevocationDone
@@ -339,4 +341,5 @@ CommandResult = (
     | Announced
     | ProfileChanged
     | ApiKeyDone
+    | SessionDone
 )

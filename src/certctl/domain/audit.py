@@ -31,6 +31,9 @@ class AuditAction(StrEnum):
     API_KEY_CREATED = "api_key_created"
     API_KEY_REVOKED = "api_key_revoked"
     API_REFUSED = "api_refused"
+    LOGIN_SUCCESS = "login_success"
+    LOGIN_FAILED = "login_failed"
+    LOGIN_ENDED = "login_ended"
     CONFIG_CHANGED = "config_changed"
     EVENTS_REQUEUED = "events_requeued"
 

@@ -24,6 +24,7 @@ from certctl.store.sql.outbox import OutboxReads
 from certctl.store.sql.profiles import ProfileReads
 from certctl.store.sql.requests import RequestReads
 from certctl.store.sql.search import SearchReads
+from certctl.store.sql.sessions import SessionReads
 
 
 class SqlRecords(
@@ -36,6 +37,7 @@ class SqlRecords(
     FactReads,
     OutboxReads,
     ApiKeyReads,
+    SessionReads,
     SearchReads,
 ):
     """``ports.Records`` and ``ports.FactReads`` over SQLAlchemy Core, of ``open_records``.

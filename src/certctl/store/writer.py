@@ -29,6 +29,7 @@ from certctl.store.sql.jobs import JobWrites
 from certctl.store.sql.outbox import OutboxWrites
 from certctl.store.sql.profiles import ProfileWrites
 from certctl.store.sql.requests import RequestWrites
+from certctl.store.sql.sessions import SessionWrites
 
 
 def _nothing() -> None:
@@ -159,6 +160,7 @@ class SqlTransaction(
     JobWrites,
     OutboxWrites,
     ApiKeyWrites,
+    SessionWrites,
 ):
     """``ports.Transaction``; over when its ``with`` block ends, and refusing use after."""
 

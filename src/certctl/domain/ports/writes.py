@@ -23,6 +23,7 @@ from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 from certctl.domain.ports.events import OutboxWrites
 from certctl.domain.revocation import RevocationReason
+from certctl.domain.sessions import Session
 
 
 class CertificateWrites(Protocol):
@@ -254,6 +255,22 @@ class ApiKeyWrites(Protocol):
         ...
 
 
+class SessionWrites(Protocol):
+    """Sessions of the web pages."""
+
+    def session(self, digest: bytes) -> Session | None: ...
+
+    def record_session(self, session: Session) -> None: ...
+
+    def extend_session(self, digest: bytes, expires_us: int) -> None: ...
+
+    def end_session(self, digest: bytes) -> None: ...
+
+    def forget_sessions(self, before_us: int, most: int) -> None:
+        """Drop sessions that ended by this time, at most ``most``."""
+        ...
+
+
 class Transaction(
     CertificateWrites,
     GateWrites,
@@ -263,6 +280,7 @@ class Transaction(
     JobWrites,
     OutboxWrites,
     ApiKeyWrites,
+    SessionWrites,
     Protocol,
 ):
     """One durable unit of the authority: all of it is on disk, or none."""

@@ -17,6 +17,7 @@ from certctl.store.memory.outbox import OutboxReads, OutboxWrites
 from certctl.store.memory.profiles import ProfileReads, ProfileWrites
 from certctl.store.memory.requests import RequestReads, RequestWrites
 from certctl.store.memory.search import SearchReads
+from certctl.store.memory.sessions import SessionReads, SessionWrites
 
 
 class MemoryStore(
@@ -29,6 +30,7 @@ class MemoryStore(
     FactReads,
     OutboxReads,
     ApiKeyReads,
+    SessionReads,
     SearchReads,
 ):
     """``ports.WritableStore``, ``ports.Records`` and ``ports.FactReads`` at once."""
@@ -63,6 +65,7 @@ class MemoryTransaction(
     JobWrites,
     OutboxWrites,
     ApiKeyWrites,
+    SessionWrites,
 ):
     """``ports.Transaction`` on a copy of the tables."""
 
