@@ -7,7 +7,7 @@ import time
 
 from cryptography import x509
 
-from certctl.domain.explanation import Explanation, WouldBe
+from certctl.domain.explanation import Explanation, Question, WouldBe
 from certctl.domain.profiles import EstProfile, Operation
 from certctl.obs.log import Level, make_log
 from certctl.settings.env import load_settings
@@ -16,7 +16,7 @@ from certctl.web.problems import problem_of
 from certctl.wire.general_names import decode_general_names
 from certctl.wire.names import decode_name
 from certctl.wiring.clock import system_clock
-from certctl.wiring.explain import Question, explain
+from certctl.wiring.explain import explain
 from tests.harness.device import certificates_of
 from tests.harness.raw import Answer
 from tests.harness.server import RunningServer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +13,7 @@ from certctl.cli.find_certificate import Found, one
 from certctl.cli.text import Output, OutputForm, print_json, table, utc, utc_z
 from certctl.domain.plain_text import escaped
 from certctl.domain.profiles import profile_name
+from certctl.domain.renewal_history import renewal_history
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from certctl.domain.inventory import CertificateSummary
     from certctl.domain.ports import Records
 
-MOST_RENEWALS = 100
 MOST_EVENTS = 200
 
 
@@ -47,7 +46,7 @@ def show(
     def read(
         records: Records,
     ) -> tuple[list[CertificateSummary], list[RecordedEvent], int | None]:
-        history = [*_before(records, found), *_after(records, found)]
+        history = renewal_history(records, found.record.id, found.record.renews)
         events = records.events_about(found.record.id, limit=MOST_EVENTS)
         return history, [*events], records.released_us(found.record.id)
 
@@ -56,30 +55,6 @@ def show(
         print_json(_json(found, history, events, released_us))
     else:
         _print(found, history, events, released_us)
-
-
-def _before(records: Records, found: Found) -> Iterator[CertificateSummary]:
-    """What it renews, and what that renewed …; oldest first."""
-    chain: list[CertificateSummary] = []
-    renewed = found.record.renews
-    while renewed is not None and len(chain) < MOST_RENEWALS:
-        known = records.summaries([renewed])
-        if renewed not in known:
-            break
-        chain.append(known[renewed])
-        renewed = chain[-1].renews
-    return reversed(chain)
-
-
-def _after(records: Records, found: Found) -> Iterator[CertificateSummary]:
-    """What renews it, and what renews that …; by generation."""
-    waiting = [found.record.id]
-    given = 0
-    while waiting and given < MOST_RENEWALS:
-        for each in records.renewals_of(waiting.pop(0)):
-            yield each
-            given += 1
-            waiting.append(each.id)
 
 
 def _json(

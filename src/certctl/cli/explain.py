@@ -25,10 +25,9 @@ from certctl.domain.errors import NotFound
 from certctl.domain.profiles import ENROLLING, Operation, profile_name
 
 if TYPE_CHECKING:
-    from certctl.domain.explanation import Explanation, WouldBe
+    from certctl.domain.explanation import Explanation, Question, WouldBe
     from certctl.domain.profiles import EstProfile
     from certctl.settings.schema import Settings
-    from certctl.wiring.explain import Question
 
 MOST_READ = 16 * 1024 * 1024 + 1
 """Octets: one more than the highest EST_MAX_BODY."""
@@ -85,7 +84,7 @@ def explain(
         stop(f"--operation {operation} takes no CSR; choose one of: {_enrolling()}.", EXIT_USAGE)
     settings = settings_or_exit(config, check_files=False)
     path_id = _path_id(settings, profile)
-    from certctl.wiring.explain import Question as Asked  # noqa: PLC0415 - loads the server
+    from certctl.domain.explanation import Question as Asked  # noqa: PLC0415 - loads the server
 
     question = Asked(
         path_id=path_id,

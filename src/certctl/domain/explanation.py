@@ -10,6 +10,27 @@ from certctl.domain.rules import Finding, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A request, with what its body cannot show.
+
+    Attributes:
+        body: the CSR in any form that EST reads.
+        user: name for HTTP Basic; the password is taken as right. None: no Basic.
+        chain: the client certificate and what was shown with it (DER), or empty.
+        source: the client's address; empty leaves what counts by it unjudged.
+        tls_version: ``TLSv1.3`` or ``TLSv1.2``.
+    """
+
+    path_id: str
+    operation: Operation
+    body: bytes
+    user: str | None = None
+    chain: tuple[bytes, ...] = ()
+    source: str = ""
+    tls_version: str = "TLSv1.3"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WouldBe:
     """The certificate that a request would get now; times in microseconds since the epoch.
 

@@ -7,7 +7,8 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from certctl import __version__
 from certctl.domain.errors import StoreUnavailable
@@ -17,12 +18,13 @@ from certctl.settings.schema import Settings
 from certctl.settings.variable import PREFIX, PROFILE_PREFIX, infix
 from certctl.store import SqlRecords, open_records
 from certctl.web.routes import build_routes
-from certctl.wiring.trust_report import trust_reports
+from certctl.wiring.trust_report import trust_preview, trust_reports
 
 if TYPE_CHECKING:
     from certctl.authority.client import AuthorityClient
     from certctl.domain.certificate_profiles import CertificateProfiles
     from certctl.domain.clock import Clock
+    from certctl.domain.explanation import Explanation, Question
     from certctl.enroll.refusals import RefusalFolder
     from certctl.obs.log import Log
     from certctl.web.api.build import Api
@@ -125,6 +127,8 @@ class ApiParts:
             trust=lambda path_id, now_us: trust_reports(
                 self._settings, path_id, now_us=now_us, running=True
             )[0],
+            trust_preview=partial(trust_preview, self._settings),
+            explain=self._explain,
             certificate_profiles=self._certificate_profiles,
             chains=self._chains,
             clock=self._clock,
@@ -148,6 +152,25 @@ class ApiParts:
             log=self._log,
         )
         return Api(services, entrance)
+
+    def _explain(self, question: Question, records: Records) -> Explanation:
+        from certctl.settings.certificate_profiles import (  # noqa: PLC0415 - as above
+            CertificateProfilesRefused,
+        )
+        from certctl.trust.bundle import BundleRefused  # noqa: PLC0415
+        from certctl.wiring.explain import explain  # noqa: PLC0415
+
+        try:
+            return explain(
+                self._settings,
+                question,
+                cast("SqlRecords", records),
+                log=self._log,
+                clock=self._clock,
+            )
+        except (BundleRefused, CertificateProfilesRefused, OSError) as err:
+            self._log.error("explain_failed", exc_info=err)
+            raise StoreUnavailable("what requests are judged by") from err
 
     def _profiles(self) -> Sequence[ProfileFacts]:
         from certctl.web.api.services import ProfileFacts  # noqa: PLC0415 - loads FastAPI

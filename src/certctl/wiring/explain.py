@@ -11,16 +11,15 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from certctl.authority.explain import explain_order
 from certctl.authority.issue import IssuingRules
 from certctl.domain.clock import SECOND_US, Clock
 from certctl.domain.connection import TLSInfo
 from certctl.domain.errors import BodyTooLarge, NotFound
-from certctl.domain.explanation import Explanation
+from certctl.domain.explanation import Explanation, Question
 from certctl.domain.ports import ClientTrust, Issuer, RegistrationAuthorities
-from certctl.domain.profiles import EstProfile, Operation, Route, profile_name
+from certctl.domain.profiles import EstProfile, Route, profile_name
 from certctl.domain.rules import Collector, Rule
 from certctl.enroll.explain import explain_request
 from certctl.enroll.passwords import PasswordDigest
@@ -44,27 +43,6 @@ NOT_ISSUED = "explained"
 """Stands where a request id would be: no request came, and none is on record."""
 
 _NO_SOURCE = "0.0.0.0"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """A request, with what its body cannot show.
-
-    Attributes:
-        body: the CSR in any form that EST reads.
-        user: name for HTTP Basic; the password is taken as right. None: no Basic.
-        chain: the client certificate and what was shown with it (DER), or empty.
-        source: the client's address; empty leaves what counts by it unjudged.
-        tls_version: ``TLSv1.3`` or ``TLSv1.2``.
-    """
-
-    path_id: str
-    operation: Operation
-    body: bytes
-    user: str | None = None
-    chain: tuple[bytes, ...] = ()
-    source: str = ""
-    tls_version: str = "TLSv1.3"
 
 
 def explain(

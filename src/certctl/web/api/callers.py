@@ -106,6 +106,23 @@ class KeyRing:
         key = self._key(key_id) if key_id is not None else None
         if not hmac.compare_digest(key.digest if key else _NOBODY, digest) or key is None:
             raise KeyRefused("unknown")
+        return self._usable(key)
+
+    def by_id(self, key_id: str) -> Holder:
+        """The same of a key that was shown before, in a log-in: it may have ended since.
+
+        Raises:
+            KeyRefused, StoreUnavailable: as above.
+        """
+        for each in self._fixed:
+            if each.holder.key_id == key_id:
+                return each.holder
+        key = self._key(key_id)
+        if key is None:
+            raise KeyRefused("unknown")
+        return self._usable(key)
+
+    def _usable(self, key: ApiKey) -> Holder:
         if key.revoked_us is not None:
             raise KeyRefused("revoked", key.name)
         if not key.usable(self._clock()):

@@ -13,10 +13,12 @@ from certctl.domain.api_keys import Visible
 from certctl.domain.certificate_profiles import CertificateProfiles
 from certctl.domain.clock import Clock
 from certctl.domain.errors import InternalError
+from certctl.domain.explanation import Explanation, Question
 from certctl.domain.ids import RandomBytes
 from certctl.domain.kept_answer import Once, Origin
 from certctl.domain.ports import Records
 from certctl.domain.profiles import EstProfile
+from certctl.domain.trust_change import TrustChange
 from certctl.domain.trust_report import BundleReport
 from certctl.web.api.callers import Caller, KeyRing
 
@@ -54,6 +56,10 @@ class Services:
 
     Attributes:
         trust: what an EST profile trusts, by path ID and time; reads files.
+        trust_preview: what a reload of an EST profile's bundle would change; reads files, and
+            raises TrustRefused where it would be refused.
+        explain: judges a request by every rule and issues nothing; reads files, and raises
+            NotFound, or Unavailable where what to judge by cannot be read.
         chains: CA certificates (DER) by issuer id, the signing one first.
         open: ``AUTH_TYPE=none``.
         remembered: answers that are dear to make, by whom they are for.
@@ -64,6 +70,8 @@ class Services:
     ring: KeyRing | None
     profiles: Sequence[ProfileFacts]
     trust: Callable[[str, int], BundleReport]
+    trust_preview: Callable[[str, int], TrustChange]
+    explain: Callable[[Question, Records], Explanation]
     certificate_profiles: CertificateProfiles
     chains: Mapping[str, Sequence[bytes]]
     clock: Clock
