@@ -11,6 +11,8 @@ from certctl.web.api.lazy import PREFIX as API_PREFIX
 from certctl.web.api.lazy import LazyApi
 from certctl.web.est import EstApp
 from certctl.web.problems import Problem, answer_of, nothing_here, wants_json, wrong_method
+from certctl.web.ui.door import LazyUi
+from certctl.web.ui.paths import is_page
 
 PLAIN_JSON = (b"Content-Type", b"application/json")
 NO_STORE = (b"Cache-Control", b"no-store")
@@ -22,10 +24,11 @@ class App:
     """Everything a worker serves."""
 
     def __init__(
-        self, est: EstApp, api: LazyApi, readiness: Readiness, *, random: RandomBytes
+        self, est: EstApp, api: LazyApi, ui: LazyUi, readiness: Readiness, *, random: RandomBytes
     ) -> None:
         self._est = est
         self._api = api
+        self._ui = ui
         self._readiness = readiness
         self._random = random
 
@@ -38,6 +41,9 @@ class App:
             return
         if path.startswith(API_PREFIX):
             await self._api(scope, receive, send)
+            return
+        if is_page(path):
+            await self._ui(scope, receive, send)
             return
         if path not in (b"/health", b"/ready"):
             answer = self._refusal(nothing_here(), scope)

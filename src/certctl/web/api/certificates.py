@@ -112,13 +112,13 @@ async def show_certificate(certificate_id: RecordId, ask: Ask) -> CertificateWit
     """One certificate, with its PEM."""
     row = await ask.services.read(partial(_found, certificate_id, ask.caller.visible))
     shown = _certificate(row, now_us=ask.services.clock())
-    return CertificateWithPem(**dict(shown), pem=_pem([row.der]))
+    return CertificateWithPem(**dict(shown), pem=pem([row.der]))
 
 
 async def chain(certificate_id: RecordId, ask: Ask) -> Response:
     """The certificate and those of its CA up to the root, PEM, leaf first."""
     row = await ask.services.read(partial(_found, certificate_id, ask.caller.visible))
-    body = _pem([row.der, *ask.services.chains.get(row.issuer_id, ())])
+    body = pem([row.der, *ask.services.chains.get(row.issuer_id, ())])
     return Response(body, media_type=PEM_CHAIN)
 
 
@@ -197,7 +197,7 @@ def _certificate(row: CertificateRecord, *, now_us: int) -> CertificateOut:
     )
 
 
-def _pem(ders: Sequence[bytes]) -> str:
+def pem(ders: Sequence[bytes]) -> str:
     """RFC 7468 §5: base64 in lines of 64."""
     blocks = []
     for der in ders:
