@@ -152,6 +152,7 @@ class Ui:
             Visit(
                 ask=ask,
                 path=request.path,
+                host=request.headers.get(b"host", b"").decode("latin-1"),
                 query=request.query,
                 names=names,
                 form=form,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-WIDTH = 720
-HEIGHT = 180
+WIDTH = 520
+HEIGHT = 170
 _GAP = 0.25
 
 

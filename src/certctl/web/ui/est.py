@@ -31,6 +31,7 @@ class Card:
     days: int | None
     tone: str
     countdown: str
+    cacerts: str
 
 
 def admins_only(
@@ -105,10 +106,11 @@ async def _require_profile(visit: Visit, path_id: str) -> None:
 
 async def _cards(visit: Visit) -> list[Card]:
     told = await est_profiles(visit.ask)
-    return [_card(each) for each in told.profiles]
+    return [_card(each, visit.host) for each in told.profiles]
 
 
-def _card(profile: EstProfileOut) -> Card:
+def _card(profile: EstProfileOut, host: str) -> Card:
+    cacerts = next((each for each in profile.urls if each.endswith("/cacerts")), "")
     days = min((each.days_to_expiry for each in profile.trust_anchors), default=None)
     expired = any(each.expired for each in profile.trust_anchors)
     if days is None:
@@ -124,4 +126,5 @@ def _card(profile: EstProfileOut) -> Card:
         days=days,
         tone=tone,
         countdown=countdown,
+        cacerts=cacerts if cacerts.startswith("https:") else f"https://{host}{cacerts}",
     )

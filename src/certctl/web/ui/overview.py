@@ -54,12 +54,12 @@ async def overview(visit: Visit) -> Answer:
     soon = sum(each.certificates for each in stats.expiry if (each.below_days or 999) <= 7)
     if soon:
         concerns.append(
-            Concern(f"{soon:,} certificates expire within 7 days", "/certificates?expires=7")
+            Concern(f"{soon:,} certificate(s) expire within 7 days", "/certificates?expires=7")
         )
     if stats.past_renewal:
         concerns.append(
             Concern(
-                f"{stats.past_renewal:,} devices are past their renewal window",
+                f"{stats.past_renewal:,} device(s) are past their renewal window",
                 "/certificates?expires=30",
             )
         )

@@ -25,6 +25,7 @@ class Visit:
     """One request for a page, let in.
 
     Attributes:
+        host: as the browser asked for it, with its port.
         query: parameters of the address, and ``form`` those of the body, one value each.
         names: what stands in the path where the page has a name.
         fragment: htmx asks, for a part of a page.
@@ -35,6 +36,7 @@ class Visit:
 
     ask: Asked
     path: str
+    host: str
     query: Mapping[str, str]
     names: Mapping[str, str]
     form: Mapping[str, str] = field(default_factory=dict)

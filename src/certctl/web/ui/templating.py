@@ -37,6 +37,8 @@ class Templates:
         )
         environment.filters |= {
             "time": _time,
+            "exact": lambda moment: _time(moment, exact=True),
+            "count": _count,
             "lines": _lines,
             "profile": profile_name,
             "number": lambda value: f"{value:,}",
@@ -68,16 +70,25 @@ def _lines(text: str) -> Markup:
     return escape(text)
 
 
-def _time(moment: datetime | int | None) -> Markup:
+def _time(moment: datetime | int | None, *, exact: bool = False) -> Markup:
     """A moment: in UTC here, in the viewer's zone where scripts run, in UTC on hover."""
     if moment is None:
         return Markup("\u2013")
     if isinstance(moment, int):
         moment = datetime.fromtimestamp(moment // SECOND_US, UTC)
     moment = moment.astimezone(UTC)
-    return Markup('<time datetime="{}" title="{} UTC">{} UTC</time>').format(
-        f"{moment:%Y-%m-%dT%H:%M:%SZ}", f"{moment:%Y-%m-%d %H:%M:%S}", f"{moment:%Y-%m-%d %H:%M}"
+    shown = f"{moment:%Y-%m-%d %H:%M:%S}" if exact else f"{moment:%Y-%m-%d %H:%M}"
+    return Markup('<time datetime="{}" title="{} UTC"{}>{} UTC</time>').format(
+        f"{moment:%Y-%m-%dT%H:%M:%SZ}",
+        f"{moment:%Y-%m-%d %H:%M:%S}",
+        Markup(" data-exact") if exact else "",
+        shown,
     )
+
+
+def _count(number: int, thing: str) -> str:
+    """``1 anchor``, ``2 anchors``."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def _detail(value: object) -> str:

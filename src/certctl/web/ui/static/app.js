@@ -6,14 +6,15 @@
   // Times come in UTC; they are shown in the viewer's zone, and in UTC on hover (title).
   const zone = new Intl.DateTimeFormat(undefined, {
     year: "numeric", month: "2-digit", day: "2-digit",
-    hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZoneName: "short",
+    hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
   });
   const localize = (within) => {
     for (const each of within.querySelectorAll("time[datetime]:not([data-local])")) {
       const parts = {};
       for (const { type, value } of zone.formatToParts(new Date(each.dateTime))) parts[type] = value;
+      const seconds = each.hasAttribute("data-exact") ? `:${parts.second}` : "";
       each.textContent =
-        `${parts.year}-${parts.month}-${parts.day} ${parts.hour}:${parts.minute} ${parts.timeZoneName}`;
+        `${parts.year}-${parts.month}-${parts.day} ${parts.hour}:${parts.minute}${seconds}`;
       each.dataset.local = "";
     }
   };
@@ -115,6 +116,8 @@
   };
 
   const started = () => {
+    const named = document.getElementById("zone");
+    if (named !== null) named.textContent = zone.resolvedOptions().timeZone;
     localize(document);
     live();
     let stream = document.querySelector("[data-stream]")?.dataset.stream;
