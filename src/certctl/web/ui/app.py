@@ -78,7 +78,9 @@ class Request:
 
     @property
     def fragment(self) -> bool:
-        return self.headers.get(b"hx-request") == b"true"
+        """htmx wants a part; when it restores a page of the history, it wants all of it."""
+        restores = b"hx-history-restore-request" in self.headers
+        return self.headers.get(b"hx-request") == b"true" and not restores
 
 
 class Ui:
