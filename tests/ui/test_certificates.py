@@ -95,15 +95,15 @@ def test_many_are_counted_confirmed_by_typing_and_revoked(page: Page, site: UiSi
     totals = page.get_by_test_id("bulk-totals")
     expect(totals).to_contain_text("would be revoked")
     assert Axe().run(page).violations_count == 0
-    number = totals.locator("strong").inner_text()
-    assert int(number) >= 3
+    counted = totals.locator("strong").inner_text()
+    assert int(counted) >= 3
     page.get_by_label("Type").fill("revoke all")
     page.get_by_test_id("bulk-confirm").click()
     expect(page.get_by_role("alert")).to_contain_text("Nothing was revoked")
     assert site.api.get(f"/certificates/{site.certificate_id('bulk-0')}")["status"] == "valid"
-    page.get_by_label("Type").fill(f"revoke {number}")
+    page.get_by_label("Type").fill(f"revoke {counted}")
     page.get_by_test_id("bulk-confirm").click()
-    expect(page.get_by_test_id("bulk-done")).to_contain_text(f"{number} revoked")
+    expect(page.get_by_test_id("bulk-done")).to_contain_text(f"{counted} revoked")
     assert site.api.get(f"/certificates/{site.certificate_id('bulk-2')}")["status"] == "revoked"
     # Those of another profile are left alone.
     assert site.api.get(f"/certificates/{site.certificate_id('sensor-000')}")["status"] == "valid"

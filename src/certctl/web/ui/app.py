@@ -78,7 +78,7 @@ class Request:
 
     @property
     def fragment(self) -> bool:
-        """htmx wants a part; when it restores a page of the history, it wants all of it."""
+        """Whether htmx wants a part; restoring a page of the history, it wants all of it."""
         restores = b"hx-history-restore-request" in self.headers
         return self.headers.get(b"hx-request") == b"true" and not restores
 
