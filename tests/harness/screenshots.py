@@ -49,7 +49,7 @@ def main(folder: Path, *, all_pages: bool) -> None:
                 page = context.new_page()
                 log_in(page, site, path=path)
                 page.wait_for_timeout(300)
-                page.screenshot(path=folder / f"{name}.png", full_page=all_pages)
+                page.screenshot(path=folder / f"{name}.png", full_page=all_pages, scale="css")
                 context.close()
 
 

@@ -15,7 +15,8 @@ def is_ours(headers: Mapping[bytes, bytes], public_url: str | None) -> bool:
     origin = headers.get(b"origin")
     if origin is None:
         return headers.get(b"sec-fetch-site") == b"same-origin"
-    own = {b"https://" + headers.get(b"host", b"")}
+    host = headers.get(b"host")
+    own = {b"https://" + host} if host else set()
     if public_url is not None:
         own.add(public_url.encode())
     return origin in own

@@ -6,7 +6,6 @@ from typing import Final
 
 FIRST_SEGMENTS: Final = frozenset(
     {
-        b"",
         b"login",
         b"logout",
         b"static",
@@ -24,4 +23,4 @@ FIRST_SEGMENTS: Final = frozenset(
 
 def is_page(path: bytes) -> bool:
     """Whether a path (as it came, not decoded) belongs to the web pages."""
-    return path[1:].partition(b"/")[0] in FIRST_SEGMENTS
+    return path == b"/" or path[1:].partition(b"/")[0] in FIRST_SEGMENTS
