@@ -11,6 +11,7 @@ from certctl.domain.api_keys import Visible
 from certctl.domain.approval import RequestStatus
 from certctl.domain.audit import AuditAction, Outcome, RecordedEvent
 from certctl.domain.certificates import CertificateSource, CertificateStatus
+from certctl.domain.clock import HOUR_US
 from certctl.domain.ids import oldest_id
 from certctl.domain.ports import Records
 from certctl.domain.search import Activity, AuditQuery, Page
