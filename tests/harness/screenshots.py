@@ -11,7 +11,7 @@ from tests.harness.ui_site import NARROW, WIDE, UiSite, chromium, log_in, new_co
 KEPT = (
     ("overview", "/", WIDE, "light"),
     ("est-profiles", "/est", WIDE, "light"),
-    ("est-activity-dark", "/est/activity", WIDE, "dark"),
+    ("est-activity-dark", "/est/activity", (1100, 620), "dark"),
     ("certificates-narrow", "/certificates", NARROW, "light"),
 )
 
