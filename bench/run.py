@@ -15,7 +15,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from bench import facts, profiling, rows_hold, rows_load, rows_postgres, rows_revoke
+from bench import (
+    facts,
+    profiling,
+    rows_hold,
+    rows_load,
+    rows_postgres,
+    rows_revoke,
+    rows_status,
+)
 from bench.build import BUILD, HERE, build
 from bench.errors import BenchError
 from bench.plan import FULL, QUICK, Bench, Plan
@@ -35,6 +43,8 @@ ROWS: dict[str, Callable[[Bench], Outcome]] = {
     "start": rows_hold.start,
     "memory": rows_hold.memory,
     "bulk-revoke": rows_revoke.bulk_revoke,
+    "ocsp": rows_status.ocsp,
+    "crl": rows_status.crl,
 }
 RESULTS = HERE / "results"
 SERVER = Path(sys.prefix) / "bin" / "certctl-server"

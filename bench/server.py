@@ -12,6 +12,7 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -85,7 +86,12 @@ class Certctl(Server):
 
 
 def start_certctl(
-    command: Path, directory: Path, *, workers: int, cpus: list[int] | None = None
+    command: Path,
+    directory: Path,
+    *,
+    workers: int,
+    cpus: list[int] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Certctl:
     """Our server on a free port, its store in the directory; returns when it serves."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -95,7 +101,7 @@ def start_certctl(
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*processes.pinned(cpus), *arguments],
-            env=os.environ | {"CERTCTL_WORKERS": str(workers)},
+            env=os.environ | {"CERTCTL_WORKERS": str(workers)} | dict(environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -33,6 +33,17 @@ class Kind(StrEnum):
     SUPERVISOR = "supervisor"
     AUTHORITY = "authority"
     WORKER = "worker"
+    JOBS = "jobs"
+    BACKEND = "database backend"
+    """A process of PostgreSQL that serves one of the server's connections."""
+    DISK = "disk without fsync"
+    """Not killed: for a moment every fsync fails, and half the time the authority is killed
+    in it. Times are since the disk is whole again.
+    """
+
+
+TREE = (Kind.SUPERVISOR, Kind.AUTHORITY, Kind.WORKER, Kind.JOBS)
+"""Those that a server has whatever its database."""
 
 
 class NotBack(AssertionError):
@@ -108,24 +119,46 @@ class Tree:
         present = processes.get(kind) or processes[Kind.SUPERVISOR]
         kind = kind if kind in processes else Kind.SUPERVISOR
         orphans = None
+        victim = choose(present)
         if kind is Kind.SUPERVISOR:
             children = [pid for key, pids in processes.items() if key != kind for pid in pids]
-            began, orphans = self._replace(present[0], children)
+            began, orphans = self._replace(victim, children)
         else:
-            began = self._kill(choose(present))
+            began = self._kill(victim)
         served = probe.wait_served() - began
-        whole = self.wait_whole() - began if patient else None
+        whole = self.wait_whole(without=victim) - began if patient else None
         return Recovery(kind=kind, served=served, whole=whole, orphans=orphans)
 
-    def wait_whole(self) -> float:
-        """Until no process is missing; the time of that."""
+    def shake(self, kind: Kind, strike: Callable[[], float], probe: Probe) -> Recovery:
+        """Hurt by ``strike`` what is beneath the tree, and wait until the service is back.
+
+        Raises:
+            NotBack: something stayed away.
+        """
+        began = strike()
+        return Recovery(kind=kind, served=probe.wait_served() - began)
+
+    def kill_one(self, kind: Kind) -> None:
+        """Kill one of this kind, if there is one now, and wait for nothing."""
+        for pid in self.server.processes().get(kind, [])[:1]:
+            with suppress(ProcessLookupError):
+                self._kill(pid)
+
+    def wait_whole(self, *, without: int = 0) -> float:
+        """Until no process is missing, and this one is gone; the time of that."""
         deadline = time.monotonic() + WHOLE_SECONDS
-        while {k: len(pids) for k, pids in self.server.processes().items()} != self._full:
+        while not self._is_whole(without):
             _require_running(self.server)
             if time.monotonic() > deadline:
                 raise NotBack(f"{self.server.processes()} instead of {self._full}")
             time.sleep(POLL_SECONDS)
         return time.monotonic()
+
+    def _is_whole(self, without: int) -> bool:
+        processes = self.server.processes()
+        # One that was killed is listed until the supervisor has heard of it.
+        gone = all(without not in pids for pids in processes.values())
+        return gone and {kind: len(pids) for kind, pids in processes.items()} == self._full
 
     def _replace(self, supervisor: int, children: Sequence[int]) -> tuple[float, float]:
         """Kill the supervisor and start another; when, and how long its children lived."""

@@ -84,8 +84,9 @@ class Applicant:
     password: str
     context: ssl.SSLContext
 
-    def enrollment(self, device: Device) -> Request:
-        return self._request(device, "simpleenroll", self.context)
+    def enrollment(self, device: Device, *, user: str | None = None) -> Request:
+        """With Basic, under the device's own name unless ``user`` is given."""
+        return self._request(device, "simpleenroll", self.context, user or device.common_name)
 
     def renewal(self, device: Device, old: Device) -> Request:
         """By the certificate of ``old``, for the new key of ``device``."""
@@ -94,11 +95,13 @@ class Applicant:
         )
         return self._request(device, "simplereenroll", context)
 
-    def _request(self, device: Device, operation: str, context: ssl.SSLContext) -> Request:
+    def _request(
+        self, device: Device, operation: str, context: ssl.SSLContext, user: str | None = None
+    ) -> Request:
         csr = device.csr()
         headers = {"Content-Type": "application/pkcs10"}
-        if operation == "simpleenroll":
-            headers |= basic(device.common_name, self.password)
+        if user is not None:
+            headers |= basic(user, self.password)
         return Request(
             operation=operation,
             body=device.body(csr),
@@ -108,24 +111,34 @@ class Applicant:
         )
 
     def ask(self, request: Request) -> Received:
-        """Repeat until answered.
+        """Repeat until it is granted.
 
         Raises:
             NoAnswer: not in ``ANSWER_SECONDS``, or with another status than 200 and 503.
         """
+        answer = self.answer(request)
+        if answer.status != http.HTTPStatus.OK:
+            raise NoAnswer(f"{request.operation}: {answer.status} {answer.text}")
+        received = _received(request, answer)
+        self.ledger.note_received(received)
+        return received
+
+    def answer(self, request: Request) -> Response:
+        """Repeat until there is another answer than 503.
+
+        Raises:
+            NoAnswer: not in ``ANSWER_SECONDS``.
+        """
         deadline = time.monotonic() + ANSWER_SECONDS
         while time.monotonic() < deadline:
-            answer = self._attempt(request)
-            if answer is not None and answer.status == http.HTTPStatus.OK:
-                received = _received(request, answer)
-                self.ledger.note_received(received)
-                return received
+            answer = self.attempt(request)
             if answer is not None and answer.status != http.HTTPStatus.SERVICE_UNAVAILABLE:
-                raise NoAnswer(f"{request.operation}: {answer.status} {answer.text}")
+                return answer
             time.sleep(PAUSE_SECONDS)
         raise NoAnswer(f"{request.operation}: nothing in {ANSWER_SECONDS} s")
 
-    def _attempt(self, request: Request) -> Response | None:
+    def attempt(self, request: Request) -> Response | None:
+        """Once; None when the connection broke."""
         try:
             answer = fetch(
                 self.server,
@@ -143,7 +156,7 @@ class Applicant:
 
 
 def applicant(server: RunningServer, ledger: Ledger) -> Applicant:
-    """For a running quick start: its password and its CA."""
+    """For a running server with a profile ``demo`` and its password where a quick start has it."""
     password = (server.ca_file.parent.parent / "enrollment-password").read_text().strip()
     return Applicant(
         server=server, ledger=ledger, password=password, context=tls_context(server.ca_file)

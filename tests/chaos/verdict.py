@@ -6,6 +6,7 @@ break is one named check; a broken one becomes a sentence, so that all are seen 
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +16,11 @@ from pathlib import Path
 from certctl.authority.verify import Broken, verify
 from certctl.domain.audit import AuditAction, Counter, RecordedEvent
 from certctl.domain.certificates import CertificateRecord, CertificateSource
+from certctl.domain.clock import SECOND_US
 from certctl.store import open_records, open_writable
+from tests.chaos.revocations import Confirmed, check_revocations
+from tests.chaos.told import check_told
+from tests.harness.receiver import Post
 
 PAGE = 1_000
 SHOWN = 5
@@ -38,11 +43,16 @@ class Received:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
-    """Everything on record that a client caused, and the whole audit chain."""
+    """Everything on record that a client caused, and the whole audit chain.
+
+    Attributes:
+        seals: checkpoints of the audit trail.
+    """
 
     certificates: Sequence[CertificateRecord]
     events: Sequence[RecordedEvent]
     counts: dict[tuple[str, Counter], int]
+    seals: int
 
     def by_csr(self) -> dict[bytes, list[CertificateRecord]]:
         found: dict[bytes, list[CertificateRecord]] = {}
@@ -64,6 +74,10 @@ class Verdict:
     repeats: int = 0
     lost: int = 0
     doubled: int = 0
+    revoked: int = 0
+    posts: int = 0
+    told: int = 0
+    seals: int = 0
     problems: list[str] = field(default_factory=list)
 
     def blame(self, what: str, cases: Iterable[object]) -> int:
@@ -74,9 +88,9 @@ class Verdict:
         return len(found)
 
 
-def read_books(database: Path) -> Books:
-    """Read a store whose server is stopped."""
-    records = open_records(f"sqlite:///{database}")
+def read_books(database: Path | str) -> Books:
+    """Read a store whose server is stopped: SQLite's file or any store's URL."""
+    records = open_records(database if isinstance(database, str) else f"sqlite:///{database}")
     try:
         certificates: list[CertificateRecord] = []
         after = None
@@ -86,21 +100,40 @@ def read_books(database: Path) -> Books:
         events: list[RecordedEvent] = []
         while more := records.events(after_seq=events[-1].seq if events else 0, limit=PAGE):
             events += more
-        return Books(certificates=certificates, events=events, counts=dict(records.counts()))
+        seals = 0
+        while sealed := records.checkpoints(after=seals, limit=PAGE):
+            seals = sealed[-1].number
+        return Books(
+            certificates=certificates, events=events, counts=dict(records.counts()), seals=seals
+        )
     finally:
         records.close()
 
 
-def judge(database: Path, received: Sequence[Received]) -> tuple[Verdict, Books]:
-    """Every check on a stopped server's store, and what was read for it."""
+def judge(
+    database: Path | str,
+    received: Sequence[Received],
+    *,
+    confirmed: Sequence[Confirmed] = (),
+    posts: Iterable[Post] | None = None,
+) -> tuple[Verdict, Books]:
+    """Every check on a stopped server's store, and what was read for it.
+
+    ``database`` is SQLite's file or any store's URL; ``posts`` is what a receiver of all
+    events was sent.
+    """
     books = read_books(database)
-    verdict = Verdict(received=len(received), on_record=len(books.certificates))
+    verdict = Verdict(received=len(received), on_record=len(books.certificates), seals=books.seals)
     _nothing_lost(verdict, books, received)
     _nothing_doubled(verdict, books, received)
     _audit_matches(verdict, books, received)
     _counters_match(verdict, books)
     _chain_holds(verdict, books.events)
-    _file_is_sound(verdict, database)
+    check_revocations(verdict, books, confirmed)
+    if posts is not None:
+        check_told(verdict, books, posts)
+    if isinstance(database, Path):
+        _file_is_sound(verdict, database)
     return verdict, books
 
 
@@ -174,6 +207,14 @@ def _chain_holds(verdict: Verdict, events: Sequence[RecordedEvent]) -> None:
             verify((), chain, keys={})
         except Broken as broken:
             verdict.problems.append(f"the chain of {node} breaks at {broken}")
+        verdict.blame(
+            "audit times that go back",
+            (
+                f"{after.seq}: {(before.event.time_us - after.event.time_us) / SECOND_US:.3f} s"
+                for before, after in itertools.pairwise(chain)
+                if after.event.time_us < before.event.time_us
+            ),
+        )
 
 
 def _file_is_sound(verdict: Verdict, database: Path) -> None:

@@ -115,6 +115,10 @@ FILTERS: dict[str, tuple[dict[str, Any], Iterable[str]]] = {
     "key": ({"spki_sha256": ROWS["issuer"].spki_sha256}, only("issuer")),
     "profile": ({"profile": "iot"}, only("profile")),
     "legacy profile": ({"profile": ""}, only("legacy")),
+    "one of profiles": ({"profiles": ("iot", "")}, only("profile", "legacy")),
+    "one of profiles, by name": ({"profiles": ("iot",), "cn": text("dev*")}, only("profile")),
+    "one of profiles, one named": ({"profiles": ("iot", ""), "profile": ""}, only("legacy")),
+    "one of profiles, another named": ({"profiles": ("iot",), "profile": ""}, ()),
     "certificate profile": ({"certificate_profile": "cp-iot"}, only("rules")),
     "issuer": ({"issuer_id": "iss-other"}, only("issuer")),
     "group": (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from certctl.domain.certificates import KeyFacts, KeyUse
+from certctl.domain.certificates import CertificateSource, KeyFacts, KeyUse
 from tests.contract.conftest import Pair
 from tests.contract.samples import DAY, NOW, certificate, digest
 
@@ -21,6 +21,8 @@ def test_unexpired_holders_and_lost_keys_are_told(pair: Pair):
                 certificate(2, spki_sha256=shared),
                 certificate(3, spki_sha256=shared, not_after_us=NOW),
                 certificate(4),
+                # Nobody has it: a CA outside mixed up names.
+                certificate(5, spki_sha256=shared, source=CertificateSource.ORPHAN),
             ]
         )
         transaction.note_compromised_keys([digest("lost"), certificate(4).spki_sha256], NOW)

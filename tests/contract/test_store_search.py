@@ -135,7 +135,7 @@ def test_activity_by_hour_falls_into_the_hours_it_was_in(records: Records):
     assert south == {0: records.activity(NOW, Visible(tenant="south"))}
 
 
-def test_certificates_and_their_total(pair: Pair):
+def test_the_total_of_certificates(pair: Pair):
     rows = [
         certificate(1, tenant="north"),
         certificate(2, tenant="south", profile="iot"),
@@ -143,14 +143,9 @@ def test_certificates_and_their_total(pair: Pair):
     ]
     with pair.store.transaction() as transaction:
         transaction.record_certificates(rows)
-    found = pair.records.certificate_page
-    assert list(found(Visible(), Page())) == rows
-    assert list(found(Visible(), Page(after=rows[0].id, limit=1))) == rows[1:2]
-    assert list(found(Visible(), Page(skip=2, limit=1))) == rows[2:]
-    assert list(found(Visible(tenant="south"), Page())) == rows[1:2]
-    assert list(found(Visible(profiles=("demo",)), Page())) == [rows[0], rows[2]]
     assert pair.records.certificate_total(Visible()) == 3
     assert pair.records.certificate_total(Visible(tenant="south")) == 1
+    assert pair.records.certificate_total(Visible(profiles=("demo",))) == 2
     assert pair.records.certificate_total(Visible(), most=2) == 2
 
 

@@ -41,7 +41,7 @@ class Oracle:
         )
         records = open_records(f"sqlite:///{self._server.database}")
         try:
-            told = explain(settings, question, records, log=_LOG, clock=system_clock)
+            told = explain(settings, question, records, running=True, log=_LOG, clock=system_clock)
         finally:
             records.close()
         return Foretold(told, profile)

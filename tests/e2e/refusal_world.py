@@ -25,6 +25,7 @@ from certctl.store.tables import requests
 from tests.harness.device import Device, name
 from tests.harness.hook import HookService
 from tests.harness.http import basic, tls_context
+from tests.harness.outside import outside_ca
 from tests.harness.raw import Answer, RawClient, new_source, post
 from tests.harness.server import (
     clean_environment,
@@ -56,6 +57,7 @@ PROFILES: Mapping[str, Mapping[str, str]] = {
     "linted": {"PROFILE_ID": "linted"},
     "off": {"PROFILE_ID": "off"},
     "short": {"ISSUER_ID": "iss-short"},
+    "outside": {"ISSUER_ID": "corp"},
 }
 RULES: Mapping[str, Mapping[str, object]] = {
     "careful": {"requires_approval": True},
@@ -84,6 +86,7 @@ class RefusalWorld:
         self.hard_root = self.make_ca("hard root")
         self.old_port = free_port()
         self._numbers = itertools.count()
+        self.outside = outside_ca(directory / "corp")
         self.server = configured_server(directory, self._settings())
 
     def _settings(self) -> dict[str, str]:
@@ -104,10 +107,11 @@ class RefusalWorld:
             "TRUSTED_PROXIES": f"{PROXY}/32",
             "TLS12_PORT": str(self.old_port),
             "CERTIFICATE_PROFILES_DIR": str(rules),
-            "ISSUERS": "iss-local,iss-short",
+            "ISSUERS": "iss-local,iss-short,corp",
             "ISSUER_ISS_LOCAL_TYPE": "local",
             "ISSUER_ISS_SHORT_TYPE": "local",
             **self._short_issuer(),
+            **self.outside.settings(),
         }
         for profile, more in PROFILES.items():
             bundle = "hard.pem" if profile == "hard" else "works.pem"

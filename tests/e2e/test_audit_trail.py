@@ -106,7 +106,7 @@ def node(database: Path) -> str:
 def test_an_untouched_trail_is_whole(trail: RunningServer):
     done = audit(trail, "verify")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("whole   5 events, 1 checkpoints")
+    assert done.stdout.startswith("whole   6 events, 1 checkpoints")
     assert "4 events came after it" in done.stdout
 
 
@@ -190,7 +190,7 @@ def test_a_chain_rewritten_to_its_end_is_told_by_the_seal(trail: RunningServer, 
     done = audit(trail, "verify", database=copy)
 
     assert done.returncode == 8
-    assert f"event {name}/1: is not the event that checkpoint 1 sealed" in done.stderr
+    assert f"event {name}/2: is not the event that checkpoint 1 sealed" in done.stderr
 
 
 def test_the_export_proves_itself_offline(trail: RunningServer, tmp_path: Path):

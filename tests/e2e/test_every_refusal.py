@@ -188,6 +188,23 @@ def rate_limited(world: RefusalWorld) -> Told:
     return world.ask("limited", device.body(), source=source)
 
 
+def outside(mood: str) -> Case:
+    """A CA outside whose program does this."""
+
+    def case(world: RefusalWorld) -> Told:
+        world.outside.mood(mood)
+        return world.ask("outside")
+
+    return case
+
+
+def in_progress(world: RefusalWorld) -> Told:
+    world.outside.mood("exit 1")
+    body = world.device().body()
+    assert world.ask("outside", body).answer.status == 503
+    return world.ask("outside", body)
+
+
 def denied(world: RefusalWorld) -> Told:
     body = world.device().body()
     waits = world.ask("careful", body)
@@ -269,6 +286,10 @@ CASES: Mapping[str, Case] = {
     "StoreUnavailable store_error": lambda w: w.with_full_store("both"),
     "CertificateProfileUnavailable certificate_profile": lambda w: w.switched_off("off"),
     "WaitingRoomFull waiting_room": lambda w: w.with_full_waiting_room("careful"),
+    "IssuerSilent issuer_error": outside("exit 1"),
+    "IssuerRefused issuer_error": outside("echo the subject is not in the inventory >&2; exit 77"),
+    "IssuerMisbehaved issuer_error": outside("echo nonsense"),
+    "InProgress in_progress": in_progress,
     "InternalError internal": lambda w: w.with_damaged_record("both"),
     # Last: its CA has to expire first.
     "IssuerUnavailable issuer_error": lambda w: w.until_away("short"),

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.chaos.killer import Kind, Probe, Tree
+from tests.chaos.killer import TREE, Kind, Probe, Tree
 from tests.chaos.load import EST, Ledger, applicant
 from tests.chaos.verdict import judge, read_books
 from tests.harness.device import Device, certificates_of
 from tests.harness.http import basic, fetch, tls_context
 from tests.harness.raw import HungUp, RawClient, crowd, head
-from tests.harness.server import RunningServer, quickstart_server
+from tests.harness.server import RunningServer, configured_server, quickstart_server
 
 WORKERS = 2
 # With one worker doing all the work, this many connections would all be one's own by
@@ -61,7 +61,7 @@ def test_both_workers_serve_and_one_killed_leaves_the_other_s_clients_alone(
     assert not all(alive), "the killed worker served nobody"
 
 
-@pytest.mark.parametrize("kind", [*Kind])
+@pytest.mark.parametrize("kind", TREE)
 def test_a_killed_process_is_back_and_the_records_go_on(
     server: RunningServer, kind: Kind, tmp_path: Path
 ) -> None:
@@ -84,6 +84,7 @@ def test_a_killed_process_is_back_and_the_records_go_on(
             ("authority", -signal.SIGKILL),
             ("worker-1", -signal.SIGKILL),
             ("worker-2", -signal.SIGKILL),
+            ("jobs", -signal.SIGKILL),
         }
     assert server.stop() == 0
     assert judge(server.database, ledger.received)[0].problems == []
@@ -231,3 +232,22 @@ def _runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_a_log_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
+    settings = {
+        "EST_PROFILES": "corp",
+        "EST_PROFILE_CORP_ISSUER_ID": "iss-local",
+        "EST_PROFILE_CORP_MTLS_OWN_ONLY": "true",
+        "EST_PROFILE_CORP_ALLOWED_AUTH_MODES": "mtls",
+    }
+    running = configured_server(tmp_path, settings)
+    # Every write to it fails with "no space left on device".
+    running.log_file = Path("/dev/full")
+    with running as server:
+        killed = server.processes()["authority"][0]
+        os.kill(killed, signal.SIGKILL)
+        while server.processes().get("authority", [killed]) == [killed]:
+            time.sleep(0.01)
+        server.wait_ready()
+        assert server.stop() == 0

@@ -133,7 +133,9 @@ def test_systemd_accepts_the_unit_and_calls_it_hardened(tmp_path: Path) -> None:
     verified = subprocess.run(
         ["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False
     )
-    assert (verified.returncode, verified.stdout, verified.stderr) == (0, "", "")
+    # It also reads units that are installed here, and has words about some of them.
+    ours = [line for line in verified.stderr.splitlines() if "certctl" in line]
+    assert (verified.returncode, ours) == (0, [])
     subprocess.run(
         ["systemd-analyze", "security", "--offline=yes", "--threshold=20", unit],
         check=True,

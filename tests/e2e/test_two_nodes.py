@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import signal
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certctl.domain.audit import AuditAction, Counter
@@ -19,7 +21,7 @@ from certctl.domain.lease import Lease
 from certctl.domain.lockout import LockoutRule
 from tests.harness.device import Device
 from tests.harness.http import basic
-from tests.harness.nodes import command, node, second_node
+from tests.harness.nodes import SHARED, command, node, second_node
 from tests.harness.postgres import PASSWORD as DATABASE_PASSWORD
 from tests.harness.postgres import PrivatePostgres
 from tests.harness.raw import Answer, RawClient, new_source, post
@@ -193,11 +195,72 @@ def test_both_chains_are_verified_and_sealed_together(nodes: Nodes) -> None:
     own = {
         (each.event.action, each.node)
         for head in heads
-        for each in records.events(node=head.node, limit=1_000)  # type: ignore[call-arg]
+        for each in records.events(node=head.node, limit=1_000)
     }
     for head in heads:
         assert (AuditAction.SIMPLE_ENROLL_SUCCESS, head.node) in own
     records.close()
+
+
+def test_cert_check_reads_what_both_have_written(
+    nodes: Nodes, tmp_path: Path, postgres: PrivatePostgres
+) -> None:
+    devices = [Device(tmp_path, f"checked-{n}") for n in range(3)]
+    for number, device in enumerate(devices):
+        server = nodes[number % 2]
+        assert device.enroll(server, PATH + "simpleenroll", password=PASSWORD).status == 200
+    serials = [f"{d.certificate.serial_number:x}" for d in devices if d.certificate]
+    # A hold that one node places and the other takes back.
+    for server, *words in (
+        (nodes.one, "revoke", serials[0], "--reason", "certificateHold"),
+        (nodes.two, "release", serials[0]),
+        (nodes.two, "bulk-revoke", "--serial", serials[1], "--reason=superseded", "--yes"),
+    ):
+        done = command(server, "certificates", *words)
+        assert done.returncode == 0, done.stderr
+    whole = command(nodes.two, "cert-check", "--output", "json")
+    assert whole.returncode == 0, whole.stdout + whole.stderr
+    said = json.loads(whole.stdout)
+    assert said["findings"] == []
+    assert said["certificates"] >= 3
+
+    url = nodes.one.environment["CERTCTL_DATABASE_URL"].rpartition("/")[2]
+    owner = postgres.url(url)
+    silent = f"fingerprint = '\\x{_fingerprint(devices[2])}'"
+    change = "UPDATE certificates SET status = '{}', revoked_us = {}, revocation_reason = {} WHERE "
+    postgres.execute(change.format("revoked", "issued_us + 1", "'superseded'") + silent, owner)
+    try:
+        found = command(nodes.one, "cert-check")
+    finally:
+        postgres.execute(change.format("valid", "NULL", "NULL") + silent, owner)
+    assert found.returncode == 8, found.stdout + found.stderr
+    assert "revoked, and no audit event tells of it" in found.stdout
+    assert f"{serials[2]}" in found.stdout
+
+
+def _fingerprint(device: Device) -> str:
+    assert device.certificate is not None
+    return device.certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def test_a_backup_leaves_the_database_to_postgresql(nodes: Nodes, tmp_path: Path) -> None:
+    """And takes what only the node has, its name in the trail included."""
+    refused = command(nodes.one, "backup", str(tmp_path / "whole.backup"))
+    assert (refused.returncode, "pg_dump" in refused.stderr) == (1, True)
+    assert list(tmp_path.iterdir()) == []
+    taken = command(nodes.one, "backup", "--keys-only", str(tmp_path / "keys.backup"))
+    assert taken.returncode == 0, taken.stderr
+
+    third = second_node(nodes.one, tmp_path / "three")
+    data = third.ca_file.parent
+    for file in data.iterdir():
+        file.unlink()
+    put = command(third, "restore", str(tmp_path / "keys.backup"))
+    assert put.returncode == 0, put.stderr
+    original = nodes.one.ca_file.parent
+    for name in (*SHARED, "node", "server.key"):
+        assert (data / name).read_bytes() == (original / name).read_bytes()
+    assert not (data / "run").exists()
 
 
 def test_a_copied_node_name_is_refused(nodes: Nodes, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from certctl.domain.plain_text import MAX_SHOWN, shown
 from certctl.domain.san import GeneralName, SanKind, check_sans
 from certctl.wire.basic import BasicCredentials, BasicFault, decode_basic
 from certctl.wire.body import decode_body, encode_base64, is_single_line
+from certctl.wire.csrattrs_reader import decode_csrattrs, described
 from certctl.wire.der import (
     BOOLEAN,
     OCTET_STRING,
@@ -111,6 +112,24 @@ def oid_text(data: bytes) -> None:
         start = 2 if content[1] < 0x80 else 2 + (content[1] & 0x7F)
         if len(content) - start <= 64:
             assert decode_oid(content[start:]) == text
+
+
+def csrattrs(data: bytes) -> None:
+    """What servers send to our own client."""
+    try:
+        asked = decode_csrattrs(data)
+    except DerError:
+        return
+    parts = (
+        encode(SEQUENCE, encode_oid(each.oid), encode(SET, *each.values))
+        if each.values
+        else encode_oid(each.oid)
+        for each in asked
+    )
+    assert encode(SEQUENCE, *parts) == data
+    for each in asked:
+        with suppress(DerError):
+            assert described(each).isascii()
 
 
 def names(data: bytes) -> None:

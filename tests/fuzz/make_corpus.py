@@ -22,7 +22,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from certctl.domain.keys import AllowedKey, KeyAlgorithm
 from certctl.wire.crl import CODES, CrlFields, CrlIssuer, encode_tbs
+from certctl.wire.csrattrs import encode_csrattrs
 from certctl.wire.der import encode, encode_oid, expect
 from certctl.wire.pkcs10 import decode_pkcs10
 from tests.fuzz import hierarchy, laws_status
@@ -68,6 +70,7 @@ def main() -> None:
     _names()
     _bodies(requests)
     _small_texts()
+    _csrattrs()
     _connections()
     _chains()
     _signed_contents()
@@ -298,6 +301,19 @@ def _small_texts() -> None:
     for number, dotted in enumerate(("1.2.840.113549.1.9.14", "2.999.3", "0.0", "2.5.29.37.0")):
         _write("oid", str(number), encode_oid(dotted)[2:])
         _write("oid_text", str(number), dotted.encode())
+
+
+def _csrattrs() -> None:
+    """What a server wants: nothing, one thing, everything, and the list of RFC 7030 §4.5.2."""
+    key = AllowedKey(algorithm=KeyAlgorithm.RSA, min_size=3072)
+    _write("csrattrs", "empty", bytes.fromhex("3000"))
+    _write("csrattrs", "usage", encode_csrattrs(ekus=["1.3.6.1.5.5.7.3.2"]))
+    _write("csrattrs", "all", encode_csrattrs(key=key, attributes=["2.5.4.5", "1.3.6.1.1.1.1.22"]))
+    rfc = (
+        "MEEGCSqGSIb3DQEJBzASBgcqhkjOPQIBMQcGBSuBBAAiMBYGCSqGSIb3DQEJDjEJBgcrBgEBAQEW"
+        "BggqhkjOPQQDAw=="
+    )
+    _write("csrattrs", "rfc7030", base64.b64decode(rfc))
 
 
 def _connections() -> None:

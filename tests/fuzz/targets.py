@@ -61,6 +61,12 @@ TARGETS: dict[str, Target] = {
         Target(name="name_text", law=laws_trust.texts_of_name, seeds=("name",)),
         Target(name="public_key", law=laws_wire.public_key, seeds=("public_key",)),
         Target(name="der", law=laws_wire.der, seeds=("name", "extensions", "oid"), longest=4_096),
+        Target(
+            name="csrattrs",
+            law=laws_wire.csrattrs,
+            seeds=("csrattrs", "attributes"),
+            longest=4_096,
+        ),
         Target(name="oid_text", law=laws_wire.oid_text, seeds=("oid_text",), longest=256),
         Target(name="http", law=laws_http.http, seeds=("http",)),
         Target(name="crl", law=laws_status.crl, seeds=("crl",)),

@@ -21,7 +21,7 @@ from tests.harness.server import RunningServer, configured_server
 
 WAIT_SECONDS = 15.0
 NOBODY = "0" * 32
-NAMES = {"serial": "1", "profile_id": "none"}
+NAMES = {"serial": "1", "profile_id": "none", "issuer_id": "none"}
 
 GUARDED = [each for each in ENDPOINTS if each.role is not None]
 ADMIN = [each for each in ENDPOINTS if each.role is Role.ADMIN]

@@ -11,33 +11,32 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from certctl.domain.audit import AuditAction, Counter
 from tests.harness.http import basic
-from tests.harness.raw import Answer, RawClient, head, post
-from tests.harness.records import Ledger, Refused, certificate_count
+from tests.harness.raw import RawClient, post
+from tests.harness.records import certificate_count
 from tests.harness.server import RunningServer, configured_server, quickstart_server
 from tests.security.enrollment import (
-    ENROLL,
-    assert_refused,
-    enrollment_password,
     first_device_enrolled,
     refuses_to_start,
 )
+from tests.security.survival import assert_survives, enroll
 from tests.unit.wire import forge
 
 ONE_WORKER = {"CERTCTL_WORKERS": "1"}
 SETTINGS = {"EST_ISSUER_ID": "iss-local", "WORKERS": "1"}
 DISK = "16m"
-STORE_ERROR = Refused(
-    action=AuditAction.SIMPLE_ENROLL_FAILED,
-    reason="store_error",
-    counter=Counter.INTERNAL_ERROR,
-)
+PASSWORD = "corp-password-0001"
+CORP = {
+    "WORKERS": "1",
+    "EST_PROFILES": "corp",
+    "EST_PROFILE_CORP_ISSUER_ID": "iss-local",
+    "EST_PROFILE_CORP_ALLOWED_AUTH_MODES": "basic",
+    "EST_PROFILE_CORP_ENROLLMENT_PASSWORD": PASSWORD,
+}
 
 
 def may_mount() -> bool:
@@ -85,43 +84,6 @@ def running(tmp_path: Path) -> Iterator[RunningServer]:
         yield server
 
 
-def enroll(server: RunningServer, number: int, *, password: str | None = None) -> Answer:
-    """The same request for the same number."""
-    given = password or enrollment_password(server)
-    line = "Authorization: " + basic("device", given)["Authorization"]
-    csr = forge.request(subject=forge.name((forge.CN, f"device-{number}")))
-    with RawClient(server) as client:
-        client.send(post(ENROLL, csr, line))
-        return client.answer()
-
-
-def assert_survives(
-    server: RunningServer, take: Callable[[], object], give_back: Callable[[], object]
-) -> None:
-    """503 while the disk is away, nothing issued; then the same request works, by itself,
-    and the refusals that had to wait are on record.
-    """
-    pids = server.processes()
-    ledger = Ledger(server)
-    assert enroll(server, 0).status == 200
-    for number in range(1, 4):
-        take()  # each time: closing the failed store may have freed its log
-        answer = enroll(server, number)
-        assert_refused(answer, 503, "nothing was issued for it")
-        assert int(answer.headers["retry-after"]) > 0
-    # A guess that cannot be counted is not told from a right password.
-    assert_refused(enroll(server, 1, password="wrong"), 503, "nothing was issued for it")
-    with RawClient(server) as client:
-        client.send(head("GET", "/.well-known/est/demo/cacerts"))
-        assert client.answer().status == 200
-    give_back()
-    for number in range(4):
-        assert enroll(server, number).status == 200
-    # Four certificates, and the first one's answer repeated.
-    ledger.expect(replace(STORE_ERROR, times=4), issued=4, repeated=1)
-    assert server.processes() == pids, "recovered without a restart"
-
-
 @needs_mount
 def test_full_disk_is_503_and_recovers(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
@@ -143,6 +105,28 @@ def test_file_size_limit_is_503_and_recovers(running: RunningServer) -> None:
         lambda: resource.prlimit(authority, resource.RLIMIT_FSIZE, (4_096, kept[1])),
         lambda: resource.prlimit(authority, resource.RLIMIT_FSIZE, kept),
     )
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    server = configured_server(tmp_path, CORP)
+    server.log_file = Path("/dev/full")
+    server.launch()
+    server.log_file = tmp_path / "server.log"  # nobody can read the other to its end
+    server.log_file.touch()
+    try:
+        server.wait_ready()
+        pids = server.processes()
+        line = "Authorization: " + basic("device", PASSWORD)["Authorization"]
+        wrong = "Authorization: " + basic("device", "wrong")["Authorization"]
+        for number, (password, status) in enumerate([(wrong, 401), (line, 200)]):
+            csr = forge.request(subject=forge.name((forge.CN, f"device-{number}")))
+            with RawClient(server) as client:
+                client.send(post("/.well-known/est/corp/simpleenroll", csr, password))
+                assert client.answer().status == status
+        assert server.processes() == pids
+    finally:
+        code = server.stop()
+    assert code == 0
 
 
 @needs_mount

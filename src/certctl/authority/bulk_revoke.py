@@ -10,6 +10,8 @@ from __future__ import annotations
 from certctl.authority.commands import (
     BeginBulkRevoke,
     BulkRevokeBegun,
+    BulkRevokeFinished,
+    FinishBulkRevoke,
     RevokeSlice,
     SliceRevoked,
 )
@@ -46,7 +48,7 @@ def begin_bulk_revoke(command: BeginBulkRevoke, now_us: int) -> Done:
         },
         tenant=command.criteria.tenant,
     )
-    return Done(result=BulkRevokeBegun(), events=(event,))
+    return Done(result=BulkRevokeBegun(command.operation), events=(event,))
 
 
 def revoke_slice(command: RevokeSlice, transaction: Transaction, now_us: int) -> Done:
@@ -87,6 +89,17 @@ def revoke_slice(command: RevokeSlice, transaction: Transaction, now_us: int) ->
     ]
     result = SliceRevoked(revoked=len(chosen), skipped=skipped, failed=tuple(failed))
     return Done(result=result, events=tuple(events))
+
+
+def finish_bulk_revoke(command: FinishBulkRevoke) -> Done:
+    """Its totals as they are: they are kept as the answer to an ``Idempotency-Key``.
+
+    Raises:
+        Conflict: they are not known yet.
+    """
+    if command.totals is None:
+        raise Conflict(f"bulk revocation {command.operation} is not finished")
+    return Done(result=BulkRevokeFinished(command.totals))
 
 
 def _require(criteria: RevocationCriteria) -> None:

@@ -26,12 +26,14 @@ from certctl.authority.messages import (
     IssueRequest,
     RefusalNote,
     Request,
+    StartedReply,
     decode_replies,
     encode_frame,
     failure_of,
 )
 from certctl.domain.audit import AuditEvent, Counter
-from certctl.domain.errors import StoreUnavailable
+from certctl.domain.errors import InProgress, StoreUnavailable
+from certctl.domain.intent import POLL_SECONDS
 from certctl.domain.kept_answer import Once, Origin
 from certctl.domain.order import Issued, Order
 from certctl.domain.ports import WrongAttempt
@@ -41,6 +43,8 @@ RECONNECT_SECONDS = 0.1
 # Longer than any commit and any restart of the authority (2 s), shorter than a
 # client's patience: then the answer is 503 and the client asks again.
 ANSWER_SECONDS = 10.0
+# A CA outside may take longer than a device waits: then it is told 202 and asks again.
+OUTSIDE_SECONDS = 8.0
 SWEEP_SECONDS = 1.0
 # An order is held back no longer than this, whatever the authority is doing.
 GATHER_SECONDS = 0.002
@@ -68,6 +72,9 @@ class AuthorityClient:
         self._outgoing: list[Request] = []
         self._flush_timer: asyncio.TimerHandle | None = None
         self._unanswered = 0
+        # Orders that a CA outside has: they are not owed at once, and others must not be
+        # held back for them.
+        self._started: set[int] = set()
         self._pending = bytearray()
         self._reconnect: asyncio.TimerHandle | None = None
         self._closed = False
@@ -98,14 +105,15 @@ class AuthorityClient:
         await self._ask(AttemptRequest(self._new_request(), source, wrong))
 
     async def execute(
-        self, command: Command, *, origin: Origin, once: Once | None = None
+        self, command: Command, *, bearer: str, origin: Origin, once: Once | None = None
     ) -> CommandResult:
         """Have the authority carry out a command; its effects are durable on return.
+        ``bearer`` is the API key that covers it: a worker's word counts for nothing.
 
         Raises:
             Failure: it was refused, or the authority did not answer in time.
         """
-        request = CommandRequest(self._new_request(), command, origin, once)
+        request = CommandRequest(self._new_request(), command, origin, once, bearer)
         return cast("CommandResult", await self._ask(request))
 
     def _new_request(self) -> int:
@@ -194,8 +202,14 @@ class AuthorityClient:
 
     def _answer(self, frame: bytes) -> None:
         replies = decode_replies(frame)
-        self._unanswered -= len(replies)
         for reply in replies:
+            if reply.id in self._started:
+                self._started.discard(reply.id)
+            else:
+                self._unanswered -= 1
+            if isinstance(reply, StartedReply):
+                self._begun(reply.id)
+                continue
             waiting = self._waiting.pop(reply.id, None)
             if waiting is None or waiting[0].done():
                 continue
@@ -210,11 +224,21 @@ class AuthorityClient:
                 case CommandReply():
                     answer.set_result(reply.result)
 
+    def _begun(self, request_id: int) -> None:
+        self._started.add(request_id)
+        waiting = self._waiting.get(request_id)
+        if waiting is not None:
+            self._waiting[request_id] = (waiting[0], self._loop.time() + OUTSIDE_SECONDS)
+
     def _give_up(self) -> None:
         """One timer for all orders: a timer for each would be paid with every request."""
         now = self._loop.time()
-        late = [answer for answer, deadline in self._waiting.values() if deadline <= now]
-        self._fail(late)
+        for request_id, (answer, deadline) in self._waiting.items():
+            if deadline > now:
+                continue
+            if request_id in self._started and not answer.done():
+                answer.set_exception(InProgress(retry_after=POLL_SECONDS))
+            self._fail([answer])
         self._sweep = self._loop.call_later(SWEEP_SECONDS, self._give_up) if self._waiting else None
 
     def _fail(self, answers: list[asyncio.Future[Any]]) -> None:
@@ -248,6 +272,7 @@ class AuthorityClient:
         self._reader = FrameReader()
         self._pending = bytearray()
         self._unanswered = 0
+        self._started.clear()
         # Orders not sent yet must not reach the next authority after their 503.
         self._outgoing = [note for note in self._outgoing if isinstance(note, RefusalNote)]
         waiting, self._waiting = self._waiting, {}

@@ -11,8 +11,9 @@ import msgspec
 from certctl.authority.session_commands import SessionCommand, SessionDone
 from certctl.domain.api_keys import Role
 from certctl.domain.approval import Decided
-from certctl.domain.bulk_revocation import RevocationCriteria
+from certctl.domain.bulk_revocation import BulkTotals, RevocationCriteria
 from certctl.domain.checkpoint import Checkpoint
+from certctl.domain.crl import CrlRecord
 from certctl.domain.events import Delivery, Event, NoticeMark
 from certctl.domain.revocation import Revocation, RevocationReason
 from certctl.domain.trust_change import TrustChange
@@ -54,7 +55,23 @@ class BeginBulkRevoke(msgspec.Struct, frozen=True, kw_only=True, tag="begin_bulk
 
 
 class BulkRevokeBegun(msgspec.Struct, frozen=True, tag="bulk_begun"):
-    pass
+    """``operation`` is another one where this very command was given before."""
+
+    operation: str
+
+
+class FinishBulkRevoke(msgspec.Struct, frozen=True, kw_only=True, tag="finish_bulk_revoke"):
+    """Keep what came of a bulk revocation for whoever asks again; None asks for it, and is
+    refused while it is not known. Answer: ``BulkRevokeFinished``.
+    """
+
+    operation: str
+    totals: BulkTotals | None
+    actor: str
+
+
+class BulkRevokeFinished(msgspec.Struct, frozen=True, tag="bulk_finished"):
+    totals: BulkTotals
 
 
 class RevokeSlice(msgspec.Struct, frozen=True, kw_only=True, tag="revoke_slice"):
@@ -247,6 +264,20 @@ class Announced(msgspec.Struct, frozen=True, tag="announced"):
     number: int
 
 
+class ReconcileIntents(msgspec.Struct, frozen=True, kw_only=True, tag="reconcile"):
+    """Settle intents past their deadline, a bounded number (records §2). Answer: ``Reconciled``."""
+
+    fence: int
+
+
+class Reconciled(msgspec.Struct, frozen=True, kw_only=True, tag="reconciled"):
+    """How many the CA was asked about, how many were given up, how many it must revoke."""
+
+    asked: int
+    lost: int
+    told: int
+
+
 class PutCertificateProfile(msgspec.Struct, frozen=True, kw_only=True, tag="put_profile"):
     """Keep a certificate profile in the store (policy §1). Answer: ``ProfileChanged``.
 
@@ -273,10 +304,94 @@ class ProfileChanged(msgspec.Struct, frozen=True, kw_only=True, tag="profile_cha
     version: int
 
 
+class NoteBackup(msgspec.Struct, frozen=True, kw_only=True, tag="note_backup"):
+    """Put on record that somebody takes all keys and records away. Answer: ``BackupNoted``."""
+
+    target: str
+    actor: str
+
+
+class BackupNoted(msgspec.Struct, frozen=True, tag="backup_noted"):
+    pass
+
+
+class DropAuditSegment(msgspec.Struct, frozen=True, kw_only=True, tag="drop_audit"):
+    """Drop a node's events up to where a checkpoint sealed them. Answer: ``AuditDropped``."""
+
+    fence: int
+    node: str
+    checkpoint: int
+
+
+class AuditDropped(msgspec.Struct, frozen=True, tag="audit_dropped"):
+    events: int
+
+
+class DropRecords(msgspec.Struct, frozen=True, kw_only=True, tag="drop_records"):
+    """Drop certificates that expired long ago. Answer: ``RecordsDropped``."""
+
+    fence: int
+    certificate_ids: list[str]
+
+
+class RecordsDropped(msgspec.Struct, frozen=True, tag="records_dropped"):
+    certificates: int
+
+
+class PutCrlPart(msgspec.Struct, frozen=True, kw_only=True, tag="put_crl_part"):
+    """Keep a piece of the next CRL's TBSCertList (records §4). Answer: ``CrlPartKept``."""
+
+    fence: int
+    issuer_id: str
+    number: int
+    part: int
+    octets: bytes
+
+
+class CrlPartKept(msgspec.Struct, frozen=True, tag="crl_part"):
+    pass
+
+
+class SignCrl(msgspec.Struct, frozen=True, kw_only=True, tag="sign_crl"):
+    """Check and sign the pieces of a CRL. Answer: ``CrlPublished``.
+
+    ``scheduled``: it is made because its time had come. ``stamp``: the state of the
+    records that it was made from.
+    """
+
+    fence: int
+    issuer_id: str
+    number: int
+    parts: int
+    scheduled: bool
+    stamp: str
+
+
+class CrlPublished(msgspec.Struct, frozen=True, tag="crl_published"):
+    crl: CrlRecord
+
+
+class DropCrlParts(msgspec.Struct, frozen=True, kw_only=True, tag="drop_crl_parts"):
+    """Remove pieces of old CRLs, a bounded number. Answer: ``CrlPartsDropped``."""
+
+    fence: int
+    issuer_id: str
+
+
+class CrlPartsDropped(msgspec.Struct, frozen=True, tag="crl_parts_dropped"):
+    more: bool
+
+
 CertificateCommand = (
-    RevokeCertificate | ReleaseCertificate | BeginBulkRevoke | RevokeSlice | ImportCertificates
+    RevokeCertificate
+    | ReleaseCertificate
+    | BeginBulkRevoke
+    | RevokeSlice
+    | FinishBulkRevoke
+    | ImportCertificates
 )
 EventCommand = SettleDeliveries | RequeueDeliveries | AnnounceCertificates | AnnounceExpiry
+RecordsCommand = NoteBackup | DropAuditSegment | DropRecords
 
 
 class CreateApiKey(msgspec.Struct, frozen=True, kw_only=True, tag="create_key"):
@@ -307,28 +422,34 @@ class ApiKeyDone(msgspec.Struct, frozen=True, tag="api_key"):
     changed_us: int
 
 
+RequestCommand = ApproveRequest | DenyRequest
+LeaseCommand = TakeLease | FinishJob
+ProfileCommand = PutCertificateProfile | DeleteCertificateProfile
 ApiKeyCommand = CreateApiKey | RevokeApiKey
 
 Command = (
     CertificateCommand
     | ReloadTrust
-    | ApproveRequest
-    | DenyRequest
-    | TakeLease
-    | FinishJob
+    | RequestCommand
+    | LeaseCommand
     | SealAudit
     | PurgeExpired
     | EventCommand
-    | PutCertificateProfile
-    | DeleteCertificateProfile
+    | ReconcileIntents
+    | ProfileCommand
     | ApiKeyCommand
     | SessionCommand
+    | RecordsCommand
+    | PutCrlPart
+    | SignCrl
+    | DropCrlParts
 )
 CommandResult = (
     RevocationDone
     | CertificateReleased
     | BulkRevokeBegun
     | SliceRevoked
+    | BulkRevokeFinished
     | CertificatesImported
     | TrustReloaded
     | RequestDecided
@@ -339,7 +460,14 @@ CommandResult = (
     | DeliveriesSettled
     | Requeued
     | Announced
+    | Reconciled
     | ProfileChanged
+    | BackupNoted
+    | AuditDropped
+    | RecordsDropped
     | ApiKeyDone
     | SessionDone
+    | CrlPartKept
+    | CrlPublished
+    | CrlPartsDropped
 )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from certctl.authority.commands import CommandResult
-from certctl.domain.audit import AuditEvent
+from certctl.domain.audit import AuditEvent, Counter
 from certctl.domain.events import Event
 
 
@@ -17,4 +17,5 @@ class Done:
     result: CommandResult
     events: tuple[AuditEvent, ...] = ()
     notices: tuple[Event, ...] = ()
+    counts: Mapping[tuple[str, Counter], int] = field(default_factory=dict)
     after: Callable[[], None] | None = None

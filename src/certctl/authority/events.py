@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from certctl.domain.audit import AuditAction, AuditEvent, Outcome
+from certctl.authority.commands import Command
+from certctl.domain.audit import FAILED, AuditAction, AuditEvent, Outcome
+from certctl.domain.errors import CommandRefused, Failure
 from certctl.domain.kept_answer import Origin
 from certctl.domain.order import Order
 
@@ -51,6 +53,38 @@ def event_from(event: AuditEvent, origin: Origin) -> AuditEvent:
         request_id=origin.request_id,
         tls_version=origin.tls_version,
     )
+
+
+def refused_event(
+    refused: CommandRefused, command: Command, origin: Origin, now_us: int
+) -> AuditEvent:
+    """A worker's command that the key with it does not cover."""
+    actor = f"key:{refused.name}" if refused.name else f"api-client:{origin.source_address}"
+    event = AuditEvent(
+        time_us=now_us,
+        actor=actor,
+        actor_type=actor.partition(":")[0],
+        action=AuditAction.API_REFUSED,
+        outcome=Outcome.FAILURE,
+        profile="",
+        resource_type="command",
+        resource_id=type(command).__name__,
+        details=refused.details(),
+    )
+    return event_from(event, origin)
+
+
+def failed_event(order: Order, failure: Failure, *, now_us: int, about: Details) -> AuditEvent:
+    """An order that failed in the authority after it had been let through."""
+    event = event_of_order(
+        order,
+        failure.action or FAILED.get(order.operation, AuditAction.SIMPLE_ENROLL_FAILED),
+        now_us=now_us,
+        resource_type="est",
+        resource_id=order.operation.value,
+        details={**failure.details(), **about},
+    )
+    return replace(event, outcome=Outcome.FAILURE)
 
 
 def event_of_order(

@@ -20,6 +20,7 @@ from certctl.domain.certificates import (
     KeyFacts,
     KeyUse,
 )
+from certctl.domain.intent import Intent
 from certctl.domain.limit import limit_key
 from certctl.domain.lockout import LockoutRule
 from certctl.domain.order import Order
@@ -35,6 +36,8 @@ class Facts:
     now_us: the time of this records.
     states: certificates shown as credentials, by fingerprint, as on record now.
     repeated: DER of certificates that answered the same request before, by its key.
+    intents: the newest call of a CA outside for the same request, by its key; asked for
+        where an order's issuer is outside.
     renewed: what is renewed, by id, where more is asked of it than of a credential.
     requests: what waits or waited for an operator, by repetition key.
     waiting: how many requests wait, where one of these orders may have to.
@@ -52,6 +55,7 @@ class Facts:
     waiting: int
     sources: Sources
     keys: dict[bytes, KeyFacts]
+    intents: dict[bytes, Intent]
 
     def note_issued(self, record: CertificateRecord) -> None:
         """A certificate of this batch: the orders behind it must see its key as used."""
@@ -66,6 +70,7 @@ def gather(
     now_us: int,
     *,
     needs_approval: Callable[[Order], bool],
+    is_outside: Callable[[Order], bool] = lambda _: False,
     lockout: LockoutRule,
 ) -> Facts:
     """Ask the records everything that the gates will want to know about these orders."""
@@ -76,6 +81,7 @@ def gather(
     }
     keys = {order.repetition_key for order in orders}
     approved = {order.repetition_key for order in orders if needs_approval(order)}
+    outside = {order.repetition_key for order in orders if is_outside(order)}
     renewed = {each.renews for each in orders if each.renews and needs_renewed(each)}
     limited = {limit_key_of(order) for order in orders if order.limit_24h}
     by_password = {o.source_address for o in orders if o.auth_mode is AuthMode.BASIC}
@@ -88,6 +94,7 @@ def gather(
         waiting=records.waiting_number(now_us) if approved else 0,
         hits=dict(records.limit_hits(limited)) if limited else {},
         sources=read_sources(by_password, records, lockout, now_us),
+        intents=dict(records.newest_intents(outside)) if outside else {},
         keys=dict(records.key_facts({key_of(order) for order in orders}, now_us)),
     )
 

@@ -44,7 +44,7 @@ from certctl.domain.policy import (
     check_contents,
     request_types,
 )
-from certctl.domain.ports import Issuer, Linter, SignedCertificate, Terms
+from certctl.domain.ports import Issuer, Linter, OutsideIssuer, SignedCertificate, Terms
 from certctl.domain.profiles import Operation
 from certctl.domain.revocation import RevocationReason
 from certctl.domain.rules import Judge, Rule, strict
@@ -64,12 +64,20 @@ _SUCCESS: Mapping[Operation, tuple[AuditAction, Counter]] = {
 }
 
 
+AnyIssuer = Issuer | OutsideIssuer
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """An order that policy allows, read and put beside what will sign it."""
+    """An order that policy allows, read and put beside what will sign it.
+
+    Attributes:
+        local: the issuer, where its key is in this process; else ``outside`` is set.
+    """
 
     order: Order
-    issuer: Issuer
+    local: Issuer | None
+    outside: OutsideIssuer | None
     profile: CertificateProfile
     subject: str
     sans: tuple[str, ...]
@@ -81,6 +89,7 @@ class Checked:
 class Fulfilled:
     """A signed order with everything that goes on record with it."""
 
+    order: Order
     record: CertificateRecord
     repetition: tuple[bytes, str, int]
     event: AuditEvent
@@ -90,11 +99,11 @@ class Fulfilled:
 class IssuingRules:
     """Issuers and certificate profiles as this node has them now."""
 
-    __slots__ = ("_certificate_profiles", "_issuers", "_lint", "_random")
+    __slots__ = ("_certificate_profiles", "_issuers", "_lint", "_local", "_outside", "_random")
 
     def __init__(
         self,
-        issuers: Mapping[str, Issuer],
+        issuers: Mapping[str, AnyIssuer],
         certificate_profiles: Mapping[str, CertificateProfile],
         *,
         random: RandomBytes = secrets.token_bytes,
@@ -102,9 +111,22 @@ class IssuingRules:
     ) -> None:
         """Without ``lint``, nothing is issued under a profile that asks for it."""
         self._issuers = issuers
+        # Told apart once: asking a protocol costs more than some of the gates.
+        self._outside = {
+            each: issuer for each, issuer in issuers.items() if isinstance(issuer, OutsideIssuer)
+        }
+        self._local = {
+            each: issuer
+            for each, issuer in issuers.items()
+            if not isinstance(issuer, OutsideIssuer)
+        }
         self._certificate_profiles = certificate_profiles
         self._random = random
         self._lint = lint
+
+    def is_outside(self, order: Order) -> bool:
+        """Whether its issuer is one outside this process."""
+        return order.issuer_id in self._outside
 
     def needs_approval(self, order: Order) -> bool:
         """Whether operators decide on it, by the certificate profile as it is here."""
@@ -122,8 +144,7 @@ class IssuingRules:
             IssuerUnavailable: there is no such issuer here.
             CertificateProfileUnavailable: the certificate profile is gone.
         """
-        issuer = self._issuers.get(order.issuer_id)
-        if issuer is None:
+        if order.issuer_id not in self._issuers:
             raise IssuerUnavailable(f"issuer {order.issuer_id}", retry_after=60)
         profile = self._certificate_profiles.get(order.certificate_profile)
         if profile is None or not profile.enabled:
@@ -151,7 +172,8 @@ class IssuingRules:
             _check_attributes(order, subject, profile)
         return Checked(
             order=order,
-            issuer=issuer,
+            local=self._local.get(order.issuer_id),
+            outside=self._outside.get(order.issuer_id),
             profile=profile,
             subject=subject.text(),
             sans=tuple(map(str, sans)),
@@ -168,9 +190,30 @@ class IssuingRules:
             IssuerUnavailable: the key cannot be used now.
             PolicyViolation: ``lint``; what was signed is dropped and goes nowhere.
         """
+        if checked.local is None:
+            raise InternalError
+        signed = checked.local.sign(checked.order, self.terms(checked), now_us=now_us)
+        return self.grant(
+            checked, signed, certificate_id=certificate_id, now_us=now_us, judge=judge
+        )
+
+    def grant(
+        self,
+        checked: Checked,
+        signed: SignedCertificate,
+        *,
+        certificate_id: str,
+        now_us: int,
+        judge: Judge = strict,
+    ) -> Fulfilled:
+        """What to record of a certificate that is what the order asks for.
+
+        Raises:
+            PolicyViolation: ``lint``.
+            IssuerUnavailable: there is no linter here.
+        """
         order, profile = checked.order, checked.profile
-        signed = checked.issuer.sign(order, self._terms(profile), now_us=now_us)
-        record = _record(checked, signed, certificate_id=certificate_id, now_us=now_us)
+        record = record_of(checked, signed, certificate_id=certificate_id, now_us=now_us)
         about: dict[str, str | int | list[str]] = {
             "serial": record.serial,
             "subject": record.subject,
@@ -181,6 +224,7 @@ class IssuingRules:
                 about["lint"] = self._linted(signed.der, profile)
         event, counter = _event(order, about, now_us=now_us, certificate_id=certificate_id)
         return Fulfilled(
+            order=order,
             record=record,
             repetition=(order.repetition_key, certificate_id, now_us + REPETITION_WINDOW_US),
             event=event,
@@ -203,16 +247,23 @@ class IssuingRules:
             )
         return [each.code for each in findings]
 
-    def _terms(self, profile: CertificateProfile) -> Terms:
+    def terms(self, checked: Checked) -> Terms:
+        """What the certificate profile adds; for a CA outside nothing is left open."""
+        profile, outside = checked.profile, checked.outside
         shortened_ppm = 0
         if profile.ttl_jitter_percent:
             # A part of the whole range, even to one in 65,536.
             part = int.from_bytes(self._random(2), "big")
             shortened_ppm = profile.ttl_jitter_percent * 10_000 * part >> 16
+        lifetime_us = profile.max_ttl_seconds * SECOND_US
+        if outside is not None:
+            lifetime_us = lifetime_us or outside.lifetime_us
+            lifetime_us -= lifetime_us * shortened_ppm // 1_000_000
+            shortened_ppm = 0
         return Terms(
             ekus=profile.allowed_ekus,
             backdate_us=profile.backdate_seconds * SECOND_US,
-            lifetime_us=profile.max_ttl_seconds * SECOND_US,
+            lifetime_us=lifetime_us,
             shortened_ppm=shortened_ppm,
             must_staple=profile.must_staple,
         )
@@ -306,7 +357,7 @@ def _event(
     return event, counter
 
 
-def _record(
+def record_of(
     checked: Checked, signed: SignedCertificate, *, certificate_id: str, now_us: int
 ) -> CertificateRecord:
     order = checked.order

@@ -19,7 +19,7 @@ from certctl.domain.certificates import KeyFacts
 from certctl.domain.errors import PolicyViolation
 from certctl.domain.order import Order
 from certctl.domain.policy import CertificateProfile
-from certctl.domain.ports import Issuer
+from certctl.domain.ports import Issuer, OutsideIssuer
 from certctl.wire.identity import same_identity
 
 
@@ -29,7 +29,7 @@ def check_key_on_record(
     *,
     key: bytes,
     facts: KeyFacts | None,
-    issuers: Iterable[Issuer],
+    issuers: Iterable[Issuer | OutsideIssuer],
 ) -> None:
     """Judge a key by the records; ``key`` is the SHA-256 of its SubjectPublicKeyInfo.
 

@@ -17,11 +17,17 @@ from certctl.domain.audit import AuditEvent, Counter
 from certctl.domain.errors import (
     CertificateProfileUnavailable,
     CertificateRefused,
+    CommandRefused,
     Conflict,
+    CrlRefused,
     Denied,
     DeviceStateFailed,
     Failure,
+    InProgress,
     InternalError,
+    IssuerMisbehaved,
+    IssuerRefused,
+    IssuerSilent,
     IssuerUnavailable,
     KeyReused,
     LeaseLost,
@@ -57,12 +63,17 @@ class RefusalNote(msgspec.Struct, frozen=True, array_like=True, tag="refusal"):
 
 
 class CommandRequest(msgspec.Struct, frozen=True, array_like=True, tag="command"):
-    """A command of an operator or a job, run in a transaction of its own."""
+    """A command of an operator or a job, run in a transaction of its own.
+
+    ``bearer`` is the API key that a worker was sent with it; without one that covers it, a
+    worker's command is refused.
+    """
 
     id: int
     command: Command
     origin: Origin | None = None
     once: Once | None = None
+    bearer: str = ""
 
 
 class AttemptRequest(msgspec.Struct, frozen=True, array_like=True, tag="attempt"):
@@ -82,6 +93,12 @@ class IssueReply(msgspec.Struct, frozen=True, array_like=True, tag="issued"):
     issued: Issued
 
 
+class StartedReply(msgspec.Struct, frozen=True, array_like=True, tag="started"):
+    """A CA outside has the order; what comes of it follows under the same id."""
+
+    id: int
+
+
 class CommandReply(msgspec.Struct, frozen=True, array_like=True, tag="done"):
     id: int
     result: CommandResult
@@ -93,10 +110,11 @@ class FailureReply(msgspec.Struct, frozen=True, array_like=True, tag="failed"):
     id: int
     kind: str
     data: dict[str, str | int]
+    on_record: bool = False
 
 
 Request = IssueRequest | RefusalNote | CommandRequest | AttemptRequest
-Reply = IssueReply | FailureReply | CommandReply | AttemptReply
+Reply = IssueReply | StartedReply | FailureReply | CommandReply | AttemptReply
 
 
 # What each failure carries over the socket: the names of its constructor's arguments.
@@ -109,7 +127,11 @@ _CARRIED: Mapping[type[Failure], tuple[str, ...]] = {
     LockedOut: ("retry_after", "failures"),
     RateLimited: ("limit", "retry_after"),
     Pending: ("request", "retry_after"),
+    InProgress: ("retry_after",),
+    IssuerRefused: ("note",),
+    IssuerMisbehaved: ("note",),
     IssuerUnavailable: ("what", "retry_after"),
+    IssuerSilent: ("what", "retry_after"),
     StoreUnavailable: ("what", "retry_after"),
     CertificateProfileUnavailable: ("what", "retry_after"),
     WaitingRoomFull: ("what", "retry_after"),
@@ -117,6 +139,8 @@ _CARRIED: Mapping[type[Failure], tuple[str, ...]] = {
     LeaseLost: ("job",),
     Conflict: ("what",),
     KeyReused: (),
+    CommandRefused: ("reason", "wanted", "name"),
+    CrlRefused: ("reason", "wanted", "got"),
     TrustRefused: ("reason", "problem", "remedy"),
 }
 _BY_NAME: Mapping[str, type[Failure]] = {kind.__name__: kind for kind in _CARRIED}
@@ -126,15 +150,17 @@ def failure_reply(request_id: int, failure: Failure) -> FailureReply:
     """Flatten a failure that the authority may raise; others are faults of ours."""
     names = _CARRIED.get(type(failure))
     if names is None:
-        return FailureReply(request_id, InternalError.__name__, {})
+        return FailureReply(request_id, InternalError.__name__, {}, failure.on_record)
     data = {name: getattr(failure, name) for name in names}
-    return FailureReply(request_id, type(failure).__name__, data)
+    return FailureReply(request_id, type(failure).__name__, data, failure.on_record)
 
 
 def failure_of(reply: FailureReply) -> Failure:
     """The failure a reply stands for; an unknown one is a fault of ours."""
     kind = _BY_NAME.get(reply.kind)
-    return kind(**reply.data) if kind is not None else InternalError()
+    failure = kind(**reply.data) if kind is not None else InternalError()
+    failure.on_record = reply.on_record
+    return failure
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -7,33 +7,39 @@ answers at once.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from certctl.authority.commands import CommandResult
+from certctl.authority.intents import Started
 from certctl.authority.lockout import Attempt
 from certctl.authority.messages import (
     AttemptReply,
     AttemptRequest,
     CommandReply,
     CommandRequest,
-    FailureReply,
     FrameError,
     FrameReader,
     IssueReply,
     IssueRequest,
     RefusalNote,
     Reply,
+    StartedReply,
     decode_requests,
     encode_frame,
     failure_reply,
 )
 from certctl.authority.service import AuthorityService, Refusal
+from certctl.authority.turn import Outcome
+from certctl.domain.audit import Outcome as AuditOutcome
 from certctl.domain.errors import Failure
+from certctl.domain.kept_answer import Origin
 from certctl.domain.order import Issued
 
 READ_SIZE = 256 * 1024
@@ -45,26 +51,33 @@ TICK_SECONDS = 0.5
 
 @dataclass(slots=True, eq=False)
 class _Peer:
-    """One connected worker or host command."""
+    """One connected worker, or a job or command of this host."""
 
     socket: socket.socket
+    is_worker: bool
     reader: FrameReader = field(default_factory=FrameReader)
     pending: bytearray = field(default_factory=bytearray)
 
 
 class AuthorityServer:
-    """Serves one ``AuthorityService`` on a listening AF_UNIX socket until stopped."""
+    """Serves one ``AuthorityService`` on two listening AF_UNIX sockets until stopped.
+
+    What a peer may have done depends on which of them it came by, not on what it says:
+    by ``workers`` commands need an API key that covers them.
+    """
 
     def __init__(
         self,
         service: AuthorityService,
-        listener: socket.socket,
         *,
+        host: socket.socket,
+        workers: socket.socket,
         on_tick: Callable[[], None],
         on_fault: Callable[[BaseException], None],
     ) -> None:
         self._service = service
-        self._listener = listener
+        self._listeners = (host, workers)
+        self._workers = workers
         self._on_tick = on_tick
         self._on_fault = on_fault
         self._selector = selectors.DefaultSelector()
@@ -72,6 +85,8 @@ class AuthorityServer:
         self._refusals: list[Refusal] = []
         self._commands: list[tuple[_Peer, CommandRequest]] = []
         self._attempts: list[tuple[_Peer, AttemptRequest]] = []
+        # Who waits for a CA outside, by intent.
+        self._begun: dict[str, list[tuple[_Peer, int]]] = {}
         self._soon: list[Callable[[], None]] = []
         self._stopping = False
         self._wake_read, self._wake_write = socket.socketpair()
@@ -93,8 +108,9 @@ class AuthorityServer:
             self._soon.append(action)
 
     def serve(self) -> None:
-        self._listener.setblocking(False)
-        self._selector.register(self._listener, selectors.EVENT_READ)
+        for listener in self._listeners:
+            listener.setblocking(False)
+            self._selector.register(listener, selectors.EVENT_READ)
         self._selector.register(self._wake_read, selectors.EVENT_READ)
         next_tick = time.monotonic() + TICK_SECONDS
         while True:
@@ -107,6 +123,7 @@ class AuthorityServer:
                 self._turn()
             elif self._stopping:
                 break
+            self._finish()
             if self._soon:
                 self._soon.pop(0)()
             if time.monotonic() >= next_tick:
@@ -116,8 +133,8 @@ class AuthorityServer:
         self._close()
 
     def _attend(self, key: selectors.SelectorKey, events: int) -> None:
-        if key.fileobj is self._listener:
-            self._accept()
+        if key.fileobj in self._listeners:
+            self._accept(key.fileobj)
         elif key.fileobj is self._wake_read:
             self._wake_read.recv(4096)
         else:
@@ -127,16 +144,16 @@ class AuthorityServer:
             if events & selectors.EVENT_READ:
                 self._read(peer)
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         try:
-            connection, _ = self._listener.accept()
+            connection, _ = listener.accept()
         except (BlockingIOError, ConnectionError):
             return
         if not _same_user(connection):
             connection.close()
             return
         connection.setblocking(False)
-        peer = _Peer(connection)
+        peer = _Peer(connection, is_worker=listener is self._workers)
         self._selector.register(connection, selectors.EVENT_READ, peer)
         # A greeting: the listening socket outlives its authority, so that a connection by
         # itself proves nothing.
@@ -166,6 +183,8 @@ class AuthorityServer:
                 case IssueRequest():
                     self._backlog.append((peer, message))
                 case RefusalNote():
+                    if message.event.outcome is not AuditOutcome.FAILURE:
+                        raise FrameError("a note that is no refusal")
                     self._refusals.append((message.event, message.counter))
                 case CommandRequest():
                     self._commands.append((peer, message))
@@ -181,24 +200,44 @@ class AuthorityServer:
         refusals, self._refusals = self._refusals, []
         outcomes = self._service.run([request.order for _, request in batch], refusals)
         for (peer, request), outcome in zip(batch, outcomes, strict=True):
-            reply: IssueReply | FailureReply = (
-                IssueReply(request.id, outcome)
-                if isinstance(outcome, Issued)
-                else failure_reply(request.id, outcome)
-            )
-            answers.setdefault(peer, []).append(reply)
+            if isinstance(outcome, Started):
+                self._begun.setdefault(outcome.intent_id, []).append((peer, request.id))
+            answers.setdefault(peer, []).append(_reply(request.id, outcome))
         # One command a turn: orders never wait for a row of them.
         if self._commands:
             peer, asked = self._commands.pop(0)
-            result = self._service.execute(asked.command, origin=asked.origin, once=asked.once)
+            result = self._carried_out(peer, asked)
             answers.setdefault(peer, []).append(
                 failure_reply(asked.id, result)
                 if isinstance(result, Failure)
                 else CommandReply(asked.id, result)
             )
+        self._answer(answers)
+
+    def _finish(self) -> None:
+        """Record what calls of CAs outside came back with, and answer who still waits."""
+        answers: dict[_Peer, list[Reply]] = {}
+        for intent_id, outcome in self._service.finish():
+            for peer, request_id in self._begun.pop(intent_id, ()):
+                answers.setdefault(peer, []).append(_reply(request_id, outcome))
+        self._answer(answers)
+
+    def _answer(self, answers: Mapping[_Peer, Sequence[Reply]]) -> None:
         for peer, replies in answers.items():
             peer.pending += encode_frame(replies)
             self._write(peer)
+
+    def _carried_out(self, peer: _Peer, asked: CommandRequest) -> CommandResult | Failure:
+        if not peer.is_worker:
+            return self._service.execute(asked.command)
+        return self._service.execute_for(
+            asked.bearer, asked.command, origin=asked.origin or Origin(), once=asked.once
+        )
+
+    def wake(self) -> None:
+        """End the loop's wait; from any thread."""
+        with contextlib.suppress(BlockingIOError, OSError):
+            self._wake_write.send(b"x")
 
     def _judge(self, answers: dict[_Peer, list[Reply]]) -> None:
         tried, self._attempts = self._attempts[:MAX_BATCH], self._attempts[MAX_BATCH:]
@@ -239,6 +278,16 @@ class AuthorityServer:
         self._selector.close()
         self._wake_read.close()
         self._wake_write.close()
+
+
+def _reply(request_id: int, outcome: Outcome) -> Reply:
+    match outcome:
+        case Issued():
+            return IssueReply(request_id, outcome)
+        case Started():
+            return StartedReply(request_id)
+        case _:
+            return failure_reply(request_id, outcome)
 
 
 def _same_user(connection: socket.socket) -> bool:

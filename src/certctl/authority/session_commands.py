@@ -23,6 +23,7 @@ class ExtendSession(msgspec.Struct, frozen=True, kw_only=True, tag="extend_sessi
     """A session was used. Answer: ``SessionDone``."""
 
     digest: bytes
+    actor: str
     idle_us: int
 
 

@@ -41,9 +41,14 @@ def verify(
         Path | None,
         typer.Option(help="Public keys (PEM) that may have sealed; default DATA_DIR/audit.pub."),
     ] = None,
-    kept: Annotated[
-        Path | None,
-        typer.Option(help="Checkpoints kept elsewhere (AUDIT_COPY): finds a tail cut off."),
+    copy: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--copy",
+            "--kept",
+            help="A copy kept elsewhere (AUDIT_COPY): finds a tail cut off. Again for each"
+            " older file that was rotated away, oldest first.",
+        ),
     ] = None,
     config: ConfigFile = None,
 ) -> None:
@@ -62,23 +67,25 @@ def verify(
     try:
         if export is not None and key is not None:
             keys = audit_key.read_public_keys(key)
-            checkpoints, events = audit_trail.read_export(export)
-            outside = audit_trail.kept_checkpoints(kept) if kept else []
-            done = proof.verify(checkpoints, events, keys=keys, kept=outside)
+            checkpoints, stubs, events = audit_trail.read_export(export)
+            outside = audit_trail.read_copy(copy or [])
+            done = proof.verify(
+                checkpoints,
+                events,
+                keys=keys,
+                kept=outside.checkpoints,
+                tail=outside.tail,
+                stubs=stubs,
+            )
         else:
             settings = settings_or_exit(config, check_files=False)
             keys = audit_key.read_public_keys(
                 key or settings.server.data_dir / audit_key.PUBLIC_FILE
             )
-            outside = audit_trail.kept_checkpoints(kept) if kept else []
+            outside = audit_trail.read_copy(copy or [])
             done = from_records(
                 settings,
-                lambda records: proof.verify(
-                    audit_trail.stored_checkpoints(records),
-                    audit_trail.stored_events(records),
-                    keys=keys,
-                    kept=outside,
-                ),
+                lambda records: audit_trail.verify_store(records, keys=keys, kept=outside),
             )
     except proof.Broken as broken:
         complain(f"BROKEN  {broken}")
@@ -88,6 +95,8 @@ def verify(
     except ValueError as refused:
         stop(str(refused), EXIT_FAILED)
     print(f"whole   {done.events} events, {done.checkpoints} checkpoints")
+    if done.dropped:
+        print(f"        {done.dropped} older events were dropped by retention, as its stubs say")
     if done.last is not None:
         print(f"        last seal: number {done.last.number}, {utc(done.last.made_us)}Z,")
         print(f"        by key {done.last.key_id}; {done.unsealed} events came after it")

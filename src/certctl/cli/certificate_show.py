@@ -46,7 +46,7 @@ def show(
     def read(
         records: Records,
     ) -> tuple[list[CertificateSummary], list[RecordedEvent], int | None]:
-        history = renewal_history(records, found.record.id, found.record.renews)
+        history = renewal_history(records, found.record)
         events = records.events_about(found.record.id, limit=MOST_EVENTS)
         return history, [*events], records.released_us(found.record.id)
 

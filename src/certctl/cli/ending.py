@@ -1,4 +1,4 @@
-"""How a command on the host ends: its exit code (operator §3), and one line that says why."""
+"""How a command ends: its exit code (operator §3), and one line that says why."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import typer
 
-from certctl.authority.commands import Command, CommandResult
 from certctl.domain.errors import Failure, NotFound
 
 if TYPE_CHECKING:
+    from certctl.authority.commands import Command, CommandResult
     from certctl.settings.schema import Settings
     from certctl.store import SqlRecords
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_NOT_FOUND = 3
+EXIT_AUTHENTICATION = 4
 EXIT_REFUSED = 5
 EXIT_PENDING = 6
+EXIT_NETWORK = 7
 EXIT_FINDINGS = 8
 
 T = TypeVar("T")
-Result = TypeVar("Result", bound=CommandResult)
+Result = TypeVar("Result", bound="CommandResult")
 
 
 def complain(text: str) -> None:

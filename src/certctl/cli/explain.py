@@ -22,10 +22,11 @@ from certctl.cli.ending import (
 )
 from certctl.cli.text import utc
 from certctl.domain.errors import NotFound
+from certctl.domain.explanation import Question
 from certctl.domain.profiles import ENROLLING, Operation, profile_name
 
 if TYPE_CHECKING:
-    from certctl.domain.explanation import Explanation, Question, WouldBe
+    from certctl.domain.explanation import Explanation, WouldBe
     from certctl.domain.profiles import EstProfile
     from certctl.settings.schema import Settings
 
@@ -84,9 +85,7 @@ def explain(
         stop(f"--operation {operation} takes no CSR; choose one of: {_enrolling()}.", EXIT_USAGE)
     settings = settings_or_exit(config, check_files=False)
     path_id = _path_id(settings, profile)
-    from certctl.domain.explanation import Question as Asked  # noqa: PLC0415 - loads the server
-
-    question = Asked(
+    question = Question(
         path_id=path_id,
         operation=operation,
         body=_read(csr, "--csr"),
@@ -114,13 +113,22 @@ def _explained(settings: Settings, question: Question) -> Explanation:
         CertificateProfilesRefused,
     )
     from certctl.trust.bundle import BundleRefused  # noqa: PLC0415
+    from certctl.wiring import host  # noqa: PLC0415
     from certctl.wiring.clock import system_clock  # noqa: PLC0415
     from certctl.wiring.explain import explain as run  # noqa: PLC0415
 
     log = make_log("explain", level=Level.WARNING, text=True, clock=system_clock)
     try:
         return from_records(
-            settings, lambda records: run(settings, question, records, log=log, clock=system_clock)
+            settings,
+            lambda records: run(
+                settings,
+                question,
+                records,
+                running=host.is_running(settings),
+                log=log,
+                clock=system_clock,
+            ),
         )
     except NotFound as missing:
         stop(f"there is no {missing}.", EXIT_NOT_FOUND)

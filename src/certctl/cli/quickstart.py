@@ -27,6 +27,8 @@ KEPT_VARIABLES = (
     "CERTCTL_WORKERS",
     "CERTCTL_LOG_LEVEL",
     "CERTCTL_LOG_FORMAT",
+    "CERTCTL_PKI_HTTP_PORT",
+    "CERTCTL_OCSP_RATE_LIMIT_PER_IP_MIN",
     # A proxy before a trial is still a proxy: without it, its certificate is a device's.
     "CERTCTL_TRUSTED_PROXIES",
 )
@@ -64,7 +66,8 @@ def _greet(served: Served, *, directory: Path, password_file: Path) -> int:
     try:
         device = enroll_first_device(
             FirstDevice(directory=directory / "device", ca_file=ca_file),
-            url=f"{served.url}/.well-known/est/{PROFILE}",
+            url=served.url,
+            profile=PROFILE,
             password=password_file.read_text().strip(),
         )
     except FirstDeviceFailed as failed:

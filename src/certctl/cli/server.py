@@ -10,10 +10,13 @@ import typer
 
 from certctl import __version__
 from certctl.cli.audit import audit
+from certctl.cli.backup import backup, restore
+from certctl.cli.cert_check import cert_check
 from certctl.cli.certificates import certificates
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.events import events
 from certctl.cli.explain import explain
+from certctl.cli.intents import intents
 from certctl.cli.keys import keys
 from certctl.cli.profiles import profiles
 from certctl.cli.requests import requests
@@ -34,7 +37,11 @@ app.add_typer(profiles)
 app.add_typer(audit)
 app.add_typer(requests)
 app.add_typer(events)
+app.add_typer(intents)
 app.add_typer(trust)
+app.command()(backup)
+app.command()(restore)
+app.command("cert-check")(cert_check)
 app.command()(explain)
 app.add_typer(keys)
 
@@ -69,7 +76,10 @@ def serve(config: ConfigFile = None) -> None:
 
 @app.command()
 def check(config: ConfigFile = None) -> None:
-    """Check all settings and files, print every fault and warning, and start nothing."""
+    """Check all settings and files, print every fault and warning, and start nothing.
+
+    Example: certctl-server check --config /etc/certctl/certctl.env
+    """
     settings = settings_or_exit(config)
     if settings.warnings:
         print(render_findings(settings.warnings))

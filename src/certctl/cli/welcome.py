@@ -24,6 +24,7 @@ certctl serves EST at {est}/ (and at {url}/.well-known/est/)
   CA certificate       {place}/ca.pem
   enrollment password  {place}/enrollment-password   (any user name)
   records and keys     {place}/data
+  CRL                  {url}/.well-known/pki/crl/iss-local   (OCSP at …/pki/ocsp/iss-local)
 
 First device, {done} over the network:
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from certctl.domain.profiles import Operation
+
 
 class AuditAction(StrEnum):
     """What an audit event tells; names are the guide's."""
@@ -23,6 +25,7 @@ class AuditAction(StrEnum):
     REQUEST_PENDING = "est_request_pending"
     REQUEST_APPROVED = "est_request_approved"
     REQUEST_DENIED = "est_request_denied"
+    INTENT_LOST = "intent_lost"
     DEVICE_STATE_FAILED = "est_device_state_failed"
     BULK_REVOKE = "est_bulk_revoke"
     CERTIFICATE_REVOKED = "certificate_revoked"
@@ -35,7 +38,18 @@ class AuditAction(StrEnum):
     LOGIN_FAILED = "login_failed"
     LOGIN_ENDED = "login_ended"
     CONFIG_CHANGED = "config_changed"
+    AUDIT_RETENTION = "audit_retention"
+    RECORD_RETENTION = "record_retention"
+    BACKUP_MADE = "backup_made"
+    BACKUP_RESTORED = "backup_restored"
     EVENTS_REQUEUED = "events_requeued"
+
+
+FAILED: Mapping[Operation, AuditAction] = {
+    Operation.SIMPLEENROLL: AuditAction.SIMPLE_ENROLL_FAILED,
+    Operation.SIMPLEREENROLL: AuditAction.SIMPLE_REENROLL_FAILED,
+}
+"""What a failure of an operation leaves where it has no action of its own."""
 
 
 class Counter(StrEnum):

@@ -15,11 +15,16 @@ class CertificateStatus(StrEnum):
 
 
 class CertificateSource(StrEnum):
-    """How a certificate came onto the record."""
+    """How a certificate came onto the record.
+
+    ``orphan``: a CA outside issued it, and nobody gets it: it is not what was ordered, or
+    came after its intent had been given up (records §2). It stands as revoked.
+    """
 
     EST = "EST"
     API = "API"
     INTERNAL = "internal"
+    ORPHAN = "orphan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +101,7 @@ class KeyFacts:
 
     Attributes:
         compromised: it is known to be in wrong hands.
-        uses: certificates that hold it and have not expired.
+        uses: certificates that hold it and have not expired, orphans left out.
     """
 
     compromised: bool = False

@@ -14,3 +14,6 @@ Clock = Callable[[], int]
 SECOND_US = 1_000_000
 HOUR_US = 3_600 * SECOND_US
 DAY_US = 24 * HOUR_US
+
+STEP_US = 300 * SECOND_US
+"""A clock that is set by more than this is told of; less is what keeping time takes."""

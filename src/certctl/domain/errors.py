@@ -21,10 +21,14 @@
     │   └── DeviceStateFailed          the device-state hook did not say yes
     ├── RateLimited                    this principal had its certificates for now
     ├── Pending                        waits for an operator: not a refusal, not a grant
+    ├── InProgress                     a CA outside is at work on this very request
+    ├── IssuerRefused                  a CA outside said no; note: its reason
+    ├── IssuerMisbehaved               a CA outside gave something else than was ordered
     ├── OcspRefused                    error: malformedRequest, unauthorized …; unsigned answer
     ├── CrlRefused                     reason: malformed, algorithm, issuer, number, dates …
     ├── Unavailable                    retry_after seconds; what is away
     │   ├── IssuerUnavailable
+    │   │   └── IssuerSilent           it had the order and gave no clear answer
     │   ├── StoreUnavailable
     │   ├── CertificateProfileUnavailable
     │   └── WaitingRoomFull
@@ -38,7 +42,8 @@
 ``counter`` and ``action`` say what a failure leaves in the records; ``action`` None
 means the failed event of the operation (``est_simple_enroll_failed`` …).
 ``ends_connection`` is set where no request may follow on the connection, ``caller`` where
-it was known who asked. Only
+it was known who asked, ``on_record`` where the authority has recorded the failure with
+what it tells of. Only
 ``web.problems`` knows statuses and texts.
 """
 
@@ -63,6 +68,7 @@ class Failure(Exception):
     reason: str = ""
     ends_connection: bool = False
     caller: Principal | None = None
+    on_record: bool = False
 
     def details(self) -> Mapping[str, str | int | list[str]]:
         """What the audit event keeps about this failure; never a secret."""
@@ -301,6 +307,51 @@ class Pending(Failure):
         return {"reason": self.reason, "request": self.request}
 
 
+class InProgress(Failure):
+    """The CA outside has this very request already: ask again with it (RFC 7030 §4.2.3).
+
+    Leaves no event: what the CA answers will.
+    """
+
+    reason = "in_progress"
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__(retry_after)
+        self.retry_after = retry_after
+
+
+class IssuerRefused(Failure):
+    """A CA outside refused the order and has issued nothing; ``note`` is its reason."""
+
+    counter = Counter.ISSUER_ERROR
+    reason = "issuer_error"
+
+    def __init__(self, note: str = "") -> None:
+        super().__init__(note)
+        self.note = note
+
+    def details(self) -> Mapping[str, str | int | list[str]]:
+        return {"reason": self.reason, "fault": "refused", "note": self.note}
+
+
+class IssuerMisbehaved(Failure):
+    """A CA outside gave something that was not ordered; ``note`` says what differs.
+
+    It may have issued a certificate. The device learns nothing of it.
+    """
+
+    counter = Counter.ISSUER_ERROR
+    reason = "issuer_error"
+    ends_connection = True  # as with every fault that is not the device's
+
+    def __init__(self, note: str) -> None:
+        super().__init__(note)
+        self.note = note
+
+    def details(self) -> Mapping[str, str | int | list[str]]:
+        return {"reason": self.reason, "fault": "misbehaved", "note": self.note}
+
+
 class OcspRefused(Failure):
     """An OCSP request that gets an error in place of a status (RFC 6960 §2.3)."""
 
@@ -314,7 +365,8 @@ class OcspRefused(Failure):
 class CrlRefused(Failure):
     """The authority does not sign this list of revoked certificates.
 
-    ``reason`` is one of malformed, algorithm, issuer, key_identifier, number, dates, usage.
+    ``reason`` is one of malformed, algorithm, issuer, key_identifier, number, dates, usage,
+    size.
     """
 
     def __init__(self, reason: str, *, wanted: str = "", got: str = "") -> None:
@@ -347,6 +399,13 @@ class IssuerUnavailable(Unavailable):
 
     counter = Counter.ISSUER_ERROR
     reason = "issuer_error"
+
+
+class IssuerSilent(IssuerUnavailable):
+    """A CA outside had the order, and no clear answer came: it may have issued.
+
+    Every other ``IssuerUnavailable`` means that it has not.
+    """
 
 
 class StoreUnavailable(Unavailable):
@@ -399,6 +458,23 @@ class KeyReused(Failure):
     """An ``Idempotency-Key`` came again with another request than before."""
 
     reason = "idempotency_key_reused"
+
+
+class CommandRefused(Failure):
+    """The authority does not do this for the key that a worker named.
+
+    ``reason``: ``no_key``, ``unknown``, ``expired``, ``revoked``, ``role``, ``scope``, or
+    ``not_for_keys`` (no key opens it). ``name`` is the key's where it is one of ours.
+    """
+
+    def __init__(self, reason: str, *, wanted: str = "", name: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.wanted = wanted
+        self.name = name
+
+    def details(self) -> Mapping[str, str | int | list[str]]:
+        return {"reason": self.reason, "wanted": self.wanted}
 
 
 class TrustRefused(Failure):

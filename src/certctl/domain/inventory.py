@@ -84,6 +84,8 @@ class CertificateFilter:
         fingerprint: SHA-256 of the certificate.
         spki_sha256: SHA-256 of its SubjectPublicKeyInfo.
         profile: path ID; the legacy profile's is empty.
+        profiles: path IDs of which it must have one: what a key is held to. Empty asks
+            for any.
     """
 
     cn: NameMatch | None = None
@@ -102,6 +104,7 @@ class CertificateFilter:
     issued_before_us: int | None = None
     source: CertificateSource | None = None
     tenant: str | None = None
+    profiles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +189,7 @@ def admits(wanted: CertificateFilter, found: CertificateSummary, now_us: int) ->
     """
     return (
         _equal(wanted.profile, found.profile)
+        and (not wanted.profiles or found.profile in wanted.profiles)
         and _equal(wanted.certificate_profile, found.certificate_profile)
         and _equal(wanted.issuer_id, found.issuer_id)
         and _equal(wanted.source, found.source)

@@ -19,6 +19,9 @@ TOKEN_OCTETS = 32
 MOST_US = 12 * 3_600 * SECOND_US
 """No session lives longer, however busy it is."""
 
+BEARER = "session "
+"""Before a token where an API key would be, towards the authority."""
+
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -56,3 +59,8 @@ def token_digest(text: str) -> bytes | None:
     if _TOKEN.fullmatch(text) is None:
         return None
     return hashlib.sha256(b"certctl session 1\0" + text.encode()).digest()
+
+
+def session_of_bearer(bearer: str) -> bytes | None:
+    """The digest of the session that stands for a key; None: it is no session."""
+    return token_digest(bearer.removeprefix(BEARER)) if bearer.startswith(BEARER) else None

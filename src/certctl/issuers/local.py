@@ -17,12 +17,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from certctl.domain.clock import DAY_US, SECOND_US
+from certctl.domain.crl import SignedCrl
 from certctl.domain.errors import CrlRefused, IssuerUnavailable, PolicyViolation
 from certctl.domain.order import Order
 from certctl.domain.ports import SignedCertificate, Terms
 from certctl.issuers import local_files
-from certctl.issuers.ca_checks import check_ca, name_der, read_chain
+from certctl.issuers.ca_checks import check_ca, read_chain
 from certctl.issuers.crl_checks import check_crl, may_sign_crls
+from certctl.issuers.published import crl_issuer
 from certctl.issuers.signers.file import FileSigner, KeyType, load_key
 from certctl.issuers.signers.port import Signer
 from certctl.wire import crl
@@ -33,7 +35,6 @@ from certctl.wire.certificate import (
     encode_serial,
     key_identifier,
 )
-from certctl.wire.crl import CrlIssuer
 from certctl.wire.pointers import NO_POINTERS, Pointers
 
 LEAF_LIFETIME_US = 90 * DAY_US
@@ -90,11 +91,7 @@ class LocalCA:
         self._not_before_us = int(certificate.not_valid_before_utc.timestamp()) * SECOND_US
         self._not_after_us = int(certificate.not_valid_after_utc.timestamp()) * SECOND_US
         self._may_sign_crls = may_sign_crls(certificate)
-        self.crl_issuer = CrlIssuer(
-            algorithm_der=signer.algorithm_der,
-            issuer_der=name_der(certificate),
-            key_identifier=_subject_key_identifier(certificate, signer.spki_der),
-        )
+        self.crl_issuer = crl_issuer(certificate, algorithm_der=signer.algorithm_der)
         self._template = CertificateTemplate.of_issuer(
             algorithm_der=self.crl_issuer.algorithm_der,
             issuer_der=self.crl_issuer.issuer_der,
@@ -269,7 +266,7 @@ class LocalCA:
             status_signer=True,
         )
 
-    def sign_crl(self, tbs_der: bytes, *, last_number: int, now_us: int) -> bytes:
+    def sign_crl(self, tbs_der: bytes, *, last_number: int, now_us: int) -> SignedCrl:
         """Check and sign a TBSCertList (DER); see the port ``CanSignCRL``.
 
         Raises:
@@ -279,12 +276,23 @@ class LocalCA:
         if not self._may_sign_crls:
             raise CrlRefused("usage", wanted="a CA certificate with cRLSign", got="none")
         self._check_validity(now_us)
-        check_crl(tbs_der, self.crl_issuer, last_number=last_number, now_us=now_us)
-        return crl.seal(
-            tbs_der,
-            algorithm_der=self._signer.algorithm_der,
-            signature=self._signer.sign(tbs_der),
+        summary = check_crl(tbs_der, self.crl_issuer, last_number=last_number, now_us=now_us)
+        return SignedCrl(
+            seal=crl.seal_for(
+                len(tbs_der),
+                algorithm_der=self._signer.algorithm_der,
+                signature=self._signer.sign(tbs_der),
+            ),
+            number=summary.number,
+            this_update_us=summary.this_update_us,
+            next_update_us=summary.next_update_us,
+            whole=summary.base_number is None and summary.distribution_point is None,
         )
+
+    @property
+    def may_sign_crls(self) -> bool:
+        """Whether the CA certificate allows it; without, this CA has no CRL."""
+        return self._may_sign_crls
 
     def _check_validity(self, now_us: int) -> None:
         if not self._not_before_us <= now_us <= self._not_after_us:
@@ -326,15 +334,6 @@ class LocalCA:
             not_before_us=not_before * SECOND_US,
             not_after_us=not_after * SECOND_US,
         )
-
-
-def _subject_key_identifier(certificate: x509.Certificate, spki_der: bytes) -> bytes:
-    """What a certificate's AKI must repeat: the CA's own SKI, whatever its method was."""
-    try:
-        found = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    except x509.ExtensionNotFound:
-        return key_identifier(spki_der)
-    return found.value.digest
 
 
 def _general_name(name: str) -> x509.GeneralName:

@@ -10,11 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from certctl.domain.clock import SECOND_US
 from certctl.domain.errors import OcspRefused
-from certctl.domain.ocsp import CertificateStanding, OcspError, Standing
+from certctl.domain.ocsp import CertificateStanding, OcspAnswer, OcspError, Standing
 from certctl.issuers.responder import Responder
 from certctl.wire.ocsp_request import OcspIssuer, OcspQuestion, decode_request, standard_cert_id
 from certctl.wire.ocsp_response import encode_response_data, seal_response
@@ -24,29 +23,6 @@ ANSWER_VALIDITY_US = 3_600 * SECOND_US
 
 MAX_KEPT = 50_000
 """Answers, of about a kilobyte each."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OcspAnswer:
-    """An OCSPResponse (DER) and how long it may be given again.
-
-    Attributes:
-        produced_us: producedAt and thisUpdate, microseconds since the epoch.
-        next_update_us: nextUpdate.
-        fresh_until_us: until when it is given again; equal to ``produced_us`` for one
-            that must not be (nonce, several certificates, ``unknown``).
-        etag: of HTTP, without quotes.
-    """
-
-    der: bytes
-    produced_us: int
-    next_update_us: int
-    fresh_until_us: int
-    etag: str
-
-    def max_age_s(self, now_us: int) -> int:
-        """Seconds for Cache-Control: ends before nextUpdate; 0 means no-store."""
-        return max(0, (self.fresh_until_us - now_us) // SECOND_US)
 
 
 class OcspAnswers:
@@ -150,6 +126,8 @@ class OcspAnswers:
             next_update_us=next_update_us,
             fresh_until_us=(next_update_us * 3 + now_us) // 4 if lasting else now_us,
             etag=hashlib.sha256(der).hexdigest()[:32],
+            serial=question.cert_ids[0].serial if lasting else "",
+            standing=answers[0][1],
         )
         if lasting:
             self._keep(answers[0][0], answer)

@@ -42,9 +42,10 @@ def make_log(
         else structlog.processors.JSONRenderer()
     )
     logger = structlog.wrap_logger(
-        structlog.WriteLogger(out),
+        _Lines(out),
         processors=[
             _moment(clock),
+            _lost_before,
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
             _printable,
@@ -54,6 +55,32 @@ def make_log(
         process=process,
     )
     return cast("Log", logger)
+
+
+class _Lines:
+    """Writes lines, and outlives a full disk: what is not written is counted."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self.lost = 0
+
+    def msg(self, line: str) -> None:
+        try:
+            self._out.write(line + "\n")
+            self._out.flush()
+        except OSError:
+            self.lost += 1
+        else:
+            self.lost = 0
+
+    log = debug = info = warning = error = critical = msg
+
+
+def _lost_before(
+    logger: WrappedLogger, _method: str, record: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """The first line that comes through again says how many did not."""
+    return {**record, "lines_lost": logger.lost} if logger.lost else record
 
 
 def _moment(clock: Clock) -> Processor:

@@ -23,6 +23,8 @@ from certctl.settings.findings import Report, SettingsRefused
 from certctl.settings.given import read_given
 from certctl.settings.issuers import issuer_settings
 from certctl.settings.lint import lint
+from certctl.settings.records import records_settings
+from certctl.settings.revocation import revocation_settings
 from certctl.settings.schema import ServerSettings, Settings
 from certctl.settings.server import server_settings
 from certctl.settings.surroundings import Surroundings
@@ -60,6 +62,7 @@ def load_settings(
     given = read_given(written, here.directory, report)
     server = server_settings(given, environ, here)
     issuers = issuer_settings(given)
+    revocation = revocation_settings(given)
     est = est_settings(given, frozenset(issuer.id for issuer in issuers))
     events = event_settings(given, server)
     files = CheckedFiles()
@@ -68,7 +71,14 @@ def load_settings(
         _check_certificate_profiles(server, report)
     if report.faults:
         raise SettingsRefused(report.faults, report.warnings)
-    settings = Settings(server=server, est=est, issuers=issuers, events=events)
+    settings = Settings(
+        server=server,
+        est=est,
+        issuers=issuers,
+        revocation=revocation,
+        events=events,
+        records=records_settings(given, est),
+    )
     found = lint(settings, files, now_us=here.now_us)
     return replace(settings, warnings=(*found, *report.warnings))
 

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 from certctl.settings.catalogue import est, issuing, server
 from certctl.settings.findings import shown
 from certctl.settings.given import Given
+from certctl.settings.programs import check_programs
 from certctl.settings.schema import (
     EstProfileSettings,
     EstSettings,
@@ -242,10 +243,11 @@ def _check_ca(issuer: IssuerSettings, given: Given) -> x509.Certificate | None:
                 f"its file cannot be used: {err}",
                 "mend the file or name another",
             )
-    if issuer.ca_cert_path is None or issuer.ca_key_path is None:
+    check_programs(issuer, given)
+    if issuer.ca_cert_path is None or (issuer.is_local and issuer.ca_key_path is None):
         return None
     try:
-        if given.sound(issuer.id, issuing.CA_KEY_PATH):
+        if issuer.ca_key_path is not None and given.sound(issuer.id, issuing.CA_KEY_PATH):
             _check_ca_key_file(issuer.ca_key_path)
     except FileFault as err:
         given.refuse(

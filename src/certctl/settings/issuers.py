@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any, Final
 
 from certctl.settings.catalogue import issuing as names
+from certctl.settings.catalogue import server
 from certctl.settings.given import Given
 from certctl.settings.names import doubled_infixes
 from certctl.settings.path_id import MAX_LENGTH, PATH_ID
-from certctl.settings.schema import CaKeyType, IssuerSettings
+from certctl.settings.schema import CaKeyType, IssuerSettings, ScriptSettings
 from certctl.settings.server import check_pair
 from certctl.settings.variable import DEFAULT_ISSUER, Variable
+
+SCRIPT: Final = "script"
+PROGRAMS: Final = (names.SIGN, names.FIND, names.REVOKE, names.TIMEOUT)
+LOCAL_ONLY: Final = (names.CA_KEY_PATH, names.CA_KEY_TYPE, names.CA_KEY_PASSPHRASE)
 
 ID_RULE: Final = f"1 to {MAX_LENGTH} of a-z 0-9 -, no hyphen at either end"
 
@@ -31,7 +36,10 @@ def issuer_settings(given: Given) -> tuple[IssuerSettings, ...]:
             "rename one of them",
         )
     _refuse_unlisted(given, listed)
-    return tuple(_issuer(owner, given) for owner in listed)
+    issuers = tuple(_issuer(owner, given) for owner in listed)
+    if not any(issuer.is_local for issuer in issuers):
+        _require_server_certificate(given)
+    return issuers
 
 
 def _issuer(owner: str, given: Given) -> IssuerSettings:
@@ -42,6 +50,9 @@ def _issuer(owner: str, given: Given) -> IssuerSettings:
     if owner != DEFAULT_ISSUER and not given.is_set(names.TYPE, owner):
         # No default here: a forgotten type must not make a new CA under that name.
         given.refuse(names.TYPE, owner, "no type", "set it", allowed=names.TYPE.kind.allowed)
+    if given.value(names.TYPE, owner) == SCRIPT:
+        return _script_issuer(owner, given)
+    _refuse_foreign(given, owner, PROGRAMS, "a script issuer's")
     check_pair(given, names.CA_CERT_PATH, names.CA_KEY_PATH, owner)
     if given.is_set(names.CA_CERT_PATH, owner) and given.is_set(names.CA_KEY_TYPE, owner):
         given.warn(
@@ -66,6 +77,55 @@ def _issuer(owner: str, given: Given) -> IssuerSettings:
         validity_s=given.value(names.VALIDITY, owner),
         ca_key_passphrase=source,
     )
+
+
+def _script_issuer(owner: str, given: Given) -> IssuerSettings:
+    _refuse_foreign(given, owner, LOCAL_ONLY, "a local CA's")
+    for variable in (names.SIGN, names.CA_CERT_PATH):
+        if not given.is_set(variable, owner):
+            given.refuse(
+                variable,
+                owner,
+                "is not set, and a script issuer cannot do without",
+                "set it",
+                allowed=variable.kind.allowed,
+            )
+    return IssuerSettings(
+        id=owner,
+        type=SCRIPT,
+        ca_cert_path=given.path(names.CA_CERT_PATH, owner),
+        validity_s=given.value(names.VALIDITY, owner),
+        script=ScriptSettings(
+            sign=given.path(names.SIGN, owner) or given.directory,
+            find=given.path(names.FIND, owner),
+            revoke=given.path(names.REVOKE, owner),
+            time_limit_s=given.value(names.TIMEOUT, owner),
+        ),
+    )
+
+
+def _refuse_foreign(
+    given: Given, owner: str, variables: tuple[Variable[Any], ...], whose: str
+) -> None:
+    """Settings of another type of issuer would be silently idle."""
+    for variable in variables:
+        if given.is_set(variable, owner):
+            given.refuse(
+                variable,
+                owner,
+                f"is {whose}, and this issuer is none",
+                f"unset it, or mend {names.TYPE.full_name(owner)}",
+            )
+
+
+def _require_server_certificate(given: Given) -> None:
+    if not given.is_set(server.SERVER_TLS_CERT_PATH):
+        given.refuse(
+            server.SERVER_TLS_CERT_PATH,
+            "",
+            "no issuer is a local CA, which would issue the listener's certificate",
+            f"give a certificate and {server.SERVER_TLS_KEY_PATH.full_name()}",
+        )
 
 
 def _key_type(text: str) -> CaKeyType:

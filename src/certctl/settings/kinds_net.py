@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from certctl.domain.audit_copy import CopyKind, CopyTarget
 from certctl.domain.proxies import Network, TrustedProxies
 from certctl.settings.kinds import LABEL, OFF, integer, printable
 from certctl.settings.secret import Secret
@@ -174,13 +175,26 @@ def _postgres_url(text: str) -> str:
     return text
 
 
-def _audit_copy(text: str) -> str | None:
+def _audit_copy(text: str) -> CopyTarget | None:
     if text.lower() in OFF:
         return None
     kind, _, rest = printable(text).partition(":")
     if kind not in {"file", "syslog"} or not rest:
         raise ValueError("neither file:PATH nor syslog:ADDRESS")
-    return text
+    if kind == "file":
+        return CopyTarget(kind=CopyKind.FILE, path=rest)
+    if rest.startswith("/"):
+        return CopyTarget(kind=CopyKind.UNIX, path=rest)
+    scheme, mark, address = rest.rpartition("://")
+    if mark and scheme not in {"udp", "tcp"}:
+        raise ValueError("a transport of syslog other than udp:// and tcp://")
+    name, colon, port = address.rpartition(":")
+    if not colon or not name:
+        raise ValueError("an address without port")
+    if ":" in name and not (name.startswith("[") and name.endswith("]")):
+        raise ValueError("an IPv6 address without brackets")
+    kind_of = CopyKind.TCP if scheme == "tcp" else CopyKind.UDP
+    return CopyTarget(kind=kind_of, host=host(name), port=PORT.read(port))
 
 
 def _mail_address(text: str) -> str:
@@ -206,4 +220,7 @@ DATABASE = Kind(
     allowed="sqlite:///PATH (sqlite:////absolute/path) or postgresql://…", read=_database_url
 )
 POSTGRES_URL = Kind(allowed="postgresql://…", read=_postgres_url)
-AUDIT_COPY = Kind(allowed="file:PATH or syslog:ADDRESS", read=_audit_copy)
+AUDIT_COPY = Kind(
+    allowed="file:PATH, syslog:HOST:PORT (UDP), syslog:tcp://HOST:PORT or syslog:/dev/log",
+    read=_audit_copy,
+)

@@ -31,7 +31,6 @@ class Later:
 
 
 LATER: Final = (
-    Later(variable=server.PKI_HTTP_PORT),
     Later(variable=server.METRICS_PORT),
     Later(variable=server.CORS_ORIGINS),
     Later(variable=server.CONFIG_ENCRYPTION_KEY),
@@ -41,8 +40,8 @@ LATER: Final = (
     Later(variable=est.FULLCMC_UPSTREAM),
     Later(
         variable=issuing.TYPE,
-        remedy="set it to local",
-        works=lambda value: value == "local",
+        remedy="set it to local or script",
+        works=lambda value: value in ("local", "script"),
     ),
     Later(
         variable=issuing.CA_KEY_TYPE,
@@ -55,15 +54,6 @@ LATER: Final = (
         works=lambda value: not str(value).startswith("pkcs11:"),
     ),
     Later(variable=issuing.FALLBACK),
-    Later(variable=issuing.CRL_GENERATION_INTERVAL),
-    Later(variable=issuing.CRL_DEBOUNCE),
-    Later(variable=issuing.CRL_VALIDITY),
-    Later(variable=issuing.OCSP_RESPONDER_VALIDITY),
-    Later(variable=issuing.OCSP_RESPONDER_ROTATION_GRACE),
-    Later(variable=issuing.OCSP_RATE_LIMIT_PER_IP_MIN),
-    Later(variable=issuing.AUDIT_COPY_TO),
-    Later(variable=issuing.AUDIT_RETENTION),
-    Later(variable=issuing.RECORD_RETENTION),
 )
 
 _BY_VARIABLE: Final = {row.variable: row for row in LATER}

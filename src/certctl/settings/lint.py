@@ -37,6 +37,7 @@ def lint(settings: Settings, files: CheckedFiles, *, now_us: int) -> tuple[Findi
     findings += _bundles(files, now_us)
     findings += _cas(settings, files, now_us)
     findings += _tls(settings, files, now_us)
+    findings += _pointers(settings)
     return tuple(findings)
 
 
@@ -156,6 +157,25 @@ def _tls(settings: Settings, files: CheckedFiles, now_us: int) -> Iterator[Findi
             "",
             f"the certificate lacks the public name {shown(host)}",
             f"use one with that name, or mend {server.PUBLIC_URL.full_name()}",
+        )
+
+
+def _pointers(settings: Settings) -> Iterator[Finding]:
+    """Whoever sets one of the two means to be found by others (RFC 5280 §8)."""
+    url, port = settings.server.public_url, settings.server.pki_http_port
+    if url is not None and port is None:
+        yield _warning(
+            server.PKI_HTTP_PORT,
+            "",
+            "nobody can reach the CRL over HTTP, so certificates do not say where it is",
+            "set it, to 80 where that is possible",
+        )
+    if port is not None and url is None:
+        yield _warning(
+            server.PUBLIC_URL,
+            "",
+            "without it certificates do not say where CRL and OCSP are",
+            "set it to https:// and the name that others reach this server by",
         )
 
 

@@ -12,9 +12,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from certctl.domain.api_keys import Role
+from certctl.domain.audit_copy import CopyTarget
 from certctl.domain.lockout import LockoutRule
 from certctl.domain.profiles import EstProfile
 from certctl.domain.proxies import TrustedProxies
+from certctl.domain.retention import KEEP_EVERYTHING, Retention
 from certctl.settings.channels import EventSettings
 from certctl.settings.findings import Finding
 from certctl.settings.secret import Secret, SecretSource
@@ -76,6 +78,7 @@ class ServerSettings:
     Attributes:
         host: address or name to bind; IPv6 without brackets.
         tls12_port: of the listener for old devices; None when there is none.
+        pki_http_port: of the plain listener for CRLs, OCSP and CA certificates, or None.
         tls_cert_path: PEM chain, leaf first; None when the local CA issues it. Set
             together with ``tls_key_path``.
         public_url: ``https://host[:port]`` without a final slash.
@@ -95,6 +98,7 @@ class ServerSettings:
     host: str
     port: int
     tls12_port: int | None
+    pki_http_port: int | None
     tls_cert_path: Path | None
     tls_key_path: Path | None
     public_url: str | None
@@ -155,15 +159,26 @@ class EstSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptSettings:
+    """The programs of an issuer; ``time_limit_s`` seconds is the longest run of any."""
+
+    sign: Path
+    find: Path | None = None
+    revoke: Path | None = None
+    time_limit_s: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerSettings:
     """One issuer.
 
     Attributes:
         id: ``[a-z0-9-]+``.
-        ca_cert_path: PEM of the CA certificate and its chain (sub-CA mode), set together
-            with ``ca_key_path``; None when the CA is made here.
+        ca_cert_path: PEM of the CA certificate and its chain: in sub-CA mode together with
+            ``ca_key_path``, always of an issuer outside; None when the CA is made here.
         validity_s: seconds a certificate is valid unless its profile says otherwise.
         ca_key_passphrase: encrypts the CA key at rest; only the authority reads it.
+        script: the programs of an issuer of type ``script``.
     """
 
     id: str
@@ -173,6 +188,41 @@ class IssuerSettings:
     ca_key_type: CaKeyType = CaKeyType.P256
     validity_s: int = 90 * 86_400
     ca_key_passphrase: SecretSource | None = None
+    script: ScriptSettings | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Its key is here, in the authority."""
+        return self.script is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordsSettings:
+    """What becomes of records in time.
+
+    ``retention.records_us`` is never less than the longest grace in which an expired
+    certificate still renews. ``copy`` is where the audit trail is copied to; the path of
+    a file is absolute.
+    """
+
+    retention: Retention = KEEP_EVERYTHING
+    copy: CopyTarget | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationSettings:
+    """When CRLs are made and how long OCSP responders serve; times in seconds.
+
+    Attributes:
+        ocsp_per_minute: requests of one source that a worker answers; 0 is no limit.
+    """
+
+    crl_interval_s: int
+    crl_debounce_s: int
+    crl_validity_s: int
+    responder_validity_s: int
+    responder_grace_s: int
+    ocsp_per_minute: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,5 +232,7 @@ class Settings:
     server: ServerSettings
     est: EstSettings
     issuers: tuple[IssuerSettings, ...]
+    revocation: RevocationSettings
+    records: RecordsSettings = field(default_factory=RecordsSettings)
     events: EventSettings = field(default_factory=EventSettings)
     warnings: tuple[Finding, ...] = ()

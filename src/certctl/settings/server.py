@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 from certctl.domain.api_keys import Role
@@ -37,6 +38,7 @@ def server_settings(
         host=given.value(names.SERVER_HOST),
         port=given.value(names.SERVER_PORT),
         tls12_port=_tls12_port(given),
+        pki_http_port=_pki_http_port(given),
         tls_cert_path=certificate,
         tls_key_path=key,
         public_url=given.value(names.PUBLIC_URL),
@@ -121,6 +123,21 @@ def _tls12_port(given: Given) -> int | None:
             "give the listener for old devices a port of its own",
             came=str(port),
         )
+    return port
+
+
+def _pki_http_port(given: Given) -> int | None:
+    port = given.value(names.PKI_HTTP_PORT)
+    others: tuple[Variable[Any], ...] = (names.SERVER_PORT, names.TLS12_PORT)
+    for other in others:
+        if port is not None and given.sound("", other) and port == given.value(other):
+            given.refuse(
+                names.PKI_HTTP_PORT,
+                "",
+                f"is {other.full_name()} as well",
+                "give the plain listener a port of its own",
+                came=str(port),
+            )
     return port
 
 

@@ -19,26 +19,34 @@ from certctl.store.sql.audit import AuditReads
 from certctl.store.sql.certificates import CertificateReads
 from certctl.store.sql.facts import FactReads
 from certctl.store.sql.gates import GateReads
+from certctl.store.sql.inspection import InspectionReads
+from certctl.store.sql.intents import IntentReads
 from certctl.store.sql.jobs import JobReads
 from certctl.store.sql.outbox import OutboxReads
 from certctl.store.sql.profiles import ProfileReads
 from certctl.store.sql.requests import RequestReads
+from certctl.store.sql.retention import RetentionReads
 from certctl.store.sql.search import SearchReads
 from certctl.store.sql.sessions import SessionReads
+from certctl.store.sql.status import StatusReads
 
 
 class SqlRecords(
     CertificateReads,
     GateReads,
     RequestReads,
+    IntentReads,
     AuditReads,
     ProfileReads,
     JobReads,
+    RetentionReads,
+    InspectionReads,
     FactReads,
     OutboxReads,
     ApiKeyReads,
     SessionReads,
     SearchReads,
+    StatusReads,
 ):
     """``ports.Records`` and ``ports.FactReads`` over SQLAlchemy Core, of ``open_records``.
 

@@ -23,6 +23,7 @@ from certctl.domain.certificates import (
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.inventory import CertificateSummary
+from certctl.domain.retention import AuditStub
 from certctl.wire.identity import comparable_names
 
 # RFC 5280 §4.1.2.2: a serial number has at most 20 octets.
@@ -258,6 +259,33 @@ def checkpoint(row: Sequence[Any]) -> Checkpoint:
         ),
         key_id=row[4],
         signature=row[5],
+    )
+
+
+def stub_row(stub: AuditStub) -> tuple[Any, ...]:
+    return (
+        stub.node,
+        stub.first_seq,
+        stub.last_seq,
+        stub.digest,
+        stub.checkpoint,
+        stub.dropped_us,
+        stub.key_id,
+        stub.signature,
+    )
+
+
+def stub(row: Sequence[Any]) -> AuditStub:
+    """From a row of all columns of ``audit_stubs``."""
+    return AuditStub(
+        node=row[0],
+        first_seq=row[1],
+        last_seq=row[2],
+        digest=row[3],
+        checkpoint=row[4],
+        dropped_us=row[5],
+        key_id=row[6],
+        signature=row[7],
     )
 
 

@@ -102,6 +102,11 @@ def open_sqlite_records(url: str) -> SqlRecords:
     return SqlRecords(engine)
 
 
+def plain_engine(path: Path) -> Engine:
+    """To read a file that may have any schema."""
+    return _engine(path, mode="ro", pragmas=_READER_PRAGMAS)
+
+
 def _engine(path: Path, *, mode: str, pragmas: tuple[str, ...]) -> Engine:
     # The mode keeps SQLite from ever making a file by itself, with a mode of its choice.
     name = f"file:{quote(str(path))}?mode={mode}"

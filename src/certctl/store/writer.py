@@ -25,11 +25,14 @@ from certctl.store.sql.api_keys import ApiKeyWrites
 from certctl.store.sql.audit import AuditWrites
 from certctl.store.sql.certificates import CertificateWrites
 from certctl.store.sql.gates import GateWrites
+from certctl.store.sql.intents import IntentWrites
 from certctl.store.sql.jobs import JobWrites
 from certctl.store.sql.outbox import OutboxWrites
 from certctl.store.sql.profiles import ProfileWrites
 from certctl.store.sql.requests import RequestWrites
+from certctl.store.sql.retention import RetentionWrites
 from certctl.store.sql.sessions import SessionWrites
+from certctl.store.sql.status import StatusWrites
 
 
 def _nothing() -> None:
@@ -155,12 +158,15 @@ class SqlTransaction(
     CertificateWrites,
     GateWrites,
     RequestWrites,
+    IntentWrites,
     AuditWrites,
     ProfileWrites,
     JobWrites,
+    RetentionWrites,
     OutboxWrites,
     ApiKeyWrites,
     SessionWrites,
+    StatusWrites,
 ):
     """``ports.Transaction``; over when its ``with`` block ends, and refusing use after."""
 

@@ -42,6 +42,7 @@ from certctl.tls.limits import (
     WRITES_PER_WAKE,
 )
 from certctl.tls.owner import ConnectionOwner
+from certctl.tls.plain import PlainEngine
 from certctl.tls.transport import TLSTransport
 
 # l_onoff, l_linger: close at once and drop what the peer never took.
@@ -58,7 +59,10 @@ class State(StrEnum):
 
 
 class TLSConnection:
-    """See the module. ``peer`` is (address, port); ``source`` the owner's key for caps."""
+    """See the module. ``peer`` is (address, port); ``source`` the owner's key for caps.
+
+    Without a ``context`` it speaks no TLS (``tls.plain``).
+    """
 
     __slots__ = (
         "__weakref__",
@@ -93,7 +97,7 @@ class TLSConnection:
         *,
         peer: tuple[str, int],
         source: str,
-        context: SSL.Context,
+        context: SSL.Context | None,
         loop: asyncio.AbstractEventLoop,
         owner: ConnectionOwner,
     ) -> None:
@@ -106,7 +110,9 @@ class TLSConnection:
         self._fd = sock.fileno()
         self._loop = loop
         self._owner = owner
-        self._engine: TLSEngine | None = TLSEngine(context, sock)
+        self._engine: TLSEngine | PlainEngine | None = (
+            PlainEngine(sock) if context is None else TLSEngine(context, sock)
+        )
         self._info: TLSInfo | None = None
         self._state = State.HANDSHAKE
         self._buffer: deque[memoryview] | None = None
@@ -122,6 +128,9 @@ class TLSConnection:
         loop.add_reader(self._fd, self._on_readable)
         self._deadline = Deadline(loop, self._expired)
         self._deadline.start(owner.limits.handshake_s)
+        if context is None:
+            # There is no handshake to wait for.
+            loop.call_soon(self._on_readable)
 
     # What the transport facade offers to the protocol.
 
@@ -381,7 +390,7 @@ class TLSConnection:
         if self._state is State.CLOSING:
             self._say_goodbye()
 
-    def _write_some(self, engine: TLSEngine, buffer: deque[memoryview]) -> None:
+    def _write_some(self, engine: TLSEngine | PlainEngine, buffer: deque[memoryview]) -> None:
         try:
             for _ in range(WRITES_PER_WAKE):
                 if not buffer:

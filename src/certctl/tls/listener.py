@@ -135,7 +135,7 @@ class Listener:
     Args:
         sock: from ``bind_listener``; closed by ``close``.
         app: ASGI 3 application; gets ``scope["extensions"]["certctl.tls"]``.
-        context: from ``build_server_context``.
+        context: from ``build_server_context``; None for a listener without TLS.
         limits: caps and times; caps count for this process.
         loop: the running loop (uvloop or asyncio).
         places: shared with the process's other listeners, whose connections count
@@ -151,7 +151,7 @@ class Listener:
         sock: socket.socket,
         *,
         app: ASGI3Application,
-        context: SSL.Context,
+        context: SSL.Context | None,
         limits: ConnectionLimits,
         loop: asyncio.AbstractEventLoop,
         places: Places | None = None,

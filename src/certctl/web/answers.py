@@ -29,7 +29,7 @@ class Answer:
 
 async def send_answer(answer: Answer, send: Send) -> None:
     headers = [*answer.headers]
-    if answer.status != 204:  # RFC 9110 §8.6: no Content-Length in a 204
+    if answer.status not in (204, 304):  # RFC 9110 §8.6: in a 304 it would be the 200's
         headers.append((b"Content-Length", b"%d" % len(answer.body)))
     if answer.close:
         # RFC 9110 §7.8: Upgrade is named in Connection as well.

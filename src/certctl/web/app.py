@@ -10,6 +10,7 @@ from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
 from certctl.web.api.lazy import PREFIX as API_PREFIX
 from certctl.web.api.lazy import LazyApi
 from certctl.web.est import EstApp
+from certctl.web.pki import PREFIX, PkiApp
 from certctl.web.problems import Problem, answer_of, nothing_here, wants_json, wrong_method
 from certctl.web.ui.door import LazyUi
 from certctl.web.ui.paths import is_page
@@ -24,11 +25,19 @@ class App:
     """Everything a worker serves."""
 
     def __init__(
-        self, est: EstApp, api: LazyApi, ui: LazyUi, readiness: Readiness, *, random: RandomBytes
+        self,
+        est: EstApp,
+        pki: PkiApp,
+        api: LazyApi,
+        ui: LazyUi,
+        readiness: Readiness,
+        *,
+        random: RandomBytes,
     ) -> None:
         self._est = est
         self._api = api
         self._ui = ui
+        self._pki = pki
         self._readiness = readiness
         self._random = random
 
@@ -41,6 +50,9 @@ class App:
             return
         if path.startswith(API_PREFIX):
             await self._api(scope, receive, send)
+            return
+        if path.startswith(PREFIX):
+            await self._pki(scope, receive, send)
             return
         if is_page(path):
             await self._ui(scope, receive, send)

@@ -12,13 +12,14 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from certctl.domain.audit import AuditAction, AuditEvent, Outcome
+from certctl.domain.audit import FAILED, AuditAction, AuditEvent, Outcome
 from certctl.domain.errors import (
     BindingFailure,
     BodyTooLarge,
     CertificateRefused,
     CredentialMissing,
     Failure,
+    InProgress,
     InternalError,
     Pending,
     WrongPassword,
@@ -56,11 +57,6 @@ CACERTS_HEADERS = ((b"Content-Type", b"application/pkcs7-mime"), BASE64_HEADER)
 CSRATTRS_HEADERS = ((b"Content-Type", b"application/csrattrs"), BASE64_HEADER)
 # CA certificates change once in years; a day keeps devices from asking at every boot.
 CACHE_CONTROL = (b"Cache-Control", b"public, max-age=86400")
-
-_FAILED: Mapping[Operation, AuditAction] = {
-    Operation.SIMPLEENROLL: AuditAction.SIMPLE_ENROLL_FAILED,
-    Operation.SIMPLEREENROLL: AuditAction.SIMPLE_REENROLL_FAILED,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +232,7 @@ class EstApp:
         Gives the refusal to be answered. A wrong password waits for the authority to count
         it, and may turn out to be one too many (est §3).
         """
-        if isinstance(failure, CredentialMissing | Pending):
+        if isinstance(failure, CredentialMissing | Pending | InProgress):
             # The first half of a challenge; and what waits was recorded when it began to.
             return failure
         event = self._event_of(failure, endpoint, number, caller)
@@ -249,6 +245,8 @@ class EstApp:
             except Failure as instead:
                 failure = instead
                 event = self._event_of(failure, endpoint, number, caller)
+        # What happened at a CA outside the authority records by itself.
+        counted = counted or failure.on_record
         if counted or self._folder.add(event, failure.counter):
             # A CSR of another connection is a man in the middle, or a client's bad fault.
             alarming = isinstance(failure, BindingFailure) and failure.reason == "mismatch"
@@ -277,7 +275,7 @@ class EstApp:
             details["via"] = via
         if shown is not None and shown.registration_authority:
             details["registration_authority"] = shown.subject
-        action = failure.action or _FAILED.get(endpoint.operation, AuditAction.SIMPLE_ENROLL_FAILED)
+        action = failure.action or FAILED.get(endpoint.operation, AuditAction.SIMPLE_ENROLL_FAILED)
         return AuditEvent(
             time_us=self._ports.clock(),
             actor=f"est-client:{name or getattr(failure, 'subject', '') or source}",

@@ -21,6 +21,10 @@ from certctl.domain.errors import (
     Denied,
     DeviceStateFailed,
     Failure,
+    InProgress,
+    IssuerMisbehaved,
+    IssuerRefused,
+    IssuerSilent,
     IssuerUnavailable,
     LockedOut,
     NotAllowed,
@@ -80,36 +84,8 @@ def problem_of(
             )
         case BindingFailure():
             return _BINDING[failure.reason]
-        case BodyTooLarge():
-            return Problem(
-                status=413,
-                what=f"The body is longer than {failure.limit} octets.",
-                rule="CERTCTL_EST_MAX_BODY limits what this server reads.",
-                mend="Send one PKCS#10 request and nothing else.",
-                close=True,
-            )
-        case SignatureWrong():
-            return Problem(
-                status=400,
-                what=f"The signature of the CSR does not hold{_note(failure.note)}.",
-                rule="A CSR proves possession of its key (RFC 7030 §3.4); SHA-1 and MD5 do not.",
-                mend="Sign the CSR with the key it contains, using SHA-256 or better.",
-            )
-        case RequestMalformed():
-            words = MALFORMED[failure.reason]
-            return Problem(
-                status=400,
-                what=f"{words.what}{_note(failure.note)}.",
-                rule=words.rule,
-                mend=words.mend,
-            )
-        case ProxyHeaderRefused():
-            return Problem(
-                status=400,
-                what=f"The proxy's {failure.header} header cannot be used: {failure.fault}.",
-                rule="A trusted proxy names its client once and readably (RFC 9440, RFC 7239).",
-                mend="Have the operator mend the proxy: docs/how-to/behind-a-proxy.md.",
-            )
+        case RequestMalformed() | ProxyHeaderRefused():
+            return _unreadable(failure)
         case PolicyViolation():
             return Problem(
                 status=403 if failure.dimension == "name" else 400,
@@ -117,6 +93,8 @@ def problem_of(
                 rule=f"The certificate profile wants: {shown(failure.wanted)}.",
                 mend=POLICY[failure.dimension],
             )
+        case InProgress() | IssuerRefused() | IssuerMisbehaved() | IssuerSilent():
+            return _from_outside(failure)
         case NotAllowed() | RateLimited() | Pending():
             return _not_granted(failure)
         case Unavailable():
@@ -201,6 +179,41 @@ def wrong_method(
         mend=mend,
         headers=((b"Allow", allowed.encode()),),
     )
+
+
+def _unreadable(failure: RequestMalformed | ProxyHeaderRefused) -> Problem:
+    """The body, or what a proxy says about its client."""
+    match failure:
+        case BodyTooLarge():
+            return Problem(
+                status=413,
+                what=f"The body is longer than {failure.limit} octets.",
+                rule="CERTCTL_EST_MAX_BODY limits what this server reads.",
+                mend="Send one PKCS#10 request and nothing else.",
+                close=True,
+            )
+        case SignatureWrong():
+            return Problem(
+                status=400,
+                what=f"The signature of the CSR does not hold{_note(failure.note)}.",
+                rule="A CSR proves possession of its key (RFC 7030 §3.4); SHA-1 and MD5 do not.",
+                mend="Sign the CSR with the key it contains, using SHA-256 or better.",
+            )
+        case RequestMalformed():
+            words = MALFORMED[failure.reason]
+            return Problem(
+                status=400,
+                what=f"{words.what}{_note(failure.note)}.",
+                rule=words.rule,
+                mend=words.mend,
+            )
+        case _:
+            return Problem(
+                status=400,
+                what=f"The proxy's {failure.header} header cannot be used: {failure.fault}.",
+                rule="A trusted proxy names its client once and readably (RFC 9440, RFC 7239).",
+                mend="Have the operator mend the proxy: docs/how-to/behind-a-proxy.md.",
+            )
 
 
 def _retry_after(seconds: int) -> tuple[bytes, bytes]:
@@ -324,6 +337,44 @@ def _not_granted(failure: NotAllowed | RateLimited | Pending) -> Problem:
             )
         case _:
             return _not_allowed(failure)
+
+
+def _from_outside(
+    failure: InProgress | IssuerRefused | IssuerMisbehaved | IssuerSilent,
+) -> Problem:
+    """What a CA outside has to do with."""
+    match failure:
+        case IssuerRefused():
+            return Problem(
+                status=403,
+                what=f"The CA refused this request{_note(failure.note)}.",
+                rule="The issuer of this profile is a CA with rules of its own.",
+                mend="Ask the operator what the CA demands, then send another request.",
+            )
+        case IssuerMisbehaved():
+            return Problem(
+                status=500,
+                what="The CA's answer was not what was ordered.",
+                rule="What a CA outside gives is held against the request before anybody gets it.",
+                mend="Give the operator the request id below: the CA behind this profile is at"
+                " fault.",
+            )
+        case InProgress():
+            return Problem(
+                status=202,
+                what="The CA has this request and has not answered yet.",
+                rule="One request is one certificate, however often it is sent.",
+                mend=f"Send the same request again in {failure.retry_after} seconds.",
+                headers=(_retry_after(failure.retry_after),),
+            )
+        case _:
+            return Problem(
+                status=503,
+                what="The CA gave no clear answer to this request.",
+                rule="No certificate leaves before it is on record.",
+                mend=f"Send the same request again in {failure.retry_after} seconds.",
+                headers=(_retry_after(failure.retry_after),),
+            )
 
 
 def _not_allowed(failure: NotAllowed) -> Problem:

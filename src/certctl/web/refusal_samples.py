@@ -13,7 +13,11 @@ from certctl.domain.errors import (
     Denied,
     DeviceStateFailed,
     Failure,
+    InProgress,
     InternalError,
+    IssuerMisbehaved,
+    IssuerRefused,
+    IssuerSilent,
     IssuerUnavailable,
     LockedOut,
     NotAllowed,
@@ -58,6 +62,10 @@ def samples() -> Iterator[Failure]:
     yield Pending(request="0190a1b2c3d4", retry_after=60)
     yield Denied(note="not one of ours")
     yield IssuerUnavailable("issuer iss-local")
+    yield IssuerSilent("issuer corp", retry_after=30)
+    yield IssuerRefused("the subject is not in the inventory")
+    yield IssuerMisbehaved("not as ordered: subject")
+    yield InProgress(retry_after=1)
     yield StoreUnavailable("store")
     yield CertificateProfileUnavailable("certificate profile cp-iot", retry_after=60)
     yield WaitingRoomFull("room for more waiting requests", retry_after=3_600)

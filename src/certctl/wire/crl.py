@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Final, TypeAlias
 
 from certctl.domain.clock import SECOND_US
+from certctl.domain.crl import CrlSeal
 from certctl.domain.revocation import RevocationReason
 from certctl.wire.certificate import extension
 from certctl.wire.der import (
@@ -144,8 +145,13 @@ def encode_tbs(issuer: CrlIssuer, fields: CrlFields, entries: Iterable[CrlEntry]
 
 def seal(tbs: bytes, *, algorithm_der: bytes, signature: bytes) -> bytes:
     """CertificateList (DER) of a TBSCertList and the issuer's signature over it."""
+    return seal_for(len(tbs), algorithm_der=algorithm_der, signature=signature).around(tbs)
+
+
+def seal_for(length: int, *, algorithm_der: bytes, signature: bytes) -> CrlSeal:
+    """What makes a CertificateList (DER) of a TBSCertList of so many octets."""
     back = algorithm_der + encode(BIT_STRING, b"\x00", signature)
-    return b"".join((encode_head(SEQUENCE, len(tbs) + len(back)), tbs, back))
+    return CrlSeal(front=encode_head(SEQUENCE, length + len(back)), back=back)
 
 
 def _extensions(issuer: CrlIssuer, fields: CrlFields) -> Iterable[bytes]:

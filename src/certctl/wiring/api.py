@@ -14,10 +14,15 @@ from certctl import __version__
 from certctl.domain.errors import StoreUnavailable
 from certctl.domain.ports import Records
 from certctl.domain.profiles import EstProfile
+from certctl.settings.certificate_profiles import CertificateProfilesRefused
 from certctl.settings.schema import Settings
 from certctl.settings.variable import PREFIX, PROFILE_PREFIX, infix
 from certctl.store import SqlRecords, open_records
+from certctl.trust.bundle import BundleRefused
 from certctl.web.routes import build_routes
+from certctl.wiring.api_keys import fixed_keys
+from certctl.wiring.ids import new_ids
+from certctl.wiring.issuers import ca_certificate_file, read_chain
 from certctl.wiring.trust_report import trust_preview, trust_reports
 
 if TYPE_CHECKING:
@@ -82,7 +87,7 @@ class ApiParts:
         records: SqlRecords,
         authority: AuthorityClient,
         certificate_profiles: CertificateProfiles,
-        chains: Mapping[str, Sequence[bytes]],
+        responders: Mapping[str, bytes],
         proxies: ProxyGate,
         folder: RefusalFolder,
         clock: Clock,
@@ -93,7 +98,11 @@ class ApiParts:
         self._records = records
         self._authority = authority
         self._certificate_profiles = certificate_profiles
-        self._chains = chains
+        self._chains = {
+            issuer.id: read_chain(ca_certificate_file(issuer, settings.server.data_dir))
+            for issuer in settings.issuers
+        }
+        self._responders = responders
         self._proxies = proxies
         self._folder = folder
         self._clock = clock
@@ -105,19 +114,16 @@ class ApiParts:
 
     def build(self) -> Api:
         """Load and build it; slow, so not in an event loop."""
-        from certctl.domain.api_keys import key_digest  # noqa: PLC0415 - with FastAPI, as below
-        from certctl.web.api.build import Api  # noqa: PLC0415
-        from certctl.web.api.callers import FixedKeyDigest, Holder, KeyRing  # noqa: PLC0415
+        from certctl.web.api.build import Api  # noqa: PLC0415 - with FastAPI, as below
+        from certctl.web.api.bulk import BulkRevocations  # noqa: PLC0415
+        from certctl.web.api.callers import KeyRing  # noqa: PLC0415
         from certctl.web.api.guard import Entrance  # noqa: PLC0415
         from certctl.web.api.rate import RateLimit  # noqa: PLC0415
         from certctl.web.api.services import Services  # noqa: PLC0415
+        from certctl.wiring.imports import read_pem  # noqa: PLC0415
 
         api = self._settings.server.api
-        fixed = []
-        for each in api.fixed_keys:
-            digest = key_digest(self._pepper, each.secret.reveal())
-            holder = Holder(name=each.name, role=each.role, key_id=f"fixed:{digest.hex()[:16]}")
-            fixed.append(FixedKeyDigest(digest=digest, holder=holder))
+        fixed = fixed_keys(api, self._pepper)
         ring = None if api.open else KeyRing(self._records, self._pepper, fixed, self._clock)
         services = Services(
             read=self._read,
@@ -128,9 +134,19 @@ class ApiParts:
                 self._settings, path_id, now_us=now_us, running=True
             )[0],
             trust_preview=partial(trust_preview, self._settings),
-            explain=self._explain,
             certificate_profiles=self._certificate_profiles,
+            issuer_types={each.id: each.type for each in self._settings.issuers},
             chains=self._chains,
+            responders=self._responders,
+            read_import=lambda octets, issuer: read_pem(octets, self._settings, issuer=issuer),
+            explain=self._explain,
+            bulk=BulkRevocations(
+                self._authority.execute,
+                lambda: open_records(self._settings.server.database_read_url),
+                new_id=new_ids(self._clock),
+                clock=self._clock,
+                log=self._log,
+            ),
             clock=self._clock,
             random=os.urandom,
             pepper=self._pepper,
@@ -154,23 +170,21 @@ class ApiParts:
         return Api(services, entrance)
 
     def _explain(self, question: Question, records: Records) -> Explanation:
-        from certctl.settings.certificate_profiles import (  # noqa: PLC0415 - as above
-            CertificateProfilesRefused,
-        )
-        from certctl.trust.bundle import BundleRefused  # noqa: PLC0415
-        from certctl.wiring.explain import explain  # noqa: PLC0415
+        from certctl.wiring.explain import explain  # noqa: PLC0415 - loads what can sign
 
         try:
             return explain(
                 self._settings,
                 question,
+                # ``ReadThreads`` opened them; a worker's own port does not show what gates ask.
                 cast("SqlRecords", records),
+                running=True,
                 log=self._log,
                 clock=self._clock,
             )
         except (BundleRefused, CertificateProfilesRefused, OSError) as err:
-            self._log.error("explain_failed", exc_info=err)
-            raise StoreUnavailable("what requests are judged by") from err
+            self._log.error("explain_failed", problem=str(err))
+            raise StoreUnavailable("rules") from err
 
     def _profiles(self) -> Sequence[ProfileFacts]:
         from certctl.web.api.services import ProfileFacts  # noqa: PLC0415 - loads FastAPI

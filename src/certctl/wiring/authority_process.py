@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import socket
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from certctl.authority.audit import Chain
+from certctl.authority.calls import OutsideCalls
 from certctl.authority.carry_out import Powers
 from certctl.authority.issue import IssuingRules
 from certctl.authority.server import AuthorityServer
@@ -30,6 +33,7 @@ from certctl.store.url import is_postgres
 from certctl.trust.accepted import REGISTRATION, AcceptedBundles
 from certctl.trust.bundle import BundleRefused
 from certctl.wiring import server_certificate
+from certctl.wiring.api_keys import key_gate
 from certctl.wiring.audit_key import open_audit_key
 from certctl.wiring.authority_reload import AuthorityReload
 from certctl.wiring.certificate_profiles import (
@@ -40,24 +44,26 @@ from certctl.wiring.certificate_profiles import (
     require_named,
     usable,
 )
+from certctl.wiring.clock import ClockWatch
 from certctl.wiring.events import make_outbox
 from certctl.wiring.ids import new_ids
 from certctl.wiring.issuers import (
     ca_certificate_file,
     open_issuers,
+    open_outside_issuers,
 )
 from certctl.wiring.pepper import PepperRefused, open_pepper
-from certctl.wiring.process import keep_out_of_dumps, name_process
+from certctl.wiring.process import is_gone, keep_out_of_dumps, name_process
 from certctl.wiring.reload import registration_directory, trust_directory
+from certctl.wiring.responders import ResponderKeeper
+from certctl.wiring.sockets import Listeners
 from certctl.wiring.store import open_store
 from certctl.wiring.supervisor import Status, refuse_start
 
 SERVER_CERTIFICATE_EVERY_US = 3_600 * 1_000_000
 
 
-def run(
-    settings: Settings, listener: socket.socket, status: Status, *, log: Log, clock: Clock
-) -> int:
+def run(settings: Settings, listeners: Listeners, status: Status, *, log: Log, clock: Clock) -> int:
     """Run until SIGTERM; gives the exit code."""
     name_process("certctl-authority")
     keep_out_of_dumps()
@@ -72,26 +78,17 @@ def run(
         if any(each.lint is not LintMode.OFF for each in certificate_profiles.values()):
             lints()
         issuers = open_issuers(settings, store, now_us=clock())
+        outside = open_outside_issuers(settings, store, now_us=clock())
         audit_key = open_audit_key(settings.server.data_dir)
-        open_pepper(settings.server.data_dir, store)
+        pepper = open_pepper(settings.server.data_dir, store)
         new_id = new_ids(clock)
         keeper = _ServerCertificate(settings, store, issuers, new_id=new_id)
         if keeper.renew_if_due(clock()):
             log.info("server_certificate_issued")
-        bundles = AcceptedBundles(
-            trust_directory(settings.server),
-            {each.profile.path_id: each.trust_bundle_path for each in settings.est.profiles},
-            log=log,
-            on_published=status.reload,
-        )
+        responders = ResponderKeeper(settings, store, issuers, new_id=new_id, log=log)
+        responders.renew_if_due(clock())
+        bundles, registration = _accepted(settings, status, log)
         unfinished = bundles.open(clock())
-        registration = AcceptedBundles(
-            registration_directory(settings.server),
-            {each.profile.path_id: each.ra_certificates_path for each in settings.est.profiles},
-            kind=REGISTRATION,
-            log=log,
-            on_published=status.reload,
-        )
         unfinished_lists = registration.open(clock())
     except (
         StoreError,
@@ -109,9 +106,11 @@ def run(
     def on_fault(fault: BaseException) -> None:
         log.error("authority_fault", exc_info=fault)
 
+    owner = f"{store.node}/{os.getpid()}"
+    calls = OutsideCalls(outside, owner=owner, clock=clock, on_fault=on_fault)
     service = AuthorityService(
         store,
-        IssuingRules(issuers, certificate_profiles, lint=lint_certificate),
+        IssuingRules({**issuers, **outside}, certificate_profiles, lint=lint_certificate),
         node=store.node,
         clock=clock,
         new_id=new_id,
@@ -119,7 +118,12 @@ def run(
         powers=Powers(
             audit_signer=audit_key,
             bundles=bundles,
+            retention=settings.records.retention,
             registration=registration,
+            keys=key_gate(settings, pepper),
+            calls=calls,
+            crl_signers=issuers,
+            is_gone=is_gone,
             named_by=lambda: named_by(settings, certificate_profiles),
             profiles_changed=lambda rows: certificate_profiles.replace(stored=usable(rows, log)),
         ),
@@ -128,33 +132,67 @@ def run(
         outbox=make_outbox(settings),
     )
 
-    watch = _store_watch(settings, certificate_profiles, log)
+    looks = [ClockWatch(log, clock).look, *_store_looks(settings, certificate_profiles, log)]
     reload = AuthorityReload(settings, service, certificate_profiles, log=log, clock=clock)
 
-    def on_tick() -> None:
-        if watch is not None:
-            watch.look()
-        try:
-            if not keeper.renew_if_due(clock()):
-                return
-            service.resume()
-        except (KeyFileRefused, StoreUnavailable, IssuerUnavailable, OSError) as refused:
-            # The present certificate goes on serving; the next hour tries again.
-            log.warning("server_certificate_not_renewed", problem=str(refused))
-            return
-        log.info("server_certificate_issued")
-        status.reload()
+    def renew(what: str, renew_if_due: Callable[[int], bool]) -> None:
+        _renew(what, renew_if_due, service=service, status=status, log=log, now_us=clock())
 
-    server = AuthorityServer(service, listener, on_tick=on_tick, on_fault=on_fault)
-    signal.set_wakeup_fd(server.wake_fd, warn_on_full_buffer=False)
-    signal.signal(signal.SIGTERM, lambda *_: server.stop())
-    signal.signal(signal.SIGHUP, lambda *_: server.call_soon(reload.everything))
+    def on_tick() -> None:
+        for look in looks:
+            look()
+        renew("server_certificate", keeper.renew_if_due)
+        renew("ocsp_responder", responders.renew_if_due)
+
+    server = AuthorityServer(
+        service,
+        host=listeners.host,
+        workers=listeners.workers,
+        on_tick=on_tick,
+        on_fault=on_fault,
+    )
+    calls.wake = server.wake
+    _heed_signals(server, reload)
     reload.trust(unfinished)
     reload.trust(unfinished_lists, registration=True)
     status.ready()
     server.serve()
+    _last_answers(calls, service, settings.server.shutdown_grace_s)
     store.close()
     return 0
+
+
+def _accepted(
+    settings: Settings, status: Status, log: Log
+) -> tuple[AcceptedBundles, AcceptedBundles]:
+    """Trust bundles, and lists of registration authorities, as the workers get them."""
+    profiles = settings.est.profiles
+    bundles = AcceptedBundles(
+        trust_directory(settings.server),
+        {each.profile.path_id: each.trust_bundle_path for each in profiles},
+        log=log,
+        on_published=status.reload,
+    )
+    registration = AcceptedBundles(
+        registration_directory(settings.server),
+        {each.profile.path_id: each.ra_certificates_path for each in profiles},
+        kind=REGISTRATION,
+        log=log,
+        on_published=status.reload,
+    )
+    return bundles, registration
+
+
+def _heed_signals(server: AuthorityServer, reload: AuthorityReload) -> None:
+    signal.set_wakeup_fd(server.wake_fd, warn_on_full_buffer=False)
+    signal.signal(signal.SIGTERM, lambda *_: server.stop())
+    signal.signal(signal.SIGHUP, lambda *_: server.call_soon(reload.everything))
+
+
+def _last_answers(calls: OutsideCalls, service: AuthorityService, seconds: float) -> None:
+    """No worker waits any more; what comes back now is on record for a device's next poll."""
+    calls.wait(seconds)
+    service.finish()
 
 
 def _tell_of_store(log: Log, failure: StoreUnavailable | None) -> None:
@@ -166,19 +204,49 @@ def _tell_of_store(log: Log, failure: StoreUnavailable | None) -> None:
     log.error("store_away", problem=str(getattr(cause, "orig", None) or cause).strip())
 
 
-def _store_watch(
+def _store_looks(
     settings: Settings, certificate_profiles: CertificateProfiles, log: Log
-) -> StoreWatch | None:
+) -> list[Callable[[], None]]:
     """Where other nodes write too, what they change must be noticed."""
     if not is_postgres(settings.server.database_url):
-        return None
+        return []
     records = open_records(settings.server.database_url)
-    return StoreWatch(certificate_profiles, records, log)
+    return [StoreWatch(certificate_profiles, records, log).look]
+
+
+_RENEWED: Final = {
+    "server_certificate": ("server_certificate_issued", "server_certificate_not_renewed"),
+    "ocsp_responder": ("ocsp_responders_renewed", "ocsp_responder_not_renewed"),
+}
+
+
+def _renew(
+    what: str,
+    renew_if_due: Callable[[int], bool],
+    *,
+    service: AuthorityService,
+    status: Status,
+    log: Log,
+    now_us: int,
+) -> None:
+    """Have a keeper look, and the others read what it has renewed."""
+    done, failed = _RENEWED[what]
+    try:
+        if not renew_if_due(now_us):
+            return
+        service.resume()
+    except (KeyFileRefused, StoreUnavailable, IssuerUnavailable, OSError) as refused:
+        # The present one goes on serving; its keeper tries again in its time.
+        log.warning(failed, problem=str(refused))
+        return
+    log.info(done)
+    status.reload()
 
 
 def first_ca_file(settings: Settings) -> Path:
-    """Where the first issuer's CA certificate is kept once the authority is ready."""
-    return ca_certificate_file(settings.issuers[0], settings.server.data_dir)
+    """The CA certificate of the first local issuer, else of the first, once it is kept."""
+    first = next((each for each in settings.issuers if each.is_local), settings.issuers[0])
+    return ca_certificate_file(first, settings.server.data_dir)
 
 
 class _ServerCertificate:
@@ -196,7 +264,8 @@ class _ServerCertificate:
         self._directory = settings.server.data_dir
         self._names = server_certificate.server_names(settings.server)
         self._store = store
-        self._ca = next(iter(issuers.values()))
+        # Without a local CA the settings demand a certificate from elsewhere.
+        self._ca = next(iter(issuers.values()), None)
         self._new_id = new_id
         self._next_us = 0
 
@@ -205,7 +274,7 @@ class _ServerCertificate:
 
     def renew_if_due(self, now_us: int) -> bool:
         """Record, then write a new certificate if one is due; True when it was."""
-        if not self.is_time(now_us):
+        if self._ca is None or not self.is_time(now_us):
             return False
         self._next_us = now_us + SERVER_CERTIFICATE_EVERY_US
         due = server_certificate.is_due(self._directory, self._names, self._ca, now_us=now_us)

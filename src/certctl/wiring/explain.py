@@ -34,7 +34,6 @@ from certctl.trust.accepted import REGISTRATION, load_accepted, profile_trust
 from certctl.trust.bundle import load_bundle
 from certctl.trust.registration import RegistrationAuthorities as ListedAuthorities
 from certctl.trust.registration import load_registration_authorities
-from certctl.wiring import host
 from certctl.wiring.certificate_profiles import open_certificate_profiles
 from certctl.wiring.issuers import ca_certificate_file, read_chain
 from certctl.wiring.reload import registration_directory, trust_directory
@@ -46,9 +45,15 @@ _NO_SOURCE = "0.0.0.0"
 
 
 def explain(
-    settings: Settings, question: Question, records: SqlRecords, *, log: Log, clock: Clock
+    settings: Settings,
+    question: Question,
+    records: SqlRecords,
+    *,
+    running: bool,
+    log: Log,
+    clock: Clock,
 ) -> Explanation:
-    """Judge a request by every rule.
+    """Judge a request by every rule; ``running``: by what a running server has accepted.
 
     Raises:
         NotFound: there is no such EST profile.
@@ -64,11 +69,13 @@ def explain(
     password = secrets.token_urlsafe()
     ports = JudgingPorts(
         records=records,
-        trust={profile.path_id: _trust(settings, chosen, now_us)},
+        trust={profile.path_id: _trust(settings, chosen, now_us, running=running)},
         passwords={profile.path_id: PasswordDigest.of(password, secrets.token_bytes(32))},
         certificate_profiles=certificate_profiles,
         clock=lambda: now_us,
-        registration_authorities=_authorities(settings, chosen, chains[profile.issuer_id][0]),
+        registration_authorities=_authorities(
+            settings, chosen, chains[profile.issuer_id][0], running=running
+        ),
         lockout=settings.est.lockout,
     )
     judge = Collector()
@@ -127,10 +134,12 @@ def _request(question: Question, profile: EstProfile, password: str) -> EstReque
     )
 
 
-def _trust(settings: Settings, chosen: EstProfileSettings, now_us: int) -> ClientTrust:
+def _trust(
+    settings: Settings, chosen: EstProfileSettings, now_us: int, *, running: bool
+) -> ClientTrust:
     if chosen.trust_bundle_path is None:
         return profile_trust(None)
-    if host.is_running(settings):
+    if running:
         path_id = chosen.profile.path_id
         bundle = load_accepted(trust_directory(settings.server), path_id).bundle
     else:
@@ -139,12 +148,12 @@ def _trust(settings: Settings, chosen: EstProfileSettings, now_us: int) -> Clien
 
 
 def _authorities(
-    settings: Settings, chosen: EstProfileSettings, issuer: bytes
+    settings: Settings, chosen: EstProfileSettings, issuer: bytes, *, running: bool
 ) -> dict[str, RegistrationAuthorities]:
     path, path_id = chosen.ra_certificates_path, chosen.profile.path_id
     if path is None:
         return {}
-    if host.is_running(settings):
+    if running:
         directory = registration_directory(settings.server)
         listed = load_accepted(directory, path_id, REGISTRATION).bundle
     else:

@@ -28,7 +28,8 @@ LARGEST_FILE = 1 << 30
 LARGEST_CERTIFICATE = 32 * 1024
 """Octets, as for client certificates."""
 
-_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
+# No dash inside: what begins and never ends must not be searched to the end each time.
+_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END \1-----")
 _CERTIFICATES = frozenset({b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE"})
 
 
@@ -90,8 +91,30 @@ def read_files(files: Iterable[Path], settings: Settings, *, issuer: str | None)
     return Readable(good=tuple(good.values()), repeated=repeated, bad=tuple(bad))
 
 
+def read_pem(octets: bytes, settings: Settings, *, issuer: str | None) -> list[Import | str]:
+    """Certificates in PEM and their issuers, in their order; of a bad one, what is wrong."""
+    ours = _our_issuers(settings)
+    found: list[Import | str] = []
+    for der in _in_pem(octets):
+        try:
+            each = Import(der=der, issuer_id=_issuer_of(der, ours, issuer))
+            imported_record(each)
+        except (ImportRefused, DerError) as err:
+            found.append(str(err))
+        else:
+            found.append(each)
+    return found
+
+
+def _in_pem(octets: bytes) -> Iterator[bytes]:
+    """DER of each certificate; keys and other PEM blocks are passed over."""
+    for block in _PEM.finditer(octets):
+        if block[1] in _CERTIFICATES:
+            yield _decoded(block[2])
+
+
 def _certificates(file: Path) -> Iterator[bytes]:
-    """DER of each certificate; keys and other PEM blocks are passed over.
+    """The same of a file in PEM or DER.
 
     Raises:
         ImportRefused: there is none in it.
@@ -101,10 +124,8 @@ def _certificates(file: Path) -> Iterator[bytes]:
     octets = file.read_bytes()
     number = 0
     if b"-----BEGIN " in octets:
-        for block in _PEM.finditer(octets):
-            if block[1] in _CERTIFICATES:
-                number += 1
-                yield _decoded(block[2])
+        for number, der in enumerate(_in_pem(octets), start=1):  # noqa: B007 - counted for below
+            yield der
     else:
         at = 0
         while at < len(octets):

@@ -9,14 +9,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certctl.domain.clock import SECOND_US
+from certctl.issuers import ca_checks
 from certctl.issuers.local import LocalCA
+from certctl.issuers.script import ScriptCA, open_script
 from certctl.issuers.signers.file import KeyType
-from certctl.settings.schema import IssuerSettings, Settings
+from certctl.settings.schema import IssuerSettings, ServerSettings, Settings
 from certctl.store import SqlStore
+from certctl.wiring.pointers import pointers
 
 
 def open_issuers(settings: Settings, store: SqlStore, *, now_us: int) -> dict[str, LocalCA]:
-    """Open or make every configured CA and bind it to the store.
+    """Open or make every local CA and bind it to the store.
 
     The store remembers each CA's fingerprint: a lost or exchanged key file is a refusal
     to start, never a silent new CA.
@@ -26,13 +29,48 @@ def open_issuers(settings: Settings, store: SqlStore, *, now_us: int) -> dict[st
     """
     opened = {}
     for issuer in settings.issuers:
-        ca = _open(issuer, settings.server.data_dir, store.ca_fingerprint(issuer.id), now_us)
+        if not issuer.is_local:
+            continue
+        ca = _open(issuer, settings.server, store.ca_fingerprint(issuer.id), now_us)
         store.bind_ca(issuer.id, hashlib.sha256(ca.ca_chain()[0]).digest())
         opened[issuer.id] = ca
     return opened
 
 
-def _open(issuer: IssuerSettings, directory: Path, known: bytes | None, now_us: int) -> LocalCA:
+def open_outside_issuers(
+    settings: Settings, store: SqlStore, *, now_us: int
+) -> dict[str, ScriptCA]:
+    """Every issuer outside, its CA certificate bound to the store like a local one.
+
+    Raises:
+        CARefused: its CA certificate, or the chain, must not be used.
+        CaMismatch: the store knows another CA under this id.
+    """
+    opened = {}
+    for issuer in settings.issuers:
+        script, path = issuer.script, issuer.ca_cert_path
+        if script is None or path is None:
+            continue
+        certificates = ca_checks.read_chain(path)
+        key = ca_checks.public_key_der(certificates[0])
+        ca_checks.check_ca(path, certificates, spki_der=key, now_us=now_us)
+        chain = tuple(each.public_bytes(Encoding.DER) for each in certificates)
+        store.bind_ca(issuer.id, hashlib.sha256(chain[0]).digest())
+        opened[issuer.id] = open_script(
+            issuer_id=issuer.id,
+            sign=script.sign,
+            find=script.find,
+            revoke=script.revoke,
+            chain=chain,
+            time_limit_us=script.time_limit_s * SECOND_US,
+            lifetime_us=issuer.validity_s * SECOND_US,
+        )
+    return opened
+
+
+def _open(
+    issuer: IssuerSettings, server: ServerSettings, known: bytes | None, now_us: int
+) -> LocalCA:
     source = issuer.ca_key_passphrase
     passphrase = source.read().reveal().encode() if source is not None else None
     lifetime_us = issuer.validity_s * SECOND_US
@@ -45,15 +83,17 @@ def _open(issuer: IssuerSettings, directory: Path, known: bytes | None, now_us: 
             now_us=now_us,
             known_fingerprint=known,
             lifetime_us=lifetime_us,
+            pointers=pointers(server, issuer.id),
         )
     return LocalCA.open(
-        directory,
+        server.data_dir,
         issuer_id=issuer.id,
         key_type=KeyType(issuer.ca_key_type.value),
         passphrase=passphrase,
         now_us=now_us,
         known_fingerprint=known,
         lifetime_us=lifetime_us,
+        pointers=pointers(server, issuer.id),
     )
 
 

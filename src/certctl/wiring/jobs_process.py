@@ -5,24 +5,30 @@ from __future__ import annotations
 import os
 import selectors
 import signal
-import socket
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from certctl.authority.caller import AuthorityCaller
+from certctl.authority.commands import Reconciled
 from certctl.domain.checkpoint import Checkpoint
-from certctl.domain.clock import Clock
+from certctl.domain.clock import SECOND_US, Clock
+from certctl.domain.crl import CrlRecord
 from certctl.jobs.checkpoint import CheckpointJob
+from certctl.jobs.crl import CrlJob, CrlTimes
 from certctl.jobs.loop import Job, JobLoop
 from certctl.jobs.purge import PurgeJob
+from certctl.jobs.reconcile import ReconcileJob
+from certctl.jobs.retention import RetentionJob
 from certctl.obs.log import Log
 from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
 from certctl.store import SqlRecords, StoreError, open_records
 from certctl.wiring import sockets
+from certctl.wiring.audit_copy import AuditCopy
 from certctl.wiring.event_jobs import EventJobs
-from certctl.wiring.process import name_process
+from certctl.wiring.process import holder_name, name_process
+from certctl.wiring.publishing import ca_certificates, crl_issuers
 from certctl.wiring.supervisor import Status, refuse_start
 
 TICK_SECONDS = 1.0
@@ -35,7 +41,7 @@ def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, cl
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     stopping = _Stop()
     signal.signal(signal.SIGTERM, stopping.note)
-    holder = f"{socket.gethostname()}/{os.getpid()}"
+    holder = holder_name()
 
     def on_fault(job: str, fault: BaseException) -> None:
         log.warning("job_failed", job=job, problem=f"{type(fault).__name__}: {fault}")
@@ -49,27 +55,78 @@ def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, cl
         return refuse_start(refused)
     caller = AuthorityCaller(partial(sockets.connect, run_directory))
     loop = JobLoop(
-        _jobs(records, caller, log),
+        _jobs(settings, records, caller, log=log, clock=clock),
         caller,
         holder=holder,
         clock=clock,
         on_fault=on_fault,
     )
     events.start()
+    copy = _copy(settings, log)
     status.ready()
     while not stopping.wait(TICK_SECONDS):
         loop.tick()
+    if copy is not None:
+        copy.stop()
     events.stop()
     caller.close()
     records.close()
     return 0
 
 
-def _jobs(records: SqlRecords, caller: AuthorityCaller, log: Log) -> list[Job]:
+def _copy(settings: Settings, log: Log) -> AuditCopy | None:
+    if settings.records.copy is None:
+        return None
+    copy = AuditCopy(settings, settings.records.copy, log)
+    signal.signal(signal.SIGHUP, lambda *_: copy.reopen())
+    copy.start()
+    return copy
+
+
+def _jobs(
+    settings: Settings, records: SqlRecords, caller: AuthorityCaller, *, log: Log, clock: Clock
+) -> list[Job]:
     def on_sealed(checkpoint: Checkpoint) -> None:
         log.debug("audit_sealed", number=checkpoint.number, key=checkpoint.key_id)
 
-    return [CheckpointJob(records, caller, on_sealed=on_sealed), PurgeJob(caller)]
+    def on_reconciled(done: Reconciled) -> None:
+        log.warning("intents_reconciled", asked=done.asked, lost=done.lost, told=done.told)
+
+    def on_published(crl: CrlRecord, took_us: int) -> None:
+        log.info(
+            "crl_published",
+            issuer=crl.issuer_id,
+            number=crl.number,
+            octets=crl.size,
+            milliseconds=took_us // 1_000,
+        )
+
+    revocation = settings.revocation
+    times = CrlTimes(
+        interval_us=revocation.crl_interval_s * SECOND_US,
+        debounce_us=revocation.crl_debounce_s * SECOND_US,
+        validity_us=revocation.crl_validity_s * SECOND_US,
+    )
+    crls = [
+        CrlJob(
+            issuer_id,
+            issuer,
+            times,
+            records=records,
+            caller=caller,
+            clock=clock,
+            on_published=on_published,
+        )
+        for issuer_id, issuer in crl_issuers(ca_certificates(settings)).items()
+    ]
+    # CRLs first: nothing else here has to be there within seconds.
+    return [
+        *crls,
+        CheckpointJob(records, caller, on_sealed=on_sealed),
+        PurgeJob(caller),
+        ReconcileJob(records, caller, on_reconciled=on_reconciled),
+        RetentionJob(records, caller, settings.records.retention, clock=clock),
+    ]
 
 
 @dataclass(slots=True)

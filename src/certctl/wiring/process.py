@@ -6,6 +6,8 @@ import ctypes
 import os
 import resource
 import signal
+import socket
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
@@ -48,3 +50,31 @@ def _prctl(option: int, value: int) -> None:
 def _prctl_text(option: int, text: str) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(option, ctypes.c_char_p(text.encode()[:15]), 0, 0, 0)
+
+
+def holder_name() -> str:
+    """This process as the holder of leases: machine, process, and when it began.
+
+    The kernel gives a process id again; with the time of its beginning it is unique until
+    the machine starts anew.
+    """
+    return f"{socket.gethostname()}/{os.getpid()}/{_began(os.getpid())}"
+
+
+def is_gone(holder: str) -> bool:
+    """Whether a holder of leases was a process of this machine that has ended."""
+    machine, _, process = holder.partition("/")
+    number, _, began = process.partition("/")
+    if machine != socket.gethostname() or not number.isdigit():
+        return False
+    return _began(int(number)) != began
+
+
+def _began(pid: int) -> str:
+    """Clock ticks from the machine's start to the process's; empty for one that is not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    # The name in parentheses may hold anything; field 22 is the 20th after it.
+    return stat.rpartition(")")[2].split()[19]

@@ -11,6 +11,7 @@ import sys
 from certctl.domain.errors import (
     CredentialMissing,
     Failure,
+    InProgress,
     Pending,
 )
 from certctl.tls.refusals import REFUSALS, Refusal
@@ -68,6 +69,8 @@ def _event(failure: Failure) -> str:
         return "none: the first half of a challenge"
     if isinstance(failure, Pending):
         return f"`{failure.action}`, once"
+    if isinstance(failure, InProgress):
+        return "none: what the CA answers leaves one"
     return f"`{failure.action}`" if failure.action is not None else "*failed*"
 
 

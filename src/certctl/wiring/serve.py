@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,17 +73,22 @@ def serve(
                 server.host, server.tls12_port, setting="CERTCTL_TLS12_PORT"
             )
             reservations.append(reservation)
+        if server.pki_http_port is not None:
+            _, reservation = reserve_port(
+                server.host, server.pki_http_port, setting="CERTCTL_PKI_HTTP_PORT"
+            )
+            reservations.append(reservation)
     except (StartRefused, PortInUse) as refused:
         return refuse_start(refused)
     forget_accepted(trust_directory(settings.server))
     forget_accepted(registration_directory(settings.server))
-    listener = sockets.listen(run)
+    listeners = sockets.listen(run)
     served = Served(
         url=f"https://{_url_host(settings.server.host)}:{port}",
         pid=os.getpid(),
         ca_file=authority_process.first_ca_file(settings),
     )
-    specs = _children(settings, listener, run, port=port, served=served, on_ready=on_ready)
+    specs = _children(settings, listeners, run, port=port, served=served, on_ready=on_ready)
     supervisor = Supervisor(
         specs,
         log=log,
@@ -95,7 +99,7 @@ def serve(
         return supervisor.run()
     finally:
         _remove(ready_file)
-        listener.close()
+        listeners.close()
         for reservation in reservations:
             reservation.close()
         os.close(lock)
@@ -103,7 +107,7 @@ def serve(
 
 def _children(
     settings: Settings,
-    listener: socket.socket,
+    listeners: sockets.Listeners,
     run: Path,
     *,
     port: int,
@@ -112,11 +116,11 @@ def _children(
 ) -> list[ChildSpec]:
     def authority(status: Status) -> int:
         log = process_log(settings, "authority", system_clock)
-        return authority_process.run(settings, listener, status, log=log, clock=system_clock)
+        return authority_process.run(settings, listeners, status, log=log, clock=system_clock)
 
     def worker(number: int) -> Callable[[Status], int]:
         def run_worker(status: Status) -> int:
-            listener.close()
+            listeners.close()
             log = process_log(settings, f"worker-{number}", system_clock)
             place = worker_process.Place(number=number, port=port, run_directory=run)
             return worker_process.run(settings, place, status, log=log, clock=system_clock)
@@ -124,7 +128,7 @@ def _children(
         return run_worker
 
     def jobs(status: Status) -> int:
-        listener.close()
+        listeners.close()
         log = process_log(settings, "jobs", system_clock)
         return jobs_process.run(settings, run, status, log=log, clock=system_clock)
 

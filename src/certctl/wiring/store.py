@@ -16,6 +16,9 @@ from certctl.store.url import is_postgres
 NODE_FILE = "node"
 """In the data directory: the node's name on a database that several nodes share."""
 
+UNFINISHED_RESTORE = ".restore"
+"""Folder in the data directory in which a restore unpacks; gone when it is complete."""
+
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -27,9 +30,16 @@ def open_store(settings: Settings) -> SqlStore:
     """Open it for writing, as this node.
 
     Raises:
-        RecordsLost: a CA is here and the database is new; the text names the ways out.
+        RecordsLost: a CA is here and the database is new, or a restore was cut short; the
+            text names the ways out.
         StoreError: it cannot be opened.
     """
+    unfinished = settings.server.data_dir / UNFINISHED_RESTORE
+    if unfinished.exists():
+        raise RecordsLost(
+            f"{unfinished} is there: a restore was cut short. Empty"
+            f" {settings.server.data_dir} and restore again."
+        )
     url = settings.server.database_url
     keys = sorted(settings.server.data_dir.glob("ca-*.key"))
     if not is_postgres(url):

@@ -17,6 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -79,6 +80,7 @@ class _Child:
     missed_reload: bool = False
     started: float = 0.0
     failures: int = 0
+    failed_starts: int = 0
     restart_at: float | None = None
     done: bool = False
     unread: bytearray = field(default_factory=bytearray)
@@ -187,8 +189,10 @@ class Supervisor:
 
     def _fork(self, child: _Child) -> None:
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        # Else the child would write once more what still waits here.
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
@@ -217,8 +221,10 @@ class Supervisor:
         except BaseException as fault:  # noqa: BLE001 - a child must end here, whatever happens
             self._log.error("process_failed", child=spec.name, exc_info=fault)
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            # Where they cannot be written, too: this child must never become a supervisor.
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError):
+                    stream.flush()
             os._exit(code)
 
     def _hear(self, child: _Child) -> None:
@@ -239,7 +245,7 @@ class Supervisor:
 
     def _became_ready(self, child: _Child) -> None:
         child.ready = True
-        child.failures = 0
+        child.failures = child.failed_starts = 0
         if child.missed_reload and child.pid:
             os.kill(child.pid, signal.SIGHUP)
         child.missed_reload = False
@@ -281,7 +287,9 @@ class Supervisor:
             if code == EXIT_REFUSED:
                 self._exit_code = EXIT_REFUSED
                 return
-            if child.failures >= MAX_FAILED_STARTS:
+            # Who was killed, as when memory is short, has not failed by itself.
+            child.failed_starts += code != -signal.SIGKILL
+            if child.failed_starts >= MAX_FAILED_STARTS:
                 self._log.error("start_failed", child=child.spec.name, exit_code=code)
                 self._exit_code = EXIT_FAILED
                 return

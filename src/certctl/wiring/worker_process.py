@@ -24,6 +24,7 @@ from certctl.domain.profiles import profile_name
 from certctl.enroll.passwords import PasswordDigest
 from certctl.enroll.ports import Ports
 from certctl.enroll.refusals import RefusalFolder
+from certctl.issuers.signers.file import KeyFileRefused
 from certctl.obs.bounded_log import BoundedLog
 from certctl.obs.log import Log
 from certctl.settings.certificate_profiles import CertificateProfilesRefused
@@ -39,6 +40,7 @@ from certctl.web.api.lazy import LazyApi
 from certctl.web.app import App
 from certctl.web.est import EstApp, Published
 from certctl.web.old_devices import OldDevicesApp
+from certctl.web.plain_port import PlainPortApp
 from certctl.web.routes import build_routes
 from certctl.web.through_proxy import ProxyGate
 from certctl.web.ui.door import LazyUi
@@ -54,6 +56,7 @@ from certctl.wiring.edge_log import EdgeLog
 from certctl.wiring.issuers import ca_certificate_file, read_chain
 from certctl.wiring.pepper import PepperRefused, read_pepper
 from certctl.wiring.process import name_process, raise_file_limit
+from certctl.wiring.publishing import Publisher
 from certctl.wiring.reload import ProfileAuthorities, ProfileTrusts, Reloads
 from certctl.wiring.server_certificate import CERTIFICATE_FILE, KEY_FILE
 from certctl.wiring.supervisor import Status, refuse_start
@@ -94,6 +97,7 @@ def run(settings: Settings, place: Place, status: Status, *, log: Log, clock: Cl
         BadServerPair,
         CertificateProfilesRefused,
         PepperRefused,
+        KeyFileRefused,
         OSError,
     ) as refused:
         return refuse_start(refused)
@@ -120,21 +124,32 @@ class _Worker:
 
     async def serve(self, status: Status) -> int:
         loop = asyncio.get_running_loop()
-        authority = AuthorityClient(partial(sockets.connect, self._place.run_directory))
+        authority = AuthorityClient(partial(sockets.connect_worker, self._place.run_directory))
         authority.start()
         folder = RefusalFolder(authority.record_refusal)
         self._hooks = _device_state_hooks(self._settings)
-        parts = self._api_parts(authority, folder)
+        publisher = Publisher(
+            self._settings,
+            self._records,
+            self._place.run_directory,
+            clock=self._clock,
+            log=self._log,
+        )
+        publisher.load_responders()
+        await publisher.take_over()
+        self._reloads.add("ocsp_responder", publisher.load_responders)
+        parts = self._api_parts(authority, folder, publisher)
         api = LazyApi(parts.build)
-        listeners = self._listeners(self._app(authority, folder, api), loop)
+        listeners = self._listeners(self._app(authority, folder, publisher, api), loop)
         loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
         self._watch_profiles(loop)
+        watching = loop.create_task(publisher.watch())
         self._reloads.add("tls", partial(self._reload_tls, listeners))
         loop.add_signal_handler(signal.SIGHUP, self._reloads.run)
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
-        for listener in listeners.values():
+        for listener in listeners:
             listener.start()
         status.ready()
         if self._place.number == 1:
@@ -142,7 +157,8 @@ class _Worker:
         await self._stopped.wait()
         api.stop()
         grace_s = self._settings.server.shutdown_grace_s
-        await asyncio.gather(*(each.close(grace_s) for each in listeners.values()))
+        await asyncio.gather(*(each.close(grace_s) for each in listeners))
+        watching.cancel()
         folder.flush()
         await asyncio.sleep(0)
         for hook in self._hooks.values():
@@ -159,8 +175,10 @@ class _Worker:
         self._watch.look()
         loop.call_later(PROFILES_EVERY_S, self._watch_profiles, loop)
 
-    def _listeners(self, app: App, loop: asyncio.AbstractEventLoop) -> dict[Oldest, Listener]:
-        """One per oldest protocol spoken; all together have the connections of one."""
+    def _listeners(
+        self, app: App, loop: asyncio.AbstractEventLoop
+    ) -> dict[Listener, Oldest | None]:
+        """With the oldest TLS each speaks, or None; all together have the connections of one."""
         server = self._settings.server
         limits = ConnectionLimits(
             max_connections=max(1, server.max_connections // server.workers),
@@ -170,28 +188,32 @@ class _Worker:
         )
         places = Places(limits)
         on_event = EdgeLog(self._log, self._clock).note
-        faces: list[tuple[Oldest, int, App | OldDevicesApp]] = [
+        faces: list[tuple[Oldest | None, int, App | OldDevicesApp | PlainPortApp]] = [
             (Oldest.TLS13, self._place.port, app)
         ]
         if server.tls12_port is not None:
             faces.append((Oldest.TLS12, server.tls12_port, OldDevicesApp(app, random=os.urandom)))
+        if server.pki_http_port is not None:
+            faces.append((None, server.pki_http_port, PlainPortApp(app)))
         return {
-            oldest: Listener(
+            Listener(
                 bind_listener(server.host, port),
                 # uvicorn's own ASGI types are closed unions; ours are the open ones of the
                 # standard.
                 app=cast("Any", face),
-                context=self._tls_context(oldest),
+                context=None if oldest is None else self._tls_context(oldest),
                 limits=limits,
                 loop=loop,
                 places=places,
                 carries_many=server.trusted_proxies.by_address,
                 on_event=on_event,
-            )
+            ): oldest
             for oldest, port, face in faces
         }
 
-    def _app(self, authority: AuthorityClient, folder: RefusalFolder, api: LazyApi) -> App:
+    def _app(
+        self, authority: AuthorityClient, folder: RefusalFolder, publisher: Publisher, api: LazyApi
+    ) -> App:
         settings = self._settings
         profiles = [each.profile for each in settings.est.profiles]
         key = secrets.token_bytes(32)
@@ -245,9 +267,11 @@ class _Worker:
             public_url=settings.server.public_url,
             parts=parts,
         )
-        return App(est, api, ui, parts, random=os.urandom)
+        return App(est, publisher.app, api, ui, parts, random=os.urandom)
 
-    def _api_parts(self, authority: AuthorityClient, folder: RefusalFolder) -> ApiParts:
+    def _api_parts(
+        self, authority: AuthorityClient, folder: RefusalFolder, publisher: Publisher
+    ) -> ApiParts:
         settings = self._settings
         return ApiParts(
             settings,
@@ -255,10 +279,7 @@ class _Worker:
             records=self._records,
             authority=authority,
             certificate_profiles=self._certificate_profiles,
-            chains={
-                issuer.id: read_chain(ca_certificate_file(issuer, settings.server.data_dir))
-                for issuer in settings.issuers
-            },
+            responders=publisher.responders,
             proxies=self._proxies,
             folder=folder,
             clock=self._clock,
@@ -283,11 +304,15 @@ class _Worker:
         key = server.tls_key_path or server.data_dir / KEY_FILE
         return build_server_context(chain.read_bytes(), key.read_bytes(), oldest=oldest)
 
-    def _reload_tls(self, listeners: Mapping[Oldest, Listener]) -> None:
+    def _reload_tls(self, listeners: Mapping[Listener, Oldest | None]) -> None:
         """Certificate and key of every listener: all of them change, or none."""
-        fresh = {oldest: self._tls_context(oldest) for oldest in listeners}
-        for oldest, context in fresh.items():
-            listeners[oldest].swap_context(context)
+        fresh = {
+            listener: self._tls_context(oldest)
+            for listener, oldest in listeners.items()
+            if oldest is not None
+        }
+        for listener, context in fresh.items():
+            listener.swap_context(context)
         self._log.info("tls_reloaded")
 
     def _announce(self) -> None:
@@ -297,6 +322,9 @@ class _Worker:
             self._log.info(
                 "TLS 1.2 listener enabled", port=tls12_port, paths="EST, PKI and /health only"
             )
+        pki_http_port = self._settings.server.pki_http_port
+        if pki_http_port is not None:
+            self._log.info("plain HTTP listener enabled", port=pki_http_port, paths="PKI only")
         if not est.enabled:
             self._log.info("EST server disabled", remedy="set CERTCTL_EST_ENABLED=true")
             return

@@ -49,7 +49,7 @@ def test_a_session_ends_when_nobody_has_used_it():
     assert session.usable(NOW + IDLE - 1)
     assert not session.usable(NOW + IDLE)
     with pytest.raises(NotFound):
-        carry_out(store, ExtendSession(digest=DIGEST, idle_us=IDLE), NOW + IDLE)
+        carry_out(store, ExtendSession(digest=DIGEST, actor="key:alice", idle_us=IDLE), NOW + IDLE)
 
 
 def test_use_moves_the_end_but_never_beyond_the_longest_life():
@@ -58,12 +58,16 @@ def test_use_moves_the_end_but_never_beyond_the_longest_life():
     now_us = NOW
     while now_us < NOW + MOST_US - IDLE:
         now_us += IDLE // 2
-        expires_us, events = carry_out(store, ExtendSession(digest=DIGEST, idle_us=IDLE), now_us)
+        expires_us, events = carry_out(
+            store, ExtendSession(digest=DIGEST, actor="key:alice", idle_us=IDLE), now_us
+        )
         assert expires_us == min(now_us + IDLE, NOW + MOST_US)
         assert events == []
     assert expires_us == NOW + MOST_US
     with pytest.raises(NotFound):
-        carry_out(store, ExtendSession(digest=DIGEST, idle_us=IDLE), NOW + MOST_US)
+        carry_out(
+            store, ExtendSession(digest=DIGEST, actor="key:alice", idle_us=IDLE), NOW + MOST_US
+        )
 
 
 def test_a_new_log_in_of_the_same_browser_ends_the_one_before():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -27,10 +26,14 @@ WAIT_SECONDS = 10
 
 
 @contextmanager
-def served(workshop: Workshop, listener: socket.socket) -> Iterator[list[BaseException]]:
+def served(workshop: Workshop, listener: sockets.Listeners) -> Iterator[list[BaseException]]:
     faults: list[BaseException] = []
     server = AuthorityServer(
-        workshop.service, listener, on_tick=lambda: None, on_fault=faults.append
+        workshop.service,
+        host=listener.host,
+        workers=listener.workers,
+        on_tick=lambda: None,
+        on_fault=faults.append,
     )
     thread = threading.Thread(target=server.serve)
     thread.start()
@@ -44,7 +47,7 @@ def served(workshop: Workshop, listener: socket.socket) -> Iterator[list[BaseExc
 
 
 @pytest.fixture
-def listener(tmp_path: Path) -> Iterator[socket.socket]:
+def listener(tmp_path: Path) -> Iterator[sockets.Listeners]:
     made = sockets.listen(tmp_path / "run")
     yield made
     made.close()
@@ -55,7 +58,7 @@ def run(
 ) -> None:
     async def main() -> None:
         client = AuthorityClient(
-            partial(sockets.connect, directory / "run"), answer_seconds=seconds
+            partial(sockets.connect_worker, directory / "run"), answer_seconds=seconds
         )
         client.start()
         try:
@@ -71,7 +74,7 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.01)
 
 
-def test_many_orders_on_one_connection(workshop: Workshop, listener: socket.socket) -> None:
+def test_many_orders_on_one_connection(workshop: Workshop, listener: sockets.Listeners) -> None:
     orders = [workshop.order(f"device-{n}") for n in range(50)]
 
     async def work(client: AuthorityClient) -> None:
@@ -85,7 +88,7 @@ def test_many_orders_on_one_connection(workshop: Workshop, listener: socket.sock
 
 
 def test_refusals_of_the_authority_arrive_as_they_were(
-    workshop: Workshop, listener: socket.socket
+    workshop: Workshop, listener: sockets.Listeners
 ) -> None:
     async def work(client: AuthorityClient) -> None:
         with pytest.raises(IssuerUnavailable) as away:
@@ -99,7 +102,7 @@ def test_refusals_of_the_authority_arrive_as_they_were(
         run(workshop.directory, work)
 
 
-def test_refusals_of_the_edge_are_recorded(workshop: Workshop, listener: socket.socket) -> None:
+def test_refusals_of_the_edge_are_recorded(workshop: Workshop, listener: sockets.Listeners) -> None:
     event = AuditEvent(
         time_us=workshop.now_us,
         actor="est-client:x",
@@ -123,7 +126,7 @@ def test_refusals_of_the_edge_are_recorded(workshop: Workshop, listener: socket.
 
 
 def test_orders_wait_for_the_next_authority_and_give_up_in_time(
-    workshop: Workshop, listener: socket.socket
+    workshop: Workshop, listener: sockets.Listeners
 ) -> None:
     async def patient(client: AuthorityClient) -> None:
         waiting = asyncio.ensure_future(client.issue(workshop.order()))
@@ -145,11 +148,11 @@ def test_orders_wait_for_the_next_authority_and_give_up_in_time(
 
 
 def test_a_lost_authority_fails_its_orders_and_the_next_is_found(
-    workshop: Workshop, listener: socket.socket
+    workshop: Workshop, listener: sockets.Listeners
 ) -> None:
     async def work(client: AuthorityClient) -> None:
         waiting = asyncio.ensure_future(client.issue(workshop.order("lost")))
-        accepted = await asyncio.get_running_loop().run_in_executor(None, listener.accept)
+        accepted = await asyncio.get_running_loop().run_in_executor(None, listener.workers.accept)
         accepted[0].close()
         with pytest.raises(StoreUnavailable):
             await waiting
@@ -175,13 +178,13 @@ def test_a_lost_authority_fails_its_orders_and_the_next_is_found(
     ids=["not msgpack", "oversized", "http", "not a message"],
 )
 def test_a_peer_that_lies_is_dropped_and_others_are_served(
-    workshop: Workshop, listener: socket.socket, garbage: bytes
+    workshop: Workshop, listener: sockets.Listeners, garbage: bytes
 ) -> None:
     async def work(client: AuthorityClient) -> None:
         assert isinstance(await client.issue(workshop.order()), Issued)
 
     with served(workshop, listener) as faults:
-        with sockets.connect(workshop.directory / "run") as liar:
+        with sockets.connect_worker(workshop.directory / "run") as liar:
             liar.settimeout(WAIT_SECONDS)
             liar.sendall(garbage)
             while liar.recv(4096):
@@ -190,7 +193,9 @@ def test_a_peer_that_lies_is_dropped_and_others_are_served(
     assert len(faults) == 1
 
 
-def test_a_peer_that_hangs_up_changes_nothing(workshop: Workshop, listener: socket.socket) -> None:
+def test_a_peer_that_hangs_up_changes_nothing(
+    workshop: Workshop, listener: sockets.Listeners
+) -> None:
     async def work(client: AuthorityClient) -> None:
         # A peer gone before its greeting was sent has ordered nothing yet.
         await until(lambda: client.connected)

@@ -18,8 +18,8 @@ from certctl.issuers.crl_checks import MAX_AGE_US, MAX_AHEAD_US, MAX_VALIDITY_US
 from certctl.issuers.local import LocalCA
 from certctl.issuers.signers.file import FileSigner, KeyType
 from certctl.wire.crl import REMOVE_FROM_CRL, CrlFields, CrlIssuer, encode_tbs
+from tests.harness.pkilint import findings
 from tests.unit.issuers.orders import order, spki_of
-from tests.unit.issuers.pkilint import findings
 from tests.unit.issuers.test_local_sign import (
     CA_KEYS,
     SUBJECT_KEYS,
@@ -46,7 +46,8 @@ def tbs(ca=CA, *, issuer=None, entries=(), now_us=NOW_US, **changes: Any):
 
 def signed(ca=CA, *, last_number=7, now_us=NOW_US, **changes: Any):
     octets = tbs(ca, now_us=now_us, **changes)
-    return ca.sign_crl(octets, last_number=last_number, now_us=now_us)
+    signed = ca.sign_crl(octets, last_number=last_number, now_us=now_us)
+    return signed.seal.around(octets)
 
 
 def refused(octets, *, ca=CA, last_number=7, now_us=NOW_US):

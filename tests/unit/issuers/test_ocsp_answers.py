@@ -18,8 +18,8 @@ from certctl.issuers.responder import Responder
 from certctl.issuers.signers.file import KeyType
 from certctl.wire.der import SEQUENCE, encode
 from certctl.wire.ocsp_request import OcspIssuer
+from tests.harness.pkilint import findings
 from tests.unit.issuers.orders import spki_of
-from tests.unit.issuers.pkilint import findings
 from tests.unit.issuers.test_local_sign import CA_KEYS, ca_certificate, local_ca
 from tests.unit.trust.pki import NOW_US
 from tests.unit.wire.test_ocsp_request import nonce, request, single

@@ -10,8 +10,8 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from certctl.issuers.local import LocalCA
 from certctl.issuers.signers.file import FileSigner, KeyType
 from certctl.wire.pointers import MAX_URL, Pointers
+from tests.harness.pkilint import findings
 from tests.unit.issuers.orders import order, spki_of
-from tests.unit.issuers.pkilint import findings
 from tests.unit.issuers.test_local_sign import (
     CA_KEYS,
     SUBJECT_KEYS,

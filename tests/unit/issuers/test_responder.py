@@ -14,8 +14,8 @@ from certctl.domain.errors import IssuerUnavailable
 from certctl.issuers.responder import Responder
 from certctl.issuers.signers.file import KeyFileRefused, KeyType, key_pem
 from certctl.wire.pointers import Pointers
+from tests.harness.pkilint import findings
 from tests.unit.issuers.orders import spki_of
-from tests.unit.issuers.pkilint import findings
 from tests.unit.issuers.test_local_sign import CA_KEYS, ca_certificate, local_ca
 from tests.unit.trust.pki import NOW_US, Held, ec_key, make
 

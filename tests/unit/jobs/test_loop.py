@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import pytest
 
 from certctl.authority.caller import expect
@@ -172,7 +173,37 @@ def test_a_held_lease_is_given_to_nobody(node: Node):
     wanted = TakeLease(job="purge", holder="one/1", every_us=1, lease_us=10 * SECOND_US)
     assert node.execute(wanted, LeaseAnswer) == LeaseAnswer(1)
     node.now_us += 9 * SECOND_US
-    assert node.execute(wanted, LeaseAnswer) == LeaseAnswer(None)
+    assert node.execute(elsewhere(wanted), LeaseAnswer) == LeaseAnswer(None)
+
+
+def test_a_process_that_asks_again_goes_on_at_once(node: Node):
+    """The authority was killed before it heard of the end of the run."""
+    wanted = TakeLease(job="purge", holder="one/1", every_us=1, lease_us=10 * SECOND_US)
+    assert node.execute(wanted, LeaseAnswer) == LeaseAnswer(1)
+    node.now_us += SECOND_US
+    assert node.execute(wanted, LeaseAnswer) == LeaseAnswer(2)
+    with pytest.raises(LeaseLost):
+        node.execute(PurgeExpired(fence=1), object)
+
+
+def elsewhere(wanted: TakeLease) -> TakeLease:
+    """The same from another node."""
+    return msgspec.structs.replace(wanted, holder="two/1")
+
+
+def test_a_lease_from_before_the_clock_was_set_back_holds_nobody_up(node: Node):
+    """Its holder was killed meanwhile: the job must not wait for as long as the step."""
+    wanted = TakeLease(job="purge", holder="one/1", every_us=1, lease_us=10 * SECOND_US)
+    assert node.execute(wanted, LeaseAnswer) == LeaseAnswer(1)
+    node.now_us -= 3_600 * SECOND_US
+    assert node.execute(elsewhere(wanted), LeaseAnswer) == LeaseAnswer(2)
+
+
+def test_a_node_whose_clock_is_late_takes_no_lease_that_is_held(node: Node):
+    wanted = TakeLease(job="purge", holder="one/1", every_us=1, lease_us=10 * SECOND_US)
+    assert node.execute(wanted, LeaseAnswer) == LeaseAnswer(1)
+    node.now_us -= 120 * SECOND_US
+    assert node.execute(elsewhere(wanted), LeaseAnswer) == LeaseAnswer(None)
 
 
 def test_events_are_sealed_each_minute_or_thousand(node: Node):

@@ -25,6 +25,8 @@ def told(settings: Settings) -> list[str]:
 def test_good_settings_leave_nothing_to_say(load: Load) -> None:
     assert load(profile(ALLOWED_AUTH_MODES="basic")).warnings == ()
     assert load({}).warnings == ()
+    named = {"PUBLIC_URL": "https://pki.example.org", "PKI_HTTP_PORT": "80"}
+    assert load(named).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -88,6 +90,14 @@ def test_good_settings_leave_nothing_to_say(load: Load) -> None:
             {"CA_KEY_PASSPHRASE": "a long passphrase"},
             f'issuer "iss-local": {SEEN_BY_ALL}',
         ),
+        (
+            {"PUBLIC_URL": "https://pki.example.org"},
+            "nobody can reach the CRL over HTTP, so certificates do not say where it is",
+        ),
+        (
+            {"PKI_HTTP_PORT": "8080"},
+            "without it certificates do not say where CRL and OCSP are",
+        ),
     ],
 )
 def test_warns(load: Load, variables: dict[str, str], problem: str) -> None:
@@ -140,6 +150,7 @@ def test_a_tls_certificate_without_the_public_name_is_told(
             "SERVER_TLS_CERT_PATH": files.write("c.pem", files.certificate_pem(dns=names)),
             "SERVER_TLS_KEY_PATH": files.write("k.pem", files.key_pem()),
             "PUBLIC_URL": public,
+            "PKI_HTTP_PORT": "80",
         }
     )
     assert [problem.split('"')[0] for problem in told(settings)] == (

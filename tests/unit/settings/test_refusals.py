@@ -259,6 +259,25 @@ MODES = f"{PREFIX}ALLOWED_AUTH_MODES"
             "out of range",
             id="port-that-is-none",
         ),
+        pytest.param(
+            {"PKI_HTTP_PORT": "8443"},
+            "PKI_HTTP_PORT",
+            "is CERTCTL_SERVER_PORT as well",
+            id="one-port-with-and-without-tls",
+        ),
+        pytest.param(
+            {"PKI_HTTP_PORT": "9443", "TLS12_PORT": "9443"},
+            "PKI_HTTP_PORT",
+            "is CERTCTL_TLS12_PORT as well",
+            id="one-port-for-old-devices-and-without-tls",
+        ),
+        pytest.param(
+            {"CRL_VALIDITY": "1h"},
+            "CRL_VALIDITY",
+            "not longer than CERTCTL_CRL_GENERATION_INTERVAL: each CRL would be stale before"
+            " the next one is there",
+            id="crl-stale-before-the-next",
+        ),
     ],
 )
 def test_refused_at_start(
@@ -272,7 +291,7 @@ def test_refused_at_start(
 def test_all_faults_come_at_once(refuse: Refuse) -> None:
     faults = refuse(
         profile(ISSUER_ID="", MTLS_ENABLED="ture", BASE64="round")
-        | {"SERVER_PORT": "x", "LOG_LEVEL": "y", "PKI_HTTP_PORT": "1", "SERVER_PROT": "1"}
+        | {"SERVER_PORT": "x", "LOG_LEVEL": "y", "METRICS_PORT": "1", "SERVER_PROT": "1"}
         | {"EST_PROFILES": "corp,est"},
         file="CERTCTL_EST_REQUIRE_AUTH=perhaps\nnonsense\n",
     )
@@ -283,7 +302,7 @@ def test_all_faults_come_at_once(refuse: Refuse) -> None:
         f"{PREFIX}BASE64",
         "SERVER_PORT",
         "LOG_LEVEL",
-        "PKI_HTTP_PORT",
+        "METRICS_PORT",
         "SERVER_PROT",
         "EST_PROFILES",
         f"{PREFIX}ISSUER_ID",

@@ -86,11 +86,15 @@ def test_every_text_compares_by_its_octets(url: str, postgres: PrivatePostgres) 
     assert [each for each in columns if each[2] != "C"] == []
 
 
-@pytest.mark.parametrize("table", ["audit_events", "checkpoints"])
+@pytest.mark.parametrize("table", ["audit_events", "audit_stubs", "checkpoints"])
 @pytest.mark.parametrize("statement", ["DELETE FROM {}", "TRUNCATE {}", "UPDATE {} SET {} = {}"])
 def test_the_trail_is_append_only(url: str, table: str, statement: str) -> None:
     """Also for the owner of the tables, and where a replica's rules hold."""
-    column = "actor" if table == "audit_events" else "heads"
+    store = open_writable(url, node="one")
+    with store.transaction() as transaction:
+        transaction.append_events([event(1)])
+    store.close()
+    column = {"audit_events": "actor", "audit_stubs": "node"}.get(table, "heads")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
         with pytest.raises(psycopg.errors.RestrictViolation, match="append-only"):

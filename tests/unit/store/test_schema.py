@@ -14,8 +14,9 @@ from sqlalchemy import create_engine
 from certctl.domain.inventory import CertificateFilter, NameMatch
 from certctl.store import open_records, open_writable
 from certctl.store.migrations import scripts
+from certctl.store.queries.status import _revoked
 from certctl.store.schema import REVISIONS
-from certctl.store.tables import metadata
+from certctl.store.tables import HELD, metadata
 from tests.contract.samples import NOW, certificate, event
 
 
@@ -120,7 +121,7 @@ def test_look_ups_walk_an_index(database: sqlite3.Connection, statement: str, in
 
 
 GATES = ("lockouts", "limits", "decisions", "requests", "compromised_keys", "certificate_profiles")
-JOBS = ("checkpoints", "leases")
+JOBS = ("checkpoints", "leases", "audit_stubs")
 INVENTORY = ("certificate_names", "released_holds")
 INDEXES = (
     "certificates_profile_certificate_profile_issuer_id_id",
@@ -136,16 +137,19 @@ INDEXES = (
 EVENTS = ("outbox", "notice_marks")
 API = ("api_keys", "kept_answers")
 PAGES = ("sessions",)
+CRLS = ("crls", "crl_parts")
 
 
 def test_certificates_of_the_first_schema_are_found_by_name(database: sqlite3.Connection, url: str):
     """Made before names had one comparable form: the first key was of the exact octets."""
     database.execute("UPDATE certificates SET subject_key = x'00112233445566778899aabbccddeeff'")
-    for table in (*GATES, *JOBS, *INVENTORY, *EVENTS, *API, *PAGES):
+    for table in (*GATES, *JOBS, *INVENTORY, *EVENTS, *API, *PAGES, *CRLS, "intents"):
         database.execute(f"DROP TABLE {table}")
     for index in INDEXES:
         database.execute(f"DROP INDEX ix_{index}")
-    database.execute("DROP INDEX ix_certificates_spki_sha256")
+    for index in ("spki_sha256", "crl", "held"):
+        database.execute(f"DROP INDEX ix_certificates_{index}")
+    database.execute("DROP INDEX ix_repetitions_certificate_id")
     database.execute("DROP INDEX ix_audit_events_id")
     database.execute("UPDATE alembic_version SET version_num = '0001'")
     database.commit()
@@ -158,3 +162,13 @@ def test_certificates_of_the_first_schema_are_found_by_name(database: sqlite3.Co
     assert [each.id for each in searched.rows] == [record.id]
     assert found is not None
     assert found.id == record.id
+
+
+def test_crls_are_made_without_touching_the_table(database: sqlite3.Connection):
+    """Or a list of a million would read a million random pages."""
+    statement = _revoked(create_engine("sqlite://").dialect)
+    plan = database.execute(f"EXPLAIN QUERY PLAN {statement}", ("i", 0, 0)).fetchall()
+    assert "USING COVERING INDEX ix_certificates_crl" in plan[0][-1]
+    counted = f"SELECT count(*) FROM certificates WHERE issuer_id = ? AND {HELD}"  # noqa: S608 - ours
+    plan = database.execute(f"EXPLAIN QUERY PLAN {counted}", ("i",)).fetchall()
+    assert "USING COVERING INDEX ix_certificates_held" in plan[0][-1]

@@ -11,14 +11,12 @@ import pytest
 from certctl.domain.api_keys import ApiKey, Role, key_digest, key_id_of, key_text
 from certctl.domain.audit import RecordedEvent
 from certctl.domain.clock import SECOND_US
+from certctl.domain.key_holders import FixedKeyDigest, Holder, KeyRefused
 from certctl.domain.ports import Records
 from certctl.store import MemoryStore
 from certctl.web.api.callers import (
     MOST_REMEMBERED,
     REMEMBERED_US,
-    FixedKeyDigest,
-    Holder,
-    KeyRefused,
     KeyRing,
 )
 from certctl.web.api.endpoint import Table
@@ -195,7 +193,8 @@ def test_each_path_leads_to_its_own_endpoint():
         path = each.full_path
         for name in ("certificate_id", "event_id", "request_id", "key_id"):
             path = path.replace(f"{{{name}}}", "0" * 32)
-        path = path.replace("{serial}", "1").replace("{profile_id}", "a-b")
+        for name, value in (("serial", "1"), ("profile_id", "a-b"), ("issuer_id", "iss-local")):
+            path = path.replace(f"{{{name}}}", value)
         assert table.methods(path)[each.method] is each
     for path in ("", "/", "/api/v1", "/api/v1/", "/api/v1/audit/a/b", "/api/v1/audit\n"):
         assert not table.methods(path)

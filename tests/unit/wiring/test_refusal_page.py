@@ -12,6 +12,7 @@ import pytest
 from certctl.domain import errors
 from certctl.domain.errors import (
     AuthenticationFailure,
+    CommandRefused,
     Conflict,
     CredentialMissing,
     CrlRefused,
@@ -34,7 +35,16 @@ PAGE = ROOT / "docs" / "reference" / "refusals.md"
 PROFILE = EstProfile(path_id="corp", issuer_id="iss-local")
 # What only operators and jobs meet, or is answered in OCSP's own form; and what only stands
 # above others.
-NOT_FOR_DEVICES = {Conflict, CrlRefused, KeyReused, LeaseLost, NotFound, OcspRefused, TrustRefused}
+NOT_FOR_DEVICES = {
+    CommandRefused,
+    Conflict,
+    CrlRefused,
+    KeyReused,
+    LeaseLost,
+    NotFound,
+    OcspRefused,
+    TrustRefused,
+}
 BASES = {Failure, AuthenticationFailure, Unavailable}
 
 

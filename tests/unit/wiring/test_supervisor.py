@@ -15,7 +15,7 @@ WAIT_SECONDS = 30.0
 RESTARTS = 300
 
 PROGRAM = """
-import pathlib, random, signal, sys, time
+import os, pathlib, random, signal, sys, time
 from certctl.obs.log import Level, make_log
 from certctl.wiring.clock import system_clock
 from certctl.wiring.supervisor import ChildSpec, Supervisor
@@ -45,6 +45,14 @@ def dawdling(status):
 
 def refused(status):
     return 2
+
+def killed(status):
+    with (here / "lives").open("a") as lives:
+        lives.write("x")
+        lives.flush()
+        if lives.tell() < 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+    listening(status, "killed-heard")
 
 def failing(status):
     raise RuntimeError("broken on purpose")
@@ -97,6 +105,15 @@ def test_a_child_that_cannot_start_is_given_up_and_its_fault_is_told(tmp_path: P
         "start_failed",
     ]
     assert any("broken on purpose" in str(each) for each in events)
+
+
+def test_a_child_that_others_kill_while_it_starts_is_not_given_up(tmp_path: Path) -> None:
+    """As the kernel does when memory is short: that says nothing about its start."""
+    with _supervisor(tmp_path, "killed") as (process, log):
+        _wait(process, lambda: '"ready"' in log.read_text())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(WAIT_SECONDS) == 0
+    assert (tmp_path / "lives").read_text() == "x" * 5
 
 
 @contextmanager

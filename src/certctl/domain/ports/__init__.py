@@ -15,11 +15,14 @@ from certctl.domain.ports.authority import (
 )
 from certctl.domain.ports.events import Channel, DeliveryFailed, Wanted
 from certctl.domain.ports.issuing import (
+    CanFind,
     CanIssueResponder,
+    CanRevoke,
     CanSignCRL,
     Issuer,
     Linter,
     LintFinding,
+    OutsideIssuer,
     SignedCertificate,
     Terms,
 )
@@ -42,7 +45,9 @@ from certctl.domain.ports.writes import (
 
 __all__ = [
     "Authority",
+    "CanFind",
     "CanIssueResponder",
+    "CanRevoke",
     "CanSignCRL",
     "Channel",
     "ClientTrust",
@@ -55,6 +60,7 @@ __all__ = [
     "Issuer",
     "LintFinding",
     "Linter",
+    "OutsideIssuer",
     "Records",
     "RegistrationAuthorities",
     "RunAgain",

@@ -1,4 +1,4 @@
-"""Who signs: certificates, CRLs, OCSP responders; and who lints what was signed."""
+"""Who signs, here or outside: certificates, CRLs, OCSP responders; and who lints them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from certctl.domain.crl import SignedCrl
 from certctl.domain.order import Order
+from certctl.domain.revocation import RevocationReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +73,74 @@ class Issuer(Protocol):
 
 
 @runtime_checkable
+class OutsideIssuer(Protocol):
+    """A CA outside this process (issuers §1): slow, fallible, and called once per intent.
+
+    Used from threads of the authority, never from its loop; several calls may be under
+    way at once.
+
+    Attributes:
+        time_limit_us: no call takes longer.
+        lifetime_us: of certificates whose terms leave it to the issuer.
+    """
+
+    @property
+    def time_limit_us(self) -> int: ...
+
+    @property
+    def lifetime_us(self) -> int: ...
+
+    def ca_chain(self) -> tuple[bytes, ...]:
+        """DER certificates from the issuing CA up to its root."""
+        ...
+
+    def issue(self, order: Order, terms: Terms, *, request_id: str, now_us: int) -> bytes:
+        """Have one certificate issued (DER). Never tried again by itself.
+
+        ``terms`` leave nothing to the issuer; ``request_id`` is unique to this call, and
+        ``now_us`` what its lifetime begins at. What comes back is the caller's to check.
+
+        Raises:
+            IssuerUnavailable: the CA has not got the order, or says "later".
+            IssuerSilent: it has got it, and what became of it cannot be told.
+            IssuerRefused: it said no, and has issued nothing.
+            IssuerMisbehaved: what it answered is no certificate.
+        """
+        ...
+
+
+@runtime_checkable
+class CanFind(Protocol):
+    """A CA outside that can tell what became of a call."""
+
+    def find(self, request_id: str) -> bytes | None:
+        """The certificate (DER) of the call with this id; None: certainly none.
+
+        Raises:
+            IssuerUnavailable, IssuerMisbehaved: it cannot be told now.
+        """
+        ...
+
+
+@runtime_checkable
+class CanRevoke(Protocol):
+    """A CA outside that revokes its certificates when it is told to."""
+
+    def revoke(self, der: bytes, *, reason: RevocationReason, request_id: str) -> None:
+        """Have a certificate (DER) revoked; the same once more is fine.
+
+        Raises:
+            IssuerUnavailable, IssuerMisbehaved: it is not certain that it was.
+        """
+        ...
+
+
+@runtime_checkable
 class CanSignCRL(Protocol):
     """An issuer whose key may sign lists of revoked certificates here."""
 
-    def sign_crl(self, tbs_der: bytes, *, last_number: int, now_us: int) -> bytes:
-        """Check a TBSCertList that another process encoded, and sign it: the CRL (DER).
+    def sign_crl(self, tbs_der: bytes, *, last_number: int, now_us: int) -> SignedCrl:
+        """Check a TBSCertList (DER) that another process encoded, and sign it.
 
         ``last_number`` is the highest CRL number signed so far for this scope, 0 for
         none; a delta CRL may repeat it, a full CRL must be above it.

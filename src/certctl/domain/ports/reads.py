@@ -16,10 +16,13 @@ from certctl.domain.certificates import (
     KeyFacts,
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.intent import Intent, IntentStatus
 from certctl.domain.inventory import CertificateFilter, CertificateSummary, InventoryPage
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 from certctl.domain.ports.events import OutboxReads
+from certctl.domain.ports.status import StatusReads
+from certctl.domain.retention import AuditStub
 from certctl.domain.search import MOST_COUNTED, Activity, AuditQuery, Expiries, Page
 from certctl.domain.sessions import Session
 
@@ -103,11 +106,33 @@ class RequestReads(Protocol):
         ...
 
 
+class IntentReads(Protocol):
+    """Calls of CAs outside."""
+
+    def intent(self, intent_id: str) -> Intent | None: ...
+
+    def intents(
+        self,
+        *,
+        statuses: Collection[IntentStatus] = (),
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Sequence[Intent]:
+        """Pages of the intents in order of id; without ``statuses`` all of them."""
+        ...
+
+    def overdue_intents(self, now_us: int, closed_after_us: int, most: int) -> Sequence[Intent]:
+        """See ``writes.IntentWrites.overdue_intents``."""
+        ...
+
+
 class AuditReads(Protocol):
     """Audit events, their chains, checkpoints and the counters."""
 
-    def events(self, *, after_seq: int = 0, limit: int = 100) -> Sequence[RecordedEvent]:
-        """Pages of this store's audit events in order of (node, seq)."""
+    def events(
+        self, *, after_seq: int = 0, limit: int = 100, node: str | None = None
+    ) -> Sequence[RecordedEvent]:
+        """Pages of audit events in order of (node, seq), or of one node's chain."""
         ...
 
     def checkpoints(self, *, after: int = 0, limit: int = 100) -> Sequence[Checkpoint]:
@@ -147,6 +172,26 @@ class JobReads(Protocol):
         ...
 
 
+class RetentionReads(Protocol):
+    """What has been kept long enough, and what stands where it was."""
+
+    def stubs(self) -> Sequence[AuditStub]:
+        """Where audit events were dropped, in order of (node, first_seq)."""
+        ...
+
+    def last_stub(self, node: str) -> AuditStub | None:
+        """Where the part of this node's chain that is left begins."""
+        ...
+
+    def expired_certificates(
+        self, before_us: int, *, after: str = "", limit: int = 100
+    ) -> Sequence[str]:
+        """Ids above ``after``, in their order, of certificates whose validity ended before
+        that and that were never revoked.
+        """
+        ...
+
+
 class ApiKeyReads(Protocol):
     """Keys of the management API."""
 
@@ -182,8 +227,6 @@ class SearchReads(Protocol):
 
     def audit_event(self, event_id: str, visible: Visible) -> RecordedEvent | None: ...
 
-    def certificate_page(self, visible: Visible, page: Page) -> Sequence[CertificateRecord]: ...
-
     def certificate_total(self, visible: Visible, most: int = MOST_COUNTED) -> int: ...
 
     def request_page(
@@ -207,13 +250,16 @@ class Records(
     CertificateReads,
     GateReads,
     RequestReads,
+    IntentReads,
     AuditReads,
     ProfileReads,
     JobReads,
+    RetentionReads,
     OutboxReads,
     ApiKeyReads,
     SessionReads,
     SearchReads,
+    StatusReads,
     Protocol,
 ):
     """The read-only side of the store, for workers and host commands."""
@@ -223,6 +269,10 @@ class Records(
 
 class FactReads(Protocol):
     """What the authority's gates ask of the records; a ``Transaction`` has it, too."""
+
+    def newest_intents(self, keys: Collection[bytes]) -> Mapping[bytes, Intent]:
+        """The newest intent of each repetition key; absent ones are left out."""
+        ...
 
     def certificate_states(
         self, keys: Collection[CertificateKey]

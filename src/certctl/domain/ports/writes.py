@@ -17,11 +17,14 @@ from certctl.domain.certificates import (
     KeyFacts,
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.intent import Intent, IntentStatus
 from certctl.domain.inventory import CertificateSummary
 from certctl.domain.kept_answer import KeptAnswer
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 from certctl.domain.ports.events import OutboxWrites
+from certctl.domain.ports.status import StatusWrites
+from certctl.domain.retention import AuditStub
 from certctl.domain.revocation import RevocationReason
 from certctl.domain.sessions import Session
 
@@ -47,6 +50,10 @@ class CertificateWrites(Protocol):
         ...
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None: ...
+
+    def has_serial(self, issuer_id: str, serial: str) -> bool:
+        """Whether a certificate of this issuer with this serial number (hex) is on record."""
+        ...
 
     def certificates_by_id(self, ids: Collection[str]) -> Mapping[str, CertificateRecord]:
         """Whole records; absent ones are left out."""
@@ -169,6 +176,40 @@ class RequestWrites(Protocol):
         ...
 
 
+class IntentWrites(Protocol):
+    """Calls of CAs outside."""
+
+    def newest_intents(self, keys: Collection[bytes]) -> Mapping[bytes, Intent]:
+        """The newest intent of each repetition key; absent ones are left out."""
+        ...
+
+    def intent(self, intent_id: str) -> Intent | None: ...
+
+    def overdue_intents(self, now_us: int, closed_after_us: int, most: int) -> Sequence[Intent]:
+        """Open ones past their deadline, and orphans closed after ``closed_after_us`` that
+        the CA was not told to revoke; at most ``most``.
+        """
+        ...
+
+    def record_intents(self, rows: Sequence[Intent]) -> None:
+        """Keep new intents.
+
+        Raises:
+            DuplicateKey: an open intent holds one of the keys.
+        """
+        ...
+
+    def change_intent(self, intent: Intent, *, expected: IntentStatus) -> bool:
+        """Write where an intent stands if it still has the status ``expected``, else
+        nothing: whether it had. Which changes may be is the caller's to know.
+        """
+        ...
+
+    def forget_intents(self, before_us: int, most: int) -> None:
+        """Drop at most so many that were closed by then, but neither lost nor orphans."""
+        ...
+
+
 class AuditWrites(Protocol):
     """Audit events, their chains, checkpoints and the counters."""
 
@@ -233,6 +274,30 @@ class JobWrites(Protocol):
         ...
 
 
+class RetentionWrites(Protocol):
+    """What has been kept long enough goes; whether it may is the caller's to know."""
+
+    def checkpoint(self, number: int) -> Checkpoint | None: ...
+
+    def last_stub(self, node: str) -> AuditStub | None:
+        """Where the part of this node's chain that is left begins."""
+        ...
+
+    def events_between(self, node: str, first: int, last: int) -> Sequence[RecordedEvent]:
+        """Events of one chain, both ends included, in their order."""
+        ...
+
+    def drop_segment(self, stub: AuditStub) -> None:
+        """Put the stub in place of its events; it must go on where the last one ended."""
+        ...
+
+    def drop_certificates(self, ids: Collection[str], before_us: int) -> int:
+        """Of these, drop what expired before that and is not revoked, with what
+        names it (names, repetition keys, releases, requests); gives their number.
+        """
+        ...
+
+
 class ApiKeyWrites(Protocol):
     """Keys of the management API, and answers kept for repeated writes."""
 
@@ -275,12 +340,15 @@ class Transaction(
     CertificateWrites,
     GateWrites,
     RequestWrites,
+    IntentWrites,
     AuditWrites,
     ProfileWrites,
     JobWrites,
+    RetentionWrites,
     OutboxWrites,
     ApiKeyWrites,
     SessionWrites,
+    StatusWrites,
     Protocol,
 ):
     """One durable unit of the authority: all of it is on disk, or none."""

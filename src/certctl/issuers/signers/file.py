@@ -72,7 +72,8 @@ class FileSigner:
     __slots__ = ("_sign", "algorithm_der", "spki_der")
 
     def __init__(self, key: PrivateKey) -> None:
-        self.algorithm_der, self._sign = _algorithm(key)
+        self.algorithm_der = signature_algorithm(key.public_key())
+        self._sign = _signing(key)
         self.spki_der = key.public_key().public_bytes(
             Encoding.DER, PublicFormat.SubjectPublicKeyInfo
         )
@@ -222,25 +223,35 @@ def _unsupported(path: Path) -> KeyFileRefused:
     )
 
 
-def _algorithm(key: PrivateKey) -> tuple[bytes, Callable[[bytes], bytes]]:
+def signature_algorithm(key: object) -> bytes:
+    """AlgorithmIdentifier (DER) of what the private half of a public key signs with here.
+
+    Raises:
+        TypeError: a kind of key that signs nothing here.
+    """
     match key:
-        case rsa.RSAPrivateKey():
-            pkcs1, sha256 = padding.PKCS1v15(), SHA256()
+        case rsa.RSAPublicKey():
             # RFC 4055 §5: the parameters are NULL and must be there.
-            identifier = encode(SEQUENCE, encode_oid("1.2.840.113549.1.1.11"), _NULL)
-            return identifier, lambda data: key.sign(data, pkcs1, sha256)
-        case ec.EllipticCurvePrivateKey(curve=ec.SECP384R1()):
-            return _ecdsa(key, "1.2.840.10045.4.3.3", ec.ECDSA(SHA384()))
-        case ec.EllipticCurvePrivateKey(curve=ec.SECP256R1()):
-            return _ecdsa(key, "1.2.840.10045.4.3.2", ec.ECDSA(SHA256()))
-        case ed25519.Ed25519PrivateKey():
-            return encode(SEQUENCE, encode_oid("1.3.101.112")), key.sign
+            return encode(SEQUENCE, encode_oid("1.2.840.113549.1.1.11"), _NULL)
+        # RFC 5758 §3.2: the parameters are left out.
+        case ec.EllipticCurvePublicKey(curve=ec.SECP384R1()):
+            return encode(SEQUENCE, encode_oid("1.2.840.10045.4.3.3"))
+        case ec.EllipticCurvePublicKey(curve=ec.SECP256R1()):
+            return encode(SEQUENCE, encode_oid("1.2.840.10045.4.3.2"))
+        case ed25519.Ed25519PublicKey():
+            return encode(SEQUENCE, encode_oid("1.3.101.112"))
         case _:
             raise TypeError(f"no signature algorithm for {type(key).__name__}")
 
 
-def _ecdsa(
-    key: ec.EllipticCurvePrivateKey, oid: str, algorithm: ec.ECDSA
-) -> tuple[bytes, Callable[[bytes], bytes]]:
-    # RFC 5758 §3.2: the parameters are left out.
-    return encode(SEQUENCE, encode_oid(oid)), lambda data: key.sign(data, algorithm)
+def _signing(key: PrivateKey) -> Callable[[bytes], bytes]:
+    match key:
+        case rsa.RSAPrivateKey():
+            pkcs1, sha256 = padding.PKCS1v15(), SHA256()
+            return lambda data: key.sign(data, pkcs1, sha256)
+        case ec.EllipticCurvePrivateKey():
+            large = isinstance(key.curve, ec.SECP384R1)
+            ecdsa = ec.ECDSA(SHA384() if large else SHA256())
+            return lambda data: key.sign(data, ecdsa)
+        case _:
+            return key.sign

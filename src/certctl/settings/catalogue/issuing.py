@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+from certctl.domain.audit_copy import CopyTarget
 from certctl.settings.kinds import (
     DEFERRED_SECRET,
     LABELS,
@@ -47,7 +48,7 @@ CA_CERT_PATH: Final[Variable[Path | None]] = Variable(
     default_text="made at the first start",
     scope=Scope.ISSUER,
     short=True,
-    meaning="CA certificate and its chain, PEM, of a subordinate CA.",
+    meaning="CA certificate and its chain, PEM, of a subordinate CA or of an issuer outside.",
 )
 CA_KEY_PATH: Final[Variable[Path | None]] = Variable(
     name="CA_KEY_PATH",
@@ -84,6 +85,36 @@ CA_KEY_PASSPHRASE: Final[Variable[SecretSource | None]] = Variable(
     short=True,
     meaning="Encrypts the CA key at rest; give it as a file, which only the authority reads.",
 )
+SIGN: Final[Variable[Path | None]] = Variable(
+    name="SIGN",
+    kind=PATH,
+    default=None,
+    default_text="required for `script`",
+    scope=Scope.ISSUER,
+    meaning="Program that has a certificate issued.",
+)
+FIND: Final[Variable[Path | None]] = Variable(
+    name="FIND",
+    kind=PATH,
+    default=None,
+    scope=Scope.ISSUER,
+    meaning="Program of a `script` issuer that tells what became of a lost answer.",
+)
+REVOKE: Final[Variable[Path | None]] = Variable(
+    name="REVOKE",
+    kind=PATH,
+    default=None,
+    scope=Scope.ISSUER,
+    meaning="Program of a `script` issuer that revokes a certificate nobody was given.",
+)
+TIMEOUT: Final = Variable(
+    name="TIMEOUT",
+    kind=duration(1, 600),
+    default=30,
+    default_text="30s",
+    scope=Scope.ISSUER,
+    meaning="Time limit of one call of an issuer outside.",
+)
 FALLBACK: Final[Variable[str | None]] = Variable(
     name="FALLBACK",
     kind=LABELS,
@@ -111,7 +142,7 @@ CRL_VALIDITY: Final = Variable(
     kind=duration(60, YEARS),
     default=86_400,
     default_text="24h",
-    meaning="nextUpdate of a CRL.",
+    meaning="nextUpdate of a CRL; longer than `CRL_GENERATION_INTERVAL`.",
 )
 OCSP_RESPONDER_VALIDITY: Final = Variable(
     name="OCSP_RESPONDER_VALIDITY",
@@ -131,9 +162,9 @@ OCSP_RATE_LIMIT_PER_IP_MIN: Final = Variable(
     name="OCSP_RATE_LIMIT_PER_IP_MIN",
     kind=integer(0, 1_000_000),
     default=1_000,
-    meaning="OCSP requests of one source per minute; 0 = off.",
+    meaning="OCSP requests of one source per minute and worker; 0 = off.",
 )
-AUDIT_COPY_TO: Final[Variable[str | None]] = Variable(
+AUDIT_COPY_TO: Final[Variable[CopyTarget | None]] = Variable(
     name="AUDIT_COPY",
     kind=AUDIT_COPY,
     default=None,
@@ -141,18 +172,24 @@ AUDIT_COPY_TO: Final[Variable[str | None]] = Variable(
 )
 
 
-def _retention(name: str, what: str) -> Variable[int | None]:
+def _retention(name: str, what: str, never: str) -> Variable[int | None]:
     return Variable(
         name=name,
         kind=or_off(duration(86_400, 10 * YEARS)),
         default=None,
         default_text="keep",
-        meaning=f"How long {what} are kept; never less than they are needed.",
+        meaning=f"How long {what} are kept; {never}.",
     )
 
 
-AUDIT_RETENTION: Final = _retention("AUDIT_RETENTION", "audit events")
-RECORD_RETENTION: Final = _retention("RECORD_RETENTION", "records")
+AUDIT_RETENTION: Final = _retention(
+    "AUDIT_RETENTION", "audit events", "only whole sealed segments go, and a signed stub stays"
+)
+RECORD_RETENTION: Final = _retention(
+    "RECORD_RETENTION",
+    "certificates",
+    "counted from the end of their validity, and never of revoked ones",
+)
 
 ISSUER_VARIABLES: Final[tuple[Variable[Any], ...]] = (
     TYPE,
@@ -161,6 +198,10 @@ ISSUER_VARIABLES: Final[tuple[Variable[Any], ...]] = (
     CA_KEY_TYPE,
     VALIDITY,
     CA_KEY_PASSPHRASE,
+    SIGN,
+    FIND,
+    REVOKE,
+    TIMEOUT,
     FALLBACK,
 )
 

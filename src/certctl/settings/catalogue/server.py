@@ -81,7 +81,8 @@ PUBLIC_URL: Final[Variable[str | None]] = Variable(
     name="PUBLIC_URL",
     kind=WEB_ADDRESS,
     default=None,
-    meaning="The name others reach this server by.",
+    meaning="The name others reach this server by; with `PKI_HTTP_PORT`, certificates say"
+    " where CRL and OCSP are.",
 )
 MAX_CONNECTIONS: Final = Variable(
     name="MAX_CONNECTIONS",

@@ -1,4 +1,4 @@
-"""Remove rows that answer nothing any more. Certificates and audit events never are."""
+"""Remove rows that answer nothing any more. Certificates and audit events: ``retention``."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from certctl.domain.certificates import (
     CertificateKey,
     CertificateRecord,
+    CertificateSource,
     CertificateState,
     CertificateStatus,
     KeyFacts,
@@ -118,7 +119,9 @@ class CertificateWrites(Writes):
             uses = tuple(
                 KeyUse(record.id, record.subject_der, record.san_der)
                 for record in tables.certificates.values()
-                if record.spki_sha256 == key and record.not_after_us > now_us
+                if record.spki_sha256 == key
+                and record.not_after_us > now_us
+                and record.source is not CertificateSource.ORPHAN
             )
             if uses or key in tables.compromised:
                 found[key] = KeyFacts(compromised=key in tables.compromised, uses=uses)
@@ -126,6 +129,9 @@ class CertificateWrites(Writes):
 
     def certificate(self, certificate_id: str) -> CertificateRecord | None:
         return self._open().certificates.get(certificate_id)
+
+    def has_serial(self, issuer_id: str, serial: str) -> bool:
+        return (issuer_id, serial_octets(serial)) in self._open().serials
 
     def certificates_by_id(self, ids: Collection[str]) -> Mapping[str, CertificateRecord]:
         rows = self._open().certificates

@@ -11,15 +11,17 @@ from certctl.domain.certificates import (
     CertificateState,
     KeyFacts,
 )
+from certctl.domain.intent import Intent
 from certctl.domain.lockout import Lockout
 from certctl.store.memory.base import Reads
 from certctl.store.memory.certificates import CertificateWrites
 from certctl.store.memory.gates import GateWrites
+from certctl.store.memory.intents import IntentWrites
 from certctl.store.memory.requests import RequestWrites
 from certctl.store.memory.tables import Tables
 
 
-class _Glance(CertificateWrites, GateWrites, RequestWrites):
+class _Glance(CertificateWrites, GateWrites, RequestWrites, IntentWrites):
     """The reading half of a transaction, on tables that nobody changes through it."""
 
     def __init__(self, tables: Tables) -> None:
@@ -52,6 +54,9 @@ class FactReads(Reads):
 
     def requests_by_key(self, keys: Collection[bytes]) -> Mapping[bytes, WaitingRequest]:
         return _Glance(self._now()).requests_by_key(keys)
+
+    def newest_intents(self, keys: Collection[bytes]) -> Mapping[bytes, Intent]:
+        return _Glance(self._now()).newest_intents(keys)
 
     def waiting_number(self, now_us: int) -> int:
         return _Glance(self._now()).waiting_number(now_us)

@@ -47,9 +47,6 @@ class SearchReads(Reads):
         found = self._matching(AuditQuery(visible=visible))
         return next((each for each in found if each.id == event_id), None)
 
-    def certificate_page(self, visible: Visible, page: Page) -> Sequence[CertificateRecord]:
-        return _piece(self._seen(visible), page)
-
     def certificate_total(self, visible: Visible, most: int = MOST_COUNTED) -> int:
         return min(most, len(self._seen(visible)))
 

@@ -12,26 +12,32 @@ from certctl.store.memory.base import DIGEST_OCTETS
 from certctl.store.memory.certificates import CertificateReads, CertificateWrites
 from certctl.store.memory.facts import FactReads
 from certctl.store.memory.gates import GateReads, GateWrites
+from certctl.store.memory.intents import IntentReads, IntentWrites
 from certctl.store.memory.jobs import JobReads, JobWrites
 from certctl.store.memory.outbox import OutboxReads, OutboxWrites
 from certctl.store.memory.profiles import ProfileReads, ProfileWrites
 from certctl.store.memory.requests import RequestReads, RequestWrites
+from certctl.store.memory.retention import RetentionReads, RetentionWrites
 from certctl.store.memory.search import SearchReads
 from certctl.store.memory.sessions import SessionReads, SessionWrites
+from certctl.store.memory.status import StatusReads, StatusWrites
 
 
 class MemoryStore(
     CertificateReads,
     GateReads,
     RequestReads,
+    IntentReads,
     AuditReads,
     ProfileReads,
     JobReads,
+    RetentionReads,
     FactReads,
     OutboxReads,
     ApiKeyReads,
     SessionReads,
     SearchReads,
+    StatusReads,
 ):
     """``ports.WritableStore``, ``ports.Records`` and ``ports.FactReads`` at once."""
 
@@ -60,12 +66,15 @@ class MemoryTransaction(
     CertificateWrites,
     GateWrites,
     RequestWrites,
+    IntentWrites,
     AuditWrites,
     ProfileWrites,
     JobWrites,
+    RetentionWrites,
     OutboxWrites,
     ApiKeyWrites,
     SessionWrites,
+    StatusWrites,
 ):
     """``ports.Transaction`` on a copy of the tables."""
 

@@ -17,10 +17,13 @@ from certctl.domain.certificates import (
     CertificateStatus,
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.crl import CrlRecord
 from certctl.domain.events import Delivery, NoticeMark
+from certctl.domain.intent import Intent
 from certctl.domain.kept_answer import KeptAnswer
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
+from certctl.domain.retention import AuditStub
 from certctl.domain.sessions import Session
 from certctl.store.rows import state_of
 
@@ -41,6 +44,7 @@ class Tables:
     released: dict[str, int] = field(default_factory=dict)
     compromised: dict[bytes, int] = field(default_factory=dict)
     checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
+    stubs: dict[tuple[str, int], AuditStub] = field(default_factory=dict)
     leases: dict[str, Lease] = field(default_factory=dict)
     profiles: dict[str, StoredProfile] = field(default_factory=dict)
     lockouts: dict[str, Lockout] = field(default_factory=dict)
@@ -49,6 +53,9 @@ class Tables:
     api_keys: dict[str, ApiKey] = field(default_factory=dict)
     sessions: dict[bytes, Session] = field(default_factory=dict)
     answers: dict[bytes, KeptAnswer] = field(default_factory=dict)
+    intents: dict[str, Intent] = field(default_factory=dict)
+    crls: dict[str, CrlRecord] = field(default_factory=dict)
+    crl_parts: dict[tuple[str, int, int], bytes] = field(default_factory=dict)
 
     def copied(self) -> Tables:
         return Tables(**{item.name: copy(getattr(self, item.name)) for item in fields(self)})

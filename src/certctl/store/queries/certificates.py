@@ -54,6 +54,12 @@ def states(
     return found
 
 
+def has_serial(connection: Connection, issuer_id: str, serial: str) -> bool:
+    """Whether the issuer has given this number to a certificate on record."""
+    clause = select(_c.id).where(_c.serial == _octets(serial), _c.issuer_id == issuer_id)
+    return connection.execute(clause).first() is not None
+
+
 def _octets(serial: str) -> bytes | None:
     """None for a number that nothing on record can have: over 20 octets, or negative."""
     try:

@@ -104,7 +104,8 @@ def _by_id(wanted: CertificateFilter, *, oldest_first: bool) -> Iterator[Window]
     if wanted.source not in {None, CertificateSource.EST}:
         # The index is partial: the condition it was made with has to be said again.
         yield of(_c.id, _said(tables.NOT_EST), _c.source == wanted.source)
-    if (wanted.profile, wanted.certificate_profile, wanted.issuer_id) != (None, None, None):
+    named = (wanted.profile, wanted.certificate_profile, wanted.issuer_id)
+    if wanted.profiles or named != (None, None, None):
         yield _by_group(wanted, oldest_first=oldest_first)
 
 
@@ -175,7 +176,8 @@ def _groups(connection: Connection, wanted: CertificateFilter) -> Iterator[tuple
     """The groups asked for. One step into the index for each value there is: a comparison
     of row values would walk over every certificate of a group.
     """
-    for profile in _values(connection, (), wanted.profile):
+    profiles = wanted.profiles if wanted.profile is None else ()
+    for profile in profiles or _values(connection, (), wanted.profile):
         for rules in _values(connection, (profile,), wanted.certificate_profile):
             for issuer in _values(connection, (profile, rules), wanted.issuer_id):
                 yield profile, rules, issuer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import inspect, select, text
 from sqlalchemy.engine import Connection
 
@@ -36,3 +38,9 @@ def node_key(node: str) -> str:
 def ca_fingerprint(connection: Connection, issuer_id: str) -> bytes | None:
     """SHA-256 of the CA certificate that an issuer id is bound to."""
     return connection.execute(select(ca.c.fingerprint).where(ca.c.issuer_id == issuer_id)).scalar()
+
+
+def ca_fingerprints(connection: Connection) -> Mapping[str, bytes]:
+    """SHA-256 of the CA certificate by issuer id."""
+    rows = connection.execute(select(ca.c.issuer_id, ca.c.fingerprint)).fetchall()
+    return {row[0]: row[1] for row in rows}

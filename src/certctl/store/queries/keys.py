@@ -43,6 +43,9 @@ def _facts(dialect: Dialect, size: int) -> str:
         select(c.spki_sha256, c.id, c.subject_der, c.san_der)
         .where(c.spki_sha256.in_([bindparam(name) for name in held]))
         .where(c.not_after_us > bindparam("now_us"))
+        # Nobody was given an orphan: a CA outside that mixes up names must not take a
+        # device's key from it.
+        .where(c.source != literal_column("'orphan'"))
     )
     null: ColumnElement[Any] = literal_column("NULL")
     losers = select(compromised_keys.c.spki_sha256, null, null, null).where(

@@ -15,13 +15,12 @@ from sqlalchemy.engine import Connection
 from certctl.domain.api_keys import Visible
 from certctl.domain.approval import RequestStatus, WaitingRequest
 from certctl.domain.audit import RecordedEvent
-from certctl.domain.certificates import CertificateRecord
 from certctl.domain.ids import oldest_id
 from certctl.domain.search import AuditQuery, Page
 from certctl.store.queries.audit import nodes
 from certctl.store.queries.audit import page as page_of
 from certctl.store.request_rows import waiting_request
-from certctl.store.rows import certificate_record, recorded_event
+from certctl.store.rows import recorded_event
 from certctl.store.tables import audit_events, certificates, checkpoints
 from certctl.store.tables import requests as request_table
 
@@ -67,15 +66,6 @@ def audit_event(connection: Connection, event_id: str, visible: Visible) -> Reco
     clause = select(audit_events).where(_e.id == event_id, seen).limit(1)
     rows = connection.execute(clause).fetchall()
     return recorded_event(rows[0]) if rows else None
-
-
-def certificate_page(
-    connection: Connection, visible: Visible, page: Page
-) -> Sequence[CertificateRecord]:
-    """In order of id; ``page.after`` is the last id seen."""
-    clause = select(certificates).where(visible_part(certificates, visible))
-    clause = _after(clause, certificates, page)
-    return [certificate_record(row) for row in _rows(connection, clause, page)]
 
 
 def certificate_total(connection: Connection, visible: Visible, most: int) -> int:

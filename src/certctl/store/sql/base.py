@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from sqlalchemy.engine import Connection, Engine
@@ -65,6 +65,21 @@ class Reads:
             self._not_before = now + (now - began)
             raise
         return self._connection
+
+    def _stream(self, query: Callable[..., Iterator[T]], *values: object) -> Iterator[T]:
+        """Rows as they come, on a connection of their own: a list may take seconds to read.
+
+        A cursor of PostgreSQL's lives in a transaction; one statement in it sees one state.
+        """
+        if self._closed:
+            raise RuntimeError("the records are closed")
+        try:
+            with self._engine.connect() as connection:
+                if connection.dialect.name == "postgresql":
+                    connection.execution_options(isolation_level="READ COMMITTED")
+                yield from query(connection, *values)
+        except DBAPIError as err:
+            raise faults.meaning(err) from err
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None

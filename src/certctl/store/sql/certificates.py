@@ -95,6 +95,9 @@ class CertificateWrites(Writes):
     def certificate(self, certificate_id: str) -> CertificateRecord | None:
         return self.certificates_by_id((certificate_id,)).get(certificate_id)
 
+    def has_serial(self, issuer_id: str, serial: str) -> bool:
+        return self._run(certificate_queries.has_serial, issuer_id, serial)
+
     def certificates_by_id(self, ids: Collection[str]) -> Mapping[str, CertificateRecord]:
         return self._run(certificate_queries.our_records, ids)
 

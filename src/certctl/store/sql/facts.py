@@ -11,8 +11,9 @@ from certctl.domain.certificates import (
     CertificateState,
     KeyFacts,
 )
+from certctl.domain.intent import Intent
 from certctl.domain.lockout import Lockout
-from certctl.store.queries import approval, certificates, limits, repetitions
+from certctl.store.queries import approval, certificates, intents, limits, repetitions
 from certctl.store.queries import keys as key_queries
 from certctl.store.queries import lockouts as lockout_queries
 from certctl.store.sql.base import Reads
@@ -45,6 +46,9 @@ class FactReads(Reads):
 
     def requests_by_key(self, keys: Collection[bytes]) -> Mapping[bytes, WaitingRequest]:
         return self._ask(approval.by_key, keys)
+
+    def newest_intents(self, keys: Collection[bytes]) -> Mapping[bytes, Intent]:
+        return self._ask(intents.newest_by_key, keys)
 
     def waiting_number(self, now_us: int) -> int:
         return self._ask(approval.waiting_number, now_us)

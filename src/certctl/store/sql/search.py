@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from certctl.domain.api_keys import Visible
 from certctl.domain.approval import RequestStatus, WaitingRequest
 from certctl.domain.audit import RecordedEvent
-from certctl.domain.certificates import CertificateRecord
 from certctl.domain.search import MOST_COUNTED, Activity, AuditQuery, Expiries, Page
 from certctl.store.queries import search, statistics
 from certctl.store.sql.base import Reads
@@ -30,9 +29,6 @@ class SearchReads(Reads):
 
     def audit_event(self, event_id: str, visible: Visible) -> RecordedEvent | None:
         return self._ask(search.audit_event, event_id, visible)
-
-    def certificate_page(self, visible: Visible, page: Page) -> Sequence[CertificateRecord]:
-        return self._ask(search.certificate_page, visible, page)
 
     def certificate_total(self, visible: Visible, most: int = MOST_COUNTED) -> int:
         return self._ask(search.certificate_total, visible, most)

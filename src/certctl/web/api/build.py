@@ -26,7 +26,7 @@ from certctl.web.api.tail import Tail
 
 
 class Api:
-    """The API of one worker; ``stop`` ends its streams.
+    """The API of one worker; ``stop`` ends its streams and bulk revocations.
 
     The web pages stand on the same services, entrance and tail.
     """
@@ -36,6 +36,7 @@ class Api:
         app.state.services = self.services = services
         app.state.tail = self.tail = Tail(services.read)
         self.entrance = entrance
+        self._bulk = services.bulk
         self._guard = Guard(app, Table(ENDPOINTS), entrance)
         self.document = openapi_document(app, services.version)
 
@@ -44,6 +45,7 @@ class Api:
 
     def stop(self) -> None:
         self.tail.stop()
+        self._bulk.stop()
 
 
 def fastapi_app() -> FastAPI:

@@ -7,36 +7,28 @@ compared in constant time.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from certctl.domain.api_keys import ApiKey, Role, Visible, key_digest, key_id_of
+from certctl.domain.api_keys import ApiKey, Visible
 from certctl.domain.clock import SECOND_US, Clock
+from certctl.domain.kept_answer import Origin
+from certctl.domain.key_holders import FixedKeyDigest, Holder, holder_by_id, holder_of
 
 REMEMBERED_US = 9 * SECOND_US // 10
 MOST_REMEMBERED = 1_024
 
-_NOBODY = bytes(32)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
-    """Whose key it is. ``key_id`` tells two keys of one name apart."""
-
-    name: str
-    role: Role
-    key_id: str
-    visible: Visible = field(default_factory=Visible)
-    expires_us: int | None = None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """One request's caller, as the guard has let it in."""
+    """One request's caller, as the guard has let it in.
+
+    ``bearer`` is what was sent as its key: the authority judges it once more.
+    """
 
     holder: Holder
+    bearer: str = field(repr=False)
     source: str
     request_id: str
     tls_version: str
@@ -44,35 +36,24 @@ class Caller:
     @property
     def actor(self) -> str:
         """As audit events and decisions name it."""
-        return f"key:{self.holder.name}"
+        return self.holder.actor
 
     @property
     def visible(self) -> Visible:
         return self.holder.visible
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FixedKeyDigest:
-    """A key out of the settings: its digest, not the key."""
-
-    digest: bytes
-    holder: Holder
+    @property
+    def origin(self) -> Origin:
+        """For the audit events of what the caller has the authority do."""
+        return Origin(
+            source_address=self.source,
+            request_id=self.request_id,
+            tls_version=self.tls_version,
+        )
 
 
 class KeyReads(Protocol):
     def api_key(self, key_id: str) -> ApiKey | None: ...
-
-
-class KeyRefused(Exception):
-    """A token that opens nothing; ``reason`` is unknown, expired or revoked.
-
-    ``name`` is the key's where it is one of ours: for the audit event, not for the answer.
-    """
-
-    def __init__(self, reason: str, name: str = "") -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.name = name
 
 
 class KeyRing:
@@ -94,19 +75,9 @@ class KeyRing:
             KeyRefused: it opens nothing.
             StoreUnavailable: that cannot be told now.
         """
-        digest = key_digest(self._pepper, token)
-        found = None
-        # All of them, always: where the right one stands shows in no time it takes.
-        for each in self._fixed:
-            if hmac.compare_digest(each.digest, digest):
-                found = each.holder
-        if found is not None:
-            return found
-        key_id = key_id_of(token)
-        key = self._key(key_id) if key_id is not None else None
-        if not hmac.compare_digest(key.digest if key else _NOBODY, digest) or key is None:
-            raise KeyRefused("unknown")
-        return self._usable(key)
+        return holder_of(
+            token, self._pepper, fixed=self._fixed, find=self._key, now_us=self._clock()
+        )
 
     def by_id(self, key_id: str) -> Holder:
         """The same of a key that was shown before, in a log-in: it may have ended since.
@@ -114,26 +85,7 @@ class KeyRing:
         Raises:
             KeyRefused, StoreUnavailable: as above.
         """
-        for each in self._fixed:
-            if each.holder.key_id == key_id:
-                return each.holder
-        key = self._key(key_id)
-        if key is None:
-            raise KeyRefused("unknown")
-        return self._usable(key)
-
-    def _usable(self, key: ApiKey) -> Holder:
-        if key.revoked_us is not None:
-            raise KeyRefused("revoked", key.name)
-        if not key.usable(self._clock()):
-            raise KeyRefused("expired", key.name)
-        return Holder(
-            name=key.name,
-            role=key.role,
-            key_id=key.id,
-            visible=Visible(tenant=key.tenant, profiles=key.profiles),
-            expires_us=key.expires_us,
-        )
+        return holder_by_id(key_id, fixed=self._fixed, find=self._key, now_us=self._clock())
 
     def _key(self, key_id: str) -> ApiKey | None:
         now_us = self._clock()

@@ -1,68 +1,31 @@
-"""The inventory: ``/certificates``, their chains and their revocation."""
+"""One certificate: ``/certificates/ID``, its chain, its revocation and a hold's release."""
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
-from fastapi import Path, Query, Response
-from pydantic import BaseModel, Field
+from fastapi import Path, Response
+from pydantic import BaseModel
 
-from certctl.authority.commands import RevocationDone, RevokeCertificate
+from certctl.authority.commands import (
+    CertificateReleased,
+    ReleaseCertificate,
+    RevocationDone,
+    RevokeCertificate,
+)
 from certctl.domain.api_keys import Role, Visible
-from certctl.domain.certificates import CertificateRecord, CertificateSource, CertificateStatus
+from certctl.domain.certificates import CertificateRecord
 from certctl.domain.errors import Conflict, NotFound
 from certctl.domain.ports import Records
+from certctl.domain.renewal_history import renewal_history
 from certctl.domain.revocation import RevocationReason
+from certctl.web.api.certificate_view import CertificateDetail, detailed, pem
 from certctl.web.api.endpoint import Endpoint
-from certctl.web.api.models import (
-    Listing,
-    Moment,
-    PageQuery,
-    RecordId,
-    ShortText,
-    Strict,
-    moment,
-    moment_or_none,
-)
+from certctl.web.api.models import Moment, RecordId, ShortText, Strict, moment
 from certctl.web.api.services import Ask
 
 PEM_CHAIN = "application/pem-certificate-chain"
-
-
-class CertificateOut(BaseModel):
-    """A certificate on record; ``status`` may be ``expired`` too, which is derived."""
-
-    id: str
-    serial: str = Field(description="Lower-case hexadecimal without padding.")
-    status: str
-    subject: str
-    sans: list[str]
-    issuer_id: str
-    profile: str
-    certificate_profile: str
-    principal: str
-    auth_mode: str
-    key_algorithm: str
-    spki_sha256: str
-    fingerprint: str
-    not_before: Moment
-    not_after: Moment
-    issued_at: Moment
-    source: CertificateSource
-    source_address: str
-    tls_version: str
-    channel_binding: str
-    renews: str | None
-    revoked_at: Moment | None
-    revocation_reason: str | None
-    tenant: str | None
-
-
-class CertificateWithPem(CertificateOut):
-    pem: str
 
 
 class Revoke(Strict):
@@ -87,32 +50,38 @@ class Revoked(BaseModel):
     already_revoked: bool
 
 
+class Released(BaseModel):
+    id: str
+    serial: str
+    released_at: Moment
+
+
 Serial = Annotated[
     str, Path(pattern=r"^[0-9A-Fa-f]{1,40}$", description="Hexadecimal, without colons.")
 ]
 
 
-async def list_certificates(
-    query: Annotated[PageQuery, Query()], ask: Ask
-) -> Listing[CertificateOut]:
-    """Certificates in the order in which they were issued."""
-    visible = ask.caller.visible
+async def show_certificate(certificate_id: RecordId, ask: Ask) -> CertificateDetail:
+    """One certificate with its PEM, what it renews and what renews it."""
     now_us = ask.services.clock()
+    visible = ask.caller.visible
 
-    def question(records: Records) -> Listing[CertificateOut]:
-        rows = records.certificate_page(visible, query.wanted())
-        total = records.certificate_total(visible)
-        show = partial(_certificate, now_us=now_us)
-        return query.listing(rows, total, show=show, cursor=lambda row: row.id)
+    def question(records: Records) -> CertificateDetail:
+        record = _found(certificate_id, visible, records)
+        history = [
+            each
+            for each in renewal_history(records, record)
+            if visible.covers(tenant=each.tenant, profile=each.profile)
+        ]
+        return detailed(
+            record,
+            records.summaries([record.id])[record.id],
+            history,
+            released_us=records.released_us(record.id),
+            now_us=now_us,
+        )
 
     return await ask.services.read(question)
-
-
-async def show_certificate(certificate_id: RecordId, ask: Ask) -> CertificateWithPem:
-    """One certificate, with its PEM."""
-    row = await ask.services.read(partial(_found, certificate_id, ask.caller.visible))
-    shown = _certificate(row, now_us=ask.services.clock())
-    return CertificateWithPem(**dict(shown), pem=pem([row.der]))
 
 
 async def chain(certificate_id: RecordId, ask: Ask) -> Response:
@@ -146,6 +115,16 @@ async def revoke_by_serial(serial: Serial, body: RevokeBySerial, ask: Ask) -> Re
     return await _revoke(found[0].id, body.reason, ask)
 
 
+async def release(certificate_id: RecordId, ask: Ask) -> Released:
+    """Take a hold back: the certificate is valid again, at once. 409 if it is not on hold."""
+    await ask.services.read(partial(_found, certificate_id, ask.caller.visible))
+    command = ReleaseCertificate(certificate_id=certificate_id, actor=ask.caller.actor)
+    done = await ask.do(command, CertificateReleased)
+    return Released(
+        id=done.certificate_id, serial=done.serial, released_at=moment(done.released_us)
+    )
+
+
 async def _revoke(certificate_id: str, reason: RevocationReason, ask: Ask) -> Revoked:
     command = RevokeCertificate(
         certificate_id=certificate_id, reason=reason, actor=ask.caller.actor
@@ -167,63 +146,14 @@ def _found(certificate_id: str, visible: Visible, records: Records) -> Certifica
     return row
 
 
-def _certificate(row: CertificateRecord, *, now_us: int) -> CertificateOut:
-    expired = row.status is CertificateStatus.VALID and row.not_after_us < now_us
-    return CertificateOut(
-        id=row.id,
-        serial=row.serial,
-        status="expired" if expired else row.status.value,
-        subject=row.subject,
-        sans=list(row.sans),
-        issuer_id=row.issuer_id,
-        profile=row.profile,
-        certificate_profile=row.certificate_profile,
-        principal=row.principal,
-        auth_mode=row.auth_mode,
-        key_algorithm=row.key_algorithm,
-        spki_sha256=row.spki_sha256.hex(),
-        fingerprint=row.fingerprint.hex(),
-        not_before=moment(row.not_before_us),
-        not_after=moment(row.not_after_us),
-        issued_at=moment(row.issued_us),
-        source=row.source,
-        source_address=row.source_address,
-        tls_version=row.tls_version,
-        channel_binding=row.channel_binding,
-        renews=row.renews,
-        revoked_at=moment_or_none(row.revoked_us),
-        revocation_reason=row.revocation_reason,
-        tenant=row.tenant,
-    )
-
-
-def pem(ders: Sequence[bytes]) -> str:
-    """RFC 7468 §5: base64 in lines of 64."""
-    blocks = []
-    for der in ders:
-        text = b64encode(der).decode()
-        lines = [text[at : at + 64] for at in range(0, len(text), 64)]
-        blocks += ["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""]
-    return "\n".join(blocks)
-
-
 ENDPOINTS = (
-    Endpoint(
-        method="GET",
-        path="/certificates",
-        handler=list_certificates,
-        summary="All certificates on record",
-        role=Role.VIEWER,
-        answer=Listing[CertificateOut],
-        tag="certificates",
-    ),
     Endpoint(
         method="GET",
         path="/certificates/{certificate_id}",
         handler=show_certificate,
         summary="One certificate",
         role=Role.VIEWER,
-        answer=CertificateWithPem,
+        answer=CertificateDetail,
         tag="certificates",
     ),
     Endpoint(
@@ -243,6 +173,15 @@ ENDPOINTS = (
         role=Role.OPERATOR,
         answer=Revoked,
         example={"reason": "keyCompromise"},
+        tag="certificates",
+    ),
+    Endpoint(
+        method="POST",
+        path="/certificates/{certificate_id}/release",
+        handler=release,
+        summary="Release a certificate from hold",
+        role=Role.OPERATOR,
+        answer=Released,
         tag="certificates",
     ),
     Endpoint(

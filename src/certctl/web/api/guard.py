@@ -17,20 +17,21 @@ from certctl.domain.clock import Clock
 from certctl.domain.errors import Failure
 from certctl.domain.ids import RandomBytes, request_id
 from certctl.domain.kept_answer import Once
+from certctl.domain.key_holders import EVERYBODY, Holder, KeyRefused
 from certctl.enroll.refusals import RefusalFolder
 from certctl.obs.log import Log
 from certctl.web.answers import Receive, Scope, Send, send_answer
-from certctl.web.api.callers import Caller, Holder, KeyRefused, KeyRing
+from certctl.web.api.callers import Caller, KeyRing
 from certctl.web.api.endpoint import Endpoint, Table
 from certctl.web.api.problems import (
     API_POLICY,
-    CHALLENGE,
     SAFE_HEADERS,
     ApiRefused,
     internal_error,
     not_found,
     problem_answer,
     refusal_of,
+    unauthorized,
     wrong_method,
 )
 from certctl.web.api.rate import RateLimit
@@ -38,9 +39,6 @@ from certctl.web.through_proxy import ProxyGate
 
 MAX_TOKEN = 512
 MAX_IDEMPOTENCY_KEY = 255
-
-EVERYBODY = Holder(name="everybody", role=Role.ADMIN, key_id="everybody")
-"""The caller where ``AUTH_TYPE=none``."""
 
 _JSON: Final = (b"application/json", b"application/json; charset=utf-8")
 
@@ -105,6 +103,7 @@ class Guard:
         holder = self._holder(headers, client.source, endpoint, number)
         caller = Caller(
             holder=holder,
+            bearer=_token(headers) or "",
             source=client.source,
             request_id=number,
             tls_version=client.tls.version,
@@ -137,10 +136,9 @@ class Guard:
             return Holder(name="", role=Role.VIEWER, key_id="")
         if ring is None:
             return EVERYBODY
-        scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        token = token.strip()
-        if not token or scheme.lower() != "bearer":
-            raise _unauthorized("No API key was sent.")
+        token = _token(headers)
+        if token is None:
+            raise unauthorized("No API key was sent.")
         try:
             if len(token) > MAX_TOKEN:
                 raise KeyRefused("unknown")  # noqa: TRY301 - one way out for all refused keys
@@ -149,7 +147,7 @@ class Guard:
             actor = f"key:{refused.name}" if refused.name else f"api-client:{source}"
             self._note(actor, source, number, {"reason": refused.reason}, endpoint)
             self._slow_down(source)
-            raise _unauthorized("This API key opens nothing here.") from None
+            raise unauthorized("This API key opens nothing here.") from None
 
     def _slow_down(self, name: str) -> None:
         wait = self._entrance.rate.wait_s(name)
@@ -293,15 +291,11 @@ def _single(scope: Scope) -> dict[bytes, bytes]:
     return found
 
 
-def _unauthorized(message: str) -> ApiRefused:
-    return ApiRefused(
-        401,
-        message,
-        error="unauthorized",
-        rule="The management API needs a key.",
-        remedy="Send Authorization: Bearer KEY; certctl-server keys create makes one.",
-        headers=(CHALLENGE,),
-    )
+def _token(headers: Mapping[bytes, bytes]) -> str | None:
+    """What was sent as Bearer token; None: nothing that could be one."""
+    scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    token = token.strip()
+    return token if token and scheme.lower() == "bearer" else None
 
 
 def _once(

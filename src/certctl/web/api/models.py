@@ -44,10 +44,12 @@ class Strict(BaseModel):
 
 
 class Listing(BaseModel, Generic[T]):
-    """A page of a list; ``total`` is counted up to 100,000."""
+    """A page of a list."""
 
     data: list[T]
-    total: int
+    total: int | None = Field(
+        description="Counted up to 100,000; null: only a walk over all rows could tell."
+    )
     next_cursor: str | None = Field(description="Ask with it for the next page; null: the last.")
 
 

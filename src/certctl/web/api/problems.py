@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from certctl.domain.errors import (
+    CommandRefused,
     Conflict,
     Failure,
     KeyReused,
@@ -115,6 +116,15 @@ def refusal_of(failure: Failure) -> ApiRefused:
             )
         case Conflict():
             return ApiRefused(409, f"Not done: {shown(failure.what)}.", error="conflict")
+        case CommandRefused(reason="role" | "scope" | "not_for_keys"):
+            return ApiRefused(
+                403,
+                "This key does not cover this.",
+                error="forbidden",
+                rule=f"It needs the role {failure.wanted}." if failure.wanted else "",
+            )
+        case CommandRefused():
+            return unauthorized("This API key opens nothing here.")
         case TrustRefused():
             status = {"no_bundle": 409, "bundle": 422}.get(failure.reason, 503)
             return ApiRefused(
@@ -138,6 +148,17 @@ def refusal_of(failure: Failure) -> ApiRefused:
 
 def _sentence(text: str) -> str:
     return f"{shown(text[:1].upper() + text[1:])}."
+
+
+def unauthorized(message: str) -> ApiRefused:
+    return ApiRefused(
+        401,
+        message,
+        error="unauthorized",
+        rule="The management API needs a key.",
+        remedy="Send Authorization: Bearer KEY; certctl-server keys create makes one.",
+        headers=(CHALLENGE,),
+    )
 
 
 def internal_error() -> ApiRefused:

@@ -8,18 +8,19 @@ from typing import Annotated, Protocol, TypeVar
 
 from fastapi import Depends, Request
 
-from certctl.authority.commands import Command, CommandResult
+from certctl.authority.commands import Command, CommandResult, Import
 from certctl.domain.api_keys import Visible
 from certctl.domain.certificate_profiles import CertificateProfiles
 from certctl.domain.clock import Clock
 from certctl.domain.errors import InternalError
 from certctl.domain.explanation import Explanation, Question
 from certctl.domain.ids import RandomBytes
-from certctl.domain.kept_answer import Once, Origin
+from certctl.domain.kept_answer import Once
 from certctl.domain.ports import Records
 from certctl.domain.profiles import EstProfile
 from certctl.domain.trust_change import TrustChange
 from certctl.domain.trust_report import BundleReport
+from certctl.web.api.bulk import BulkRevocations, Execute
 from certctl.web.api.callers import Caller, KeyRing
 
 T = TypeVar("T")
@@ -32,12 +33,6 @@ class Read(Protocol):
     def __call__(self, question: Callable[[Records], T]) -> Awaitable[T]:
         """Raises StoreUnavailable: they cannot be read, or too many ask."""
         ...
-
-
-class Execute(Protocol):
-    async def __call__(
-        self, command: Command, *, origin: Origin, once: Once | None = None
-    ) -> CommandResult: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +53,14 @@ class Services:
         trust: what an EST profile trusts, by path ID and time; reads files.
         trust_preview: what a reload of an EST profile's bundle would change; reads files, and
             raises TrustRefused where it would be refused.
-        explain: judges a request by every rule and issues nothing; reads files, and raises
-            NotFound, or Unavailable where what to judge by cannot be read.
+        issuer_types: by issuer id.
         chains: CA certificates (DER) by issuer id, the signing one first.
+        responders: certificates (DER) of the OCSP responders in use, by issuer id.
+        read_import: certificates in PEM, and what to call their issuer where it is none of
+            ours, to what can go on record; of each that cannot, why. Slow.
         open: ``AUTH_TYPE=none``.
+        explain: judges a request by every rule; raises NotFound and StoreUnavailable. Slow.
+        bulk: carries bulk revocations out.
         remembered: answers that are dear to make, by whom they are for.
     """
 
@@ -71,9 +70,13 @@ class Services:
     profiles: Sequence[ProfileFacts]
     trust: Callable[[str, int], BundleReport]
     trust_preview: Callable[[str, int], TrustChange]
-    explain: Callable[[Question, Records], Explanation]
     certificate_profiles: CertificateProfiles
+    issuer_types: Mapping[str, str]
     chains: Mapping[str, Sequence[bytes]]
+    responders: Mapping[str, bytes]
+    read_import: Callable[[bytes, str | None], Sequence[Import | str]]
+    explain: Callable[[Question, Records], Explanation]
+    bulk: BulkRevocations
     clock: Clock
     random: RandomBytes
     pepper: bytes
@@ -96,12 +99,9 @@ class Asked:
         Raises:
             Failure: it was refused, or the authority is away.
         """
-        origin = Origin(
-            source_address=self.caller.source,
-            request_id=self.caller.request_id,
-            tls_version=self.caller.tls_version,
+        result = await self.services.execute(
+            command, bearer=self.caller.bearer, origin=self.caller.origin, once=self.once
         )
-        result = await self.services.execute(command, origin=origin, once=self.once)
         if not isinstance(result, answer):
             raise InternalError
         return result

@@ -83,10 +83,10 @@ async def stream(visit: Visit) -> Answer | Streaming:
         return visit.render("activity_rows.html", rows=[row_of(event_out(event))], new=True)
 
     async def may_stay() -> bool:
-        if visit.session is None:
+        if visit.token is None:
             return True
         try:
-            found = await visit.sessions.by_digest(visit.session)
+            found = await visit.sessions.by_token(visit.token)
         except Unavailable:
             return True
         return found is not None and found.holder.role is visit.role

@@ -17,10 +17,11 @@ from certctl.domain.clock import SECOND_US
 from certctl.domain.errors import Failure
 from certctl.domain.ids import request_id
 from certctl.domain.kept_answer import Origin
+from certctl.domain.key_holders import EVERYBODY
+from certctl.domain.sessions import BEARER
 from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
 from certctl.web.api.build import Api
 from certctl.web.api.callers import Caller
-from certctl.web.api.guard import EVERYBODY
 from certctl.web.api.problems import ApiRefused, internal_error, refusal_of
 from certctl.web.ui import login
 from certctl.web.ui.origin import is_ours
@@ -146,7 +147,7 @@ class Ui:
         self._permit(page, caller)
         form = await self._form(request, receive) if page.is_write else {}
         if found is not None and "poll" not in request.query:
-            await self._sessions.used(found.session, request.origin)
+            await self._sessions.used(found, request.origin)
         # No Idempotency-Key: a form sent twice by mistake meets what the first has changed.
         ask = login.asked(caller, self._services)
         last = request.headers.get(b"last-event-id")
@@ -159,7 +160,7 @@ class Ui:
                 names=names,
                 form=form,
                 fragment=request.fragment,
-                session=found.session.digest if found is not None else None,
+                token=found.bearer.removeprefix(BEARER) if found is not None else None,
                 last_event_id=last.decode("latin-1") if last else None,
                 tail=self._tail,
                 render=self._templates.render,
@@ -210,12 +211,15 @@ class Ui:
             self._note(AuditAction.LOGIN_FAILED, actor, request, {"reason": holder.reason})
             text = self._templates.render("login.html", next=login.place(form), refused=True)
             return html(text, status=401)
-        cookie = await self._sessions.open(holder, request.headers, request.origin)
+        cookie = await self._sessions.open(
+            holder, form.get("key", "").strip(), request.headers, request.origin
+        )
         return see(login.place(form), [cookie])
 
     def _caller(self, request: Request, found: LoggedIn | None) -> Caller:
         return Caller(
             holder=found.holder if found is not None else EVERYBODY,
+            bearer=found.bearer if found is not None else "",
             source=request.source,
             request_id=request.number,
             tls_version=request.tls_version,

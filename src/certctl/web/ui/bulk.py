@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 
 from certctl.authority.bulk_revocation import BulkRevocation
-from certctl.authority.commands import (
-    BeginBulkRevoke,
-    BulkRevokeBegun,
-    RevokeSlice,
-    SliceRevoked,
-)
 from certctl.domain.bulk_revocation import BulkTotals, CriteriaRefused, RevocationCriteria
-from certctl.domain.ids import sortable_id
 from certctl.domain.ports import Records
 from certctl.domain.revocation import RevocationReason
 from certctl.web.answers import Answer
+from certctl.web.api.bulk import Interrupted, Wish
 from certctl.web.api.models import microseconds
 from certctl.web.api.problems import ApiRefused
 from certctl.web.ui.certificates import REASONS
@@ -33,10 +26,6 @@ FIELDS = (
     "issued_after",
     "issued_before",
 )
-# One slice may wait for the authority to come back, not for ever.
-SLICE_S = 30.0
-
-Execute = Callable[[BeginBulkRevoke | RevokeSlice], SliceRevoked | BulkRevokeBegun]
 
 
 async def form(visit: Visit) -> Answer:
@@ -63,23 +52,23 @@ async def revoke(visit: Visit) -> Answer:
     if visit.form.get("typed", "").strip() != f"revoke {totals.revocable}":
         fault = f"Nothing was revoked: type “revoke {totals.revocable}” to confirm."
         return _page(visit, kept, status=422, totals=totals, fault=fault)
-    loop = asyncio.get_running_loop()
-
-    def execute(command: BeginBulkRevoke | RevokeSlice) -> SliceRevoked | BulkRevokeBegun:
-        if isinstance(command, BeginBulkRevoke):
-            begun = visit.ask.do(command, BulkRevokeBegun)
-            return asyncio.run_coroutine_threadsafe(begun, loop).result(SLICE_S)
-        done = visit.ask.do(command, SliceRevoked)
-        return asyncio.run_coroutine_threadsafe(done, loop).result(SLICE_S)
-
-    done = await visit.services.read(partial(_revoked, visit, kept, execute))
+    wish = Wish(
+        criteria=_criteria(kept),
+        reason=RevocationReason(kept["reason"]),
+        caller=visit.ask.caller,
+        once=None,
+    )
+    try:
+        _, done = await visit.services.bulk.revoke(wish)
+    except Interrupted as interrupted:
+        fault = f"It ended half-way: {interrupted.revoked:,} are revoked. Count again and go on."
+        return _page(visit, kept, status=503, fault=fault)
     return _page(visit, kept, done=done)
 
 
-def _revocation(visit: Visit, kept: Mapping[str, str], records: Records) -> BulkRevocation:
-    services = visit.services
+def _criteria(kept: Mapping[str, str]) -> RevocationCriteria:
     profile = kept["profile"]
-    criteria = RevocationCriteria(
+    return RevocationCriteria(
         profile="" if profile == "(legacy root)" else profile or None,
         profile_id=kept["profile_id"] or None,
         issuer_id=kept["issuer_id"] or None,
@@ -87,28 +76,23 @@ def _revocation(visit: Visit, kept: Mapping[str, str], records: Records) -> Bulk
         issued_after_us=_day(kept["issued_after"]),
         issued_before_us=_day(kept["issued_before"]),
     )
+
+
+def _counted(visit: Visit, kept: Mapping[str, str], records: Records) -> BulkTotals:
+    """Raises CriteriaRefused."""
     try:
         reason = RevocationReason(kept["reason"])
     except ValueError:
         raise CriteriaRefused("Choose a reason") from None
-    return BulkRevocation(
-        criteria,
+    bulk = BulkRevocation(
+        _criteria(kept),
         reason,
         actor=visit.ask.caller.actor,
-        operation=sortable_id(services.clock(), services.random),
+        operation="",
         records=records,
-        now_us=services.clock(),
+        now_us=visit.services.clock(),
     )
-
-
-def _counted(visit: Visit, kept: Mapping[str, str], records: Records) -> BulkTotals:
-    return _revocation(visit, kept, records).dry_run()
-
-
-def _revoked(
-    visit: Visit, kept: Mapping[str, str], execute: Execute, records: Records
-) -> BulkTotals:
-    return _revocation(visit, kept, records).run(execute)
+    return bulk.dry_run()
 
 
 def _day(text: str) -> int | None:

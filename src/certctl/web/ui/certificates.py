@@ -25,6 +25,7 @@ from certctl.domain.revocation import RevocationReason
 from certctl.web.answers import Answer
 from certctl.web.api import certificates as api
 from certctl.web.api.audit import event_out
+from certctl.web.api.certificate_view import pem
 from certctl.web.api.problems import ApiRefused
 from certctl.web.ui.activity import Row, row_of
 from certctl.web.ui.decoded import Field, certificate_fields, request_fields
@@ -104,7 +105,7 @@ async def chain_file(visit: Visit) -> Answer:
     record = await visit.services.read(
         partial(_record, visit.names["certificate"], visit.ask.caller.visible)
     )
-    body = api.pem([record.der, *visit.services.chains.get(record.issuer_id, ())])
+    body = pem([record.der, *visit.services.chains.get(record.issuer_id, ())])
     name = f'attachment; filename="{record.serial}.pem"'
     headers = (
         (b"Content-Type", b"application/pem-certificate-chain"),
@@ -189,7 +190,7 @@ def _known(visit: Visit, records: Records) -> Known:
     record = _record(visit.names["certificate"], visible, records)
     history = [
         each
-        for each in renewal_history(records, record.id, record.renews)
+        for each in renewal_history(records, record)
         if visible.covers(tenant=each.tenant, profile=each.profile)
     ]
     return Known(

@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from certctl.web.api.callers import Caller, Holder, KeyRefused, KeyRing
-from certctl.web.api.guard import EVERYBODY, MAX_TOKEN
+from certctl.domain.key_holders import EVERYBODY, Holder, KeyRefused
+from certctl.web.api.callers import Caller, KeyRing
+from certctl.web.api.guard import MAX_TOKEN
 from certctl.web.api.services import Asked, Services
 from certctl.web.ui.paths import is_page
 

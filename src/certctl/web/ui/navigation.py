@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from certctl.web.api.callers import Holder
+from certctl.domain.key_holders import Holder
 
 
 class Place(NamedTuple):

@@ -8,7 +8,7 @@ request that another site begins carries it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from certctl.authority.session_commands import (
     CloseSession,
@@ -17,10 +17,10 @@ from certctl.authority.session_commands import (
     SessionDone,
 )
 from certctl.domain.clock import SECOND_US
-from certctl.domain.errors import NotFound, Unavailable
+from certctl.domain.errors import CommandRefused, NotFound, Unavailable
 from certctl.domain.kept_answer import Origin
-from certctl.domain.sessions import TOKEN_OCTETS, Session, token_digest, token_text
-from certctl.web.api.callers import Holder, KeyRefused
+from certctl.domain.key_holders import Holder, KeyRefused
+from certctl.domain.sessions import BEARER, TOKEN_OCTETS, Session, token_digest, token_text
 from certctl.web.api.services import Services
 
 COOKIE = "__Host-certctl"
@@ -32,10 +32,14 @@ _EXTENDED_EVERY_US = 60 * SECOND_US
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedIn:
-    """A session that is usable now, and whose key it is of."""
+    """A session that is usable now, and whose key it is of.
+
+    ``bearer`` stands for the key towards the authority, which judges it once more.
+    """
 
     session: Session
     holder: Holder
+    bearer: str = field(repr=False)
 
 
 class Sessions:
@@ -51,21 +55,25 @@ class Sessions:
         Raises:
             Unavailable: that cannot be told now.
         """
-        digest = _digest(headers)
-        return await self.by_digest(digest) if digest is not None else None
+        return await self.by_token(_token(headers))
 
-    async def by_digest(self, digest: bytes) -> LoggedIn | None:
+    async def by_token(self, token: str) -> LoggedIn | None:
+        """The same by the cookie's value."""
+        digest = token_digest(token)
+        if digest is None:
+            return None
         ring = self._services.ring
         session = await self._services.read(lambda records: records.session(digest))
         if ring is None or session is None or not session.usable(self._services.clock()):
             return None
         try:
-            return LoggedIn(session=session, holder=ring.by_id(session.key_id))
+            holder = ring.by_id(session.key_id)
         except KeyRefused:
             return None
+        return LoggedIn(session=session, holder=holder, bearer=BEARER + token)
 
     async def open(
-        self, holder: Holder, headers: Mapping[bytes, bytes], origin: Origin
+        self, holder: Holder, key: str, headers: Mapping[bytes, bytes], origin: Origin
     ) -> tuple[bytes, bytes]:
         """Log in: always a new token, whatever cookie was sent; the header that sets it.
 
@@ -79,23 +87,26 @@ class Sessions:
         command = OpenSession(
             digest=digest,
             key_id=holder.key_id,
-            actor=f"key:{holder.name}",
+            actor=holder.actor,
             idle_us=self._idle_us,
             tenant=holder.visible.tenant,
-            replaced=_digest(headers),
+            replaced=token_digest(_token(headers)),
         )
-        await self._services.execute(command, origin=origin)
+        await self._services.execute(command, bearer=key, origin=origin)
         return b"Set-Cookie", f"{COOKIE}={token}; {_ATTRIBUTES}".encode()
 
-    async def used(self, session: Session, origin: Origin) -> None:
+    async def used(self, found: LoggedIn, origin: Origin) -> None:
         """Move the end of a session that somebody uses; one that cannot be moved ends sooner."""
+        session = found.session
         last_us = session.expires_us - self._idle_us
         if self._services.clock() - last_us < min(_EXTENDED_EVERY_US, self._idle_us // 4):
             return
         try:
-            command = ExtendSession(digest=session.digest, idle_us=self._idle_us)
-            done = await self._services.execute(command, origin=origin)
-        except (Unavailable, NotFound):
+            command = ExtendSession(
+                digest=session.digest, actor=found.holder.actor, idle_us=self._idle_us
+            )
+            done = await self._services.execute(command, bearer=found.bearer, origin=origin)
+        except (Unavailable, NotFound, CommandRefused):
             return
         if not isinstance(done, SessionDone):
             raise TypeError(done)
@@ -108,18 +119,18 @@ class Sessions:
         """
         command = CloseSession(
             digest=found.session.digest,
-            actor=f"key:{found.holder.name}",
+            actor=found.holder.actor,
             tenant=found.holder.visible.tenant,
         )
-        await self._services.execute(command, origin=origin)
+        await self._services.execute(command, bearer=found.bearer, origin=origin)
         return b"Set-Cookie", f"{COOKIE}=; Max-Age=0; {_ATTRIBUTES}".encode()
 
 
-def _digest(headers: Mapping[bytes, bytes]) -> bytes | None:
-    """The digest of the token in a Cookie header; two of our cookies are none."""
+def _token(headers: Mapping[bytes, bytes]) -> str:
+    """The token in a Cookie header, or nothing; two of our cookies are none."""
     found = []
     for part in headers.get(b"cookie", b"").decode("latin-1").split(";"):
         name, _, value = part.strip().partition("=")
         if name == COOKIE:
             found.append(value)
-    return token_digest(found[0]) if len(found) == 1 else None
+    return found[0] if len(found) == 1 else ""

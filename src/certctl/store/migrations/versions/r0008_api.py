@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 
 
 def upgrade() -> None:

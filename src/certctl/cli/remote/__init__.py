@@ -1,0 +1,1 @@
+"""``certctl-cli``: commands that reach a server over the network, EST and REST."""

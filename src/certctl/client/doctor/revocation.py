@@ -1,0 +1,186 @@
+"""CRL and OCSP: whether what the certificates point to can be had and is current.
+
+The addresses come from the server's own certificates, so a bad server chooses whom this
+machine asks: plain questions without credentials, and nothing of an answer is shown.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+
+import httpx2
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import AuthorityInformationAccessOID
+
+from certctl.client.doctor.report import Report
+from certctl.domain.plain_text import shown
+
+SECONDS = 10.0
+MAX_OCTETS = 32 * 1024 * 1024
+MOST_ADDRESSES = 8
+
+
+def check_revocation(
+    certificates: Sequence[x509.Certificate],
+    issuers: Sequence[x509.Certificate],
+    now: dt.datetime,
+    report: Report,
+) -> None:
+    """Of the server's certificate and the CAs': each CRL, and OCSP for the first of them."""
+    crls = list(dict.fromkeys(url for each in certificates for url in _crl_urls(each)))
+    for url in crls[:MOST_ADDRESSES]:
+        _check_crl(url, certificates, now, report)
+    if not crls:
+        report.note("crl", "No certificate of the server names a CRL.")
+    urls = list(_ocsp_urls(certificates[0])) if certificates else []
+    for url in urls[:MOST_ADDRESSES]:
+        _check_ocsp(url, certificates[0], issuers, now, report)
+    if not urls:
+        report.note("ocsp", "The server's certificate names no OCSP responder.")
+
+
+def _check_crl(
+    url: str, certificates: Sequence[x509.Certificate], now: dt.datetime, report: Report
+) -> None:
+    try:
+        body = _fetched("GET", url)
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as err:
+        report.found(
+            "crl",
+            "crl_unreachable",
+            f"The CRL {shown(url)} cannot be fetched: {shown(str(err)) or type(err).__name__}.",
+            "Publish it there: who checks strictly refuses every certificate until then.",
+        )
+        return
+    try:
+        pem = body.lstrip()[:11] == b"-----BEGIN "
+        crl = x509.load_pem_x509_crl(body) if pem else x509.load_der_x509_crl(body)
+        next_update = crl.next_update_utc
+    except (ValueError, UnsupportedAlgorithm) as err:
+        report.found(
+            "crl",
+            "crl_malformed",
+            f"What {shown(url)} gives is no CRL: {err}.",
+            "Publish the CRL in DER (RFC 5280 §4.2.1.13).",
+        )
+        return
+    if next_update is not None and next_update <= now:
+        report.found(
+            "crl",
+            "crl_expired",
+            f"The CRL {shown(url)} was to be replaced by {next_update:%Y-%m-%d %H:%M} UTC.",
+            "Publish a current one: who checks strictly refuses every certificate until then.",
+        )
+        return
+    for each in certificates:
+        if (
+            each.issuer == crl.issuer
+            and crl.get_revoked_certificate_by_serial_number(each.serial_number) is not None
+        ):
+            _found_revoked(each, report)
+    report.good("crl", f"{shown(url)} is there and current.")
+
+
+def _check_ocsp(
+    url: str,
+    leaf: x509.Certificate,
+    issuers: Sequence[x509.Certificate],
+    now: dt.datetime,
+    report: Report,
+) -> None:
+    issuer = next((each for each in issuers if each.subject == leaf.issuer), None)
+    if issuer is None:
+        report.skipped("ocsp", f"{shown(url)}: the issuer's certificate is not at hand.")
+        return
+    request = ocsp.OCSPRequestBuilder().add_certificate(leaf, issuer, hashes.SHA1()).build()  # noqa: S303
+    try:
+        body = _fetched("POST", url, request.public_bytes(Encoding.DER))
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as err:
+        report.found(
+            "ocsp",
+            "ocsp_unreachable",
+            f"The OCSP responder {shown(url)} does not answer: "
+            f"{shown(str(err)) or type(err).__name__}.",
+            "Have it run at that address, or issue certificates that do not name it.",
+        )
+        return
+    try:
+        answer = ocsp.load_der_ocsp_response(body)
+        good = answer.response_status is ocsp.OCSPResponseStatus.SUCCESSFUL
+        status = answer.certificate_status if good else None
+        next_update = answer.next_update_utc if good else None
+    except (ValueError, UnsupportedAlgorithm):
+        good, status, next_update = False, None, None
+    if not good or (next_update is not None and next_update <= now):
+        report.found(
+            "ocsp",
+            "ocsp_bad_answer",
+            f"What the OCSP responder {shown(url)} answers cannot be used, or is out of date.",
+            "Mend the responder (RFC 6960).",
+        )
+    elif status is ocsp.OCSPCertStatus.REVOKED:
+        _found_revoked(leaf, report)
+    else:
+        report.good("ocsp", f"{shown(url)} answers: {status.name.lower() if status else '-'}.")
+
+
+def _found_revoked(certificate: x509.Certificate, report: Report) -> None:
+    report.found(
+        "revocation",
+        "certificate_revoked",
+        f"{shown(certificate.subject.rfc4514_string())} is revoked.",
+        "Replace it, and find out why it was.",
+    )
+
+
+def _fetched(method: str, url: str, body: bytes = b"") -> bytes:
+    if not url.lower().startswith(("http://", "https://")):
+        raise ValueError("neither http nor https")
+    headers = {"Content-Type": "application/ocsp-request"} if body else {}
+    parts: list[bytes] = []
+    size = 0
+    with httpx2.stream(
+        method,
+        url,
+        content=body or None,
+        headers=headers,
+        timeout=SECONDS,
+        follow_redirects=False,
+        trust_env=False,
+    ) as answer:
+        if answer.status_code != 200:
+            raise ValueError(f"status {answer.status_code}")
+        for part in answer.iter_bytes():
+            size += len(part)
+            if size > MAX_OCTETS:
+                raise ValueError("too long")
+            parts.append(part)
+    return b"".join(parts)
+
+
+def _crl_urls(certificate: x509.Certificate) -> Iterator[str]:
+    try:
+        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except (x509.ExtensionNotFound, ValueError):
+        return
+    for point in points:
+        for name in point.full_name or ():
+            if isinstance(name, x509.UniformResourceIdentifier):
+                yield name.value
+
+
+def _ocsp_urls(certificate: x509.Certificate) -> Iterator[str]:
+    try:
+        access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess)
+    except (x509.ExtensionNotFound, ValueError):
+        return
+    for each in access.value:
+        if each.access_method == AuthorityInformationAccessOID.OCSP and isinstance(
+            each.access_location, x509.UniformResourceIdentifier
+        ):
+            yield each.access_location.value

@@ -1,0 +1,69 @@
+"""The status of certificates as others are told it: OCSP standings and CRLs (records §4)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from certctl.domain.crl import CrlRecord, RevokedRow
+from certctl.domain.ocsp import CertificateStanding
+
+
+class StatusReads(Protocol):
+    """What jobs and workers read."""
+
+    def standings(
+        self, issuer_id: str, serials: Collection[str]
+    ) -> Mapping[str, CertificateStanding]:
+        """By serial (lower-case hex without padding); never issued ones are left out."""
+        ...
+
+    def revocation_stamp(self, issuer_id: str) -> str:
+        """Changes when certificates of an issuer are revoked, or released from a hold.
+
+        Cheap enough to ask once a second. A change that it cannot show (a clock ten
+        minutes behind the other nodes') comes with the next scheduled CRL.
+        """
+        ...
+
+    def revoked(self, issuer_id: str, *, listed_us: int) -> Iterator[RevokedRow]:
+        """The entries of a CRL, as of one moment, in no order; to be read to the end.
+
+        Args:
+            issuer_id: whose certificates.
+            listed_us: thisUpdate of the newest scheduled CRL, 0 without one. What had
+                expired by then and stood on it is left out (RFC 5280 §3.3).
+        """
+        ...
+
+    def crl(self, issuer_id: str) -> CrlRecord | None: ...
+
+    def crl_part(self, issuer_id: str, number: int, part: int) -> bytes | None:
+        """Octets of a CRL's TBSCertList; None where there are no such (any more)."""
+        ...
+
+
+class StatusWrites(Protocol):
+    """What the authority writes of CRLs."""
+
+    def crl(self, issuer_id: str) -> CrlRecord | None: ...
+
+    def put_crl_part(self, issuer_id: str, number: int, part: int, octets: bytes) -> None:
+        """Keep a piece of a TBSCertList, in place of one there may be."""
+        ...
+
+    def crl_parts(self, issuer_id: str, number: int, parts: int) -> Sequence[bytes]:
+        """The first so many pieces that are there, in order."""
+        ...
+
+    def publish_crl(self, crl: CrlRecord) -> None:
+        """Make it the issuer's CRL.
+
+        Raises:
+            DuplicateKey: another node has published this number, or a higher one.
+        """
+        ...
+
+    def drop_crl_parts(self, issuer_id: str, below: int, most: int) -> int:
+        """Remove at most so many pieces of CRLs below a number; gives how many went."""
+        ...

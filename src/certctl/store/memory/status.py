@@ -1,0 +1,97 @@
+"""The status of certificates as others are told it: standings and CRLs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from certctl.domain.certificates import CertificateRecord, CertificateStatus
+from certctl.domain.crl import CrlRecord, RevokedRow
+from certctl.domain.ocsp import CertificateStanding, Revoked, Standing
+from certctl.domain.ports import DuplicateKey
+from certctl.domain.revocation import RevocationReason
+from certctl.store.memory.base import Reads, Writes
+from certctl.store.memory.tables import Tables
+from certctl.store.queries.status import RECENT_US
+from certctl.store.rows import serial_octets
+
+
+class StatusReads(Reads):
+    """``ports.status.StatusReads``."""
+
+    def standings(
+        self, issuer_id: str, serials: Collection[str]
+    ) -> Mapping[str, CertificateStanding]:
+        wanted = set(serials)
+        return {
+            each.serial: _standing(each)
+            for each in self._now().certificates.values()
+            if each.issuer_id == issuer_id and each.serial in wanted
+        }
+
+    def revocation_stamp(self, issuer_id: str) -> str:
+        revoked = _revoked(self._now(), issuer_id)
+        times = [each.revoked_us or 0 for each in revoked]
+        if not times:
+            return "0"
+        recent = sum(time > max(times) - RECENT_US for time in times)
+        held = sum(each.revocation_reason == RevocationReason.CERTIFICATE_HOLD for each in revoked)
+        return f"{max(times)}:{recent}:{held}"
+
+    def revoked(self, issuer_id: str, *, listed_us: int) -> Iterator[RevokedRow]:
+        for each in _revoked(self._now(), issuer_id):
+            revoked_us = each.revoked_us or 0
+            if each.not_after_us >= listed_us or revoked_us >= listed_us - RECENT_US:
+                reason = each.revocation_reason or RevocationReason.UNSPECIFIED.value
+                yield serial_octets(each.serial), revoked_us, reason
+
+    def crl(self, issuer_id: str) -> CrlRecord | None:
+        return self._now().crls.get(issuer_id)
+
+    def crl_part(self, issuer_id: str, number: int, part: int) -> bytes | None:
+        return self._now().crl_parts.get((issuer_id, number, part))
+
+
+class StatusWrites(Writes):
+    """``ports.status.StatusWrites``."""
+
+    def crl(self, issuer_id: str) -> CrlRecord | None:
+        return self._open().crls.get(issuer_id)
+
+    def put_crl_part(self, issuer_id: str, number: int, part: int, octets: bytes) -> None:
+        self._open().crl_parts[issuer_id, number, part] = octets
+
+    def crl_parts(self, issuer_id: str, number: int, parts: int) -> Sequence[bytes]:
+        rows = self._open().crl_parts
+        return [
+            octets
+            for (issuer, of, part), octets in sorted(rows.items())
+            if issuer == issuer_id and of == number and part < parts
+        ]
+
+    def publish_crl(self, crl: CrlRecord) -> None:
+        rows = self._open().crls
+        if crl.issuer_id in rows and rows[crl.issuer_id].number >= crl.number:
+            raise self._failed(DuplicateKey(f"CRL {crl.number} of {crl.issuer_id}"))
+        rows[crl.issuer_id] = crl
+
+    def drop_crl_parts(self, issuer_id: str, below: int, most: int) -> int:
+        rows = self._open().crl_parts
+        old = [key for key in sorted(rows) if key[0] == issuer_id and key[1] < below][:most]
+        for key in old:
+            del rows[key]
+        return len(old)
+
+
+def _revoked(tables: Tables, issuer_id: str) -> list[CertificateRecord]:
+    return [
+        each
+        for each in tables.certificates.values()
+        if each.issuer_id == issuer_id and each.status is CertificateStatus.REVOKED
+    ]
+
+
+def _standing(record: CertificateRecord) -> CertificateStanding:
+    if record.status is not CertificateStatus.REVOKED:
+        return Standing.GOOD
+    reason = RevocationReason(record.revocation_reason or RevocationReason.UNSPECIFIED)
+    return Revoked(record.revoked_us or 0, reason)

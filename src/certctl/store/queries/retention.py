@@ -1,0 +1,83 @@
+"""Find what has been kept long enough, and read what stands where it was (records §5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.engine import Connection
+
+from certctl.domain.audit import RecordedEvent
+from certctl.domain.certificates import CertificateStatus
+from certctl.domain.checkpoint import Checkpoint
+from certctl.domain.retention import AuditStub
+from certctl.store.rows import checkpoint, recorded_event, stub
+from certctl.store.tables import audit_events, audit_stubs, certificates, checkpoints
+
+_c = certificates.c
+_e = audit_events.c
+_s = audit_stubs.c
+
+# How many certificates are looked at for one answer, so that no reading takes long.
+_WINDOW = 5_000
+
+
+def stubs(connection: Connection) -> Sequence[AuditStub]:
+    """All, in order of (node, first_seq)."""
+    clause = select(audit_stubs).order_by(_s.node, _s.last_seq)
+    return [stub(row) for row in connection.execute(clause).fetchall()]
+
+
+def last_stub(connection: Connection, node: str) -> AuditStub | None:
+    clause = select(audit_stubs).where(_s.node == node).order_by(_s.last_seq.desc()).limit(1)
+    rows = connection.execute(clause).fetchall()
+    return stub(rows[0]) if rows else None
+
+
+def numbered_checkpoint(connection: Connection, number: int) -> Checkpoint | None:
+    rows = connection.execute(select(checkpoints).where(checkpoints.c.number == number)).fetchall()
+    return checkpoint(rows[0]) if rows else None
+
+
+def events_between(
+    connection: Connection, node: str, first: int, last: int
+) -> Sequence[RecordedEvent]:
+    """Events of one chain, both ends included, in their order."""
+    clause = (
+        select(audit_events)
+        .where(_e.node == node)
+        .where(_e.seq >= first)
+        .where(_e.seq <= last)
+        .order_by(_e.seq)
+    )
+    return [recorded_event(row) for row in connection.execute(clause).fetchall()]
+
+
+def expired_certificates(
+    connection: Connection, before_us: int, after: str, limit: int
+) -> Sequence[str]:
+    """Ids above ``after`` of certificates that ended before that and were never revoked.
+
+    Ids rise with the time of issuance: behind the first that was issued later than
+    ``before_us`` none can have expired before it.
+    """
+    found: list[str] = []
+    while len(found) < limit:
+        clause = (
+            select(_c.id, _c.status, _c.not_after_us, _c.issued_us)
+            .where(_c.id > after)
+            .order_by(_c.id)
+            .limit(_WINDOW)
+        )
+        rows = connection.execute(clause).fetchall()
+        for certificate_id, status, not_after_us, issued_us in rows:
+            if issued_us > before_us:
+                return found
+            if not_after_us < before_us and status == CertificateStatus.VALID.value:
+                found.append(certificate_id)
+                if len(found) == limit:
+                    return found
+        if len(rows) < _WINDOW:
+            return found
+        after = rows[-1][0]
+    return found

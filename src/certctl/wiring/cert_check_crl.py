@@ -1,0 +1,122 @@
+"""The newest CRL of each issuer against the records (``cert_check``, RFC 5280 §5).
+
+Whoever had been revoked before it was made is on it, and nobody else is. It is read anew,
+by another reader than the one that its signer uses; one CRL at a time is held in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from certctl.authority.certificate_check import Read, Rules
+from certctl.domain.clock import SECOND_US
+from certctl.domain.crl import CrlRecord
+from certctl.domain.inspection import CertificateRow, Finding
+from certctl.domain.plain_text import shown
+from certctl.store import SqlRecords
+from certctl.store.tally import Tally
+
+SERIAL_OCTETS = 20
+
+# Between the time a revocation carries and its commit; and what two clocks may differ.
+_COMMIT_US = 5 * SECOND_US
+_SKEW_US = 300 * SECOND_US
+
+
+class Crls:
+    """Make it before certificates are read, hand it each of them, then ask for the rest."""
+
+    def __init__(self, records: SqlRecords, rules: Rules, tally: Tally) -> None:
+        self._records = records
+        self._rules = rules
+        self._tally = tally
+        self._listed: dict[str, CrlRecord] = {}
+        several = len(records.chain_heads()) > 1
+        self._margin_us = _SKEW_US if several else _COMMIT_US
+
+    def load(self) -> Iterator[Finding]:
+        """Read each; what cannot be read is found, and judges nothing."""
+        for issuer_id in self._rules.known:
+            found = self._whole(issuer_id)
+            if found is None:
+                continue
+            crl, der = found
+            problem = self._take(crl, der)
+            if problem:
+                yield Finding("crl", shown(issuer_id), "", f"CRL {crl.number}: {problem}")
+
+    def check(self, row: CertificateRow, found: Read) -> Iterator[Finding]:
+        """Whether a revoked certificate is on its issuer's CRL."""
+        crl = self._listed.get(row.issuer_id)
+        if crl is None or row.status != "revoked":
+            return
+        listed = self._tally.meet(row.issuer_id, _octets(found.serial))
+        before = (row.revoked_us or 0) < crl.this_update_us - self._margin_us
+        # One that has ended may be left out once it stood on a scheduled CRL after that.
+        if not listed and before and row.not_after_us >= crl.scheduled_us:
+            problem = f"revoked, and not on CRL {crl.number} of {shown(row.issuer_id)}"
+            yield Finding("crl", shown(row.id), f"{found.serial:x}", problem)
+
+    def rest(self) -> Iterator[Finding]:
+        """What is on a CRL and was not met: released since, or a finding."""
+        for issuer_id, serial in self._tally.unmet():
+            crl = self._listed[issuer_id]
+            now = self._records.standing_of(issuer_id, serial)
+            if now is not None and now.status == "revoked":
+                continue
+            released_us = now.released_us if now is not None else None
+            if released_us is not None and released_us > crl.this_update_us - self._margin_us:
+                continue
+            what = "it is not revoked" if now is not None else "no such certificate is on record"
+            problem = f"on CRL {crl.number} of {shown(issuer_id)}, and {what}"
+            name = shown(now.certificate_id) if now is not None else ""
+            yield Finding("crl", name, serial.hex().lstrip("0") or "0", problem)
+
+    def _whole(self, issuer_id: str) -> tuple[CrlRecord, bytes] | None:
+        """Octets that cannot be had are left out; the digest then does not fit."""
+        while True:
+            crl = self._records.crl(issuer_id)
+            if crl is None:
+                return None
+            parts = [
+                self._records.crl_part(issuer_id, crl.number, part) for part in range(crl.parts)
+            ]
+            again = self._records.crl(issuer_id)
+            # A newer one has taken its place meanwhile, and its parts may be gone.
+            if again is not None and again.number == crl.number:
+                return crl, crl.seal.around(b"".join(each or b"" for each in parts))
+
+    def _take(self, crl: CrlRecord, der: bytes) -> str:
+        """Gives what is wrong with it, if anything; else its entries are in the tally."""
+        if hashlib.sha256(der).digest() != crl.digest:
+            return "its octets are not those that were signed"
+        try:
+            read = x509.load_der_x509_crl(der)
+            number = read.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+            serials = [_octets(entry.serial_number) for entry in read]
+        except (ValueError, OverflowError, UnsupportedAlgorithm, x509.ExtensionNotFound) as err:
+            return f"it cannot be read: {shown(str(err))}"
+        if number != crl.number:
+            return f"it says that it is number {number}"
+        ca = self._rules.ca.get(crl.issuer_id)
+        # That a CA's certificate is not at hand is said once, where certificates are checked.
+        if ca is not None and not _is_signed_by(read, ca):
+            return "it is not signed by its CA"
+        self._listed[crl.issuer_id] = crl
+        self._tally.list(crl.issuer_id, serials)
+        return ""
+
+
+def _is_signed_by(crl: x509.CertificateRevocationList, ca: x509.Certificate) -> bool:
+    try:
+        return crl.issuer == ca.subject and crl.is_signature_valid(ca.public_key())  # type: ignore[arg-type]
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        return False
+
+
+def _octets(serial: int) -> bytes:
+    return serial.to_bytes(SERIAL_OCTETS, "big")

@@ -1,0 +1,29 @@
+"""Where certificates say that their status is found (config §1)."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from certctl.settings.schema import ServerSettings
+from certctl.wire.pointers import NO_POINTERS, Pointers
+
+HTTP = 80
+
+
+def pointers(server: ServerSettings, issuer_id: str) -> Pointers:
+    """What certificates of an issuer say of where it publishes; nothing that none can reach."""
+    if server.public_host is None or server.pki_http_port is None:
+        return NO_POINTERS
+    host = server.public_host
+    try:
+        if ipaddress.ip_address(host).version == 6:
+            host = f"[{host}]"
+    except ValueError:
+        pass
+    port = "" if server.pki_http_port == HTTP else f":{server.pki_http_port}"
+    base = f"http://{host}{port}/.well-known/pki"
+    return Pointers(
+        crl_url=f"{base}/crls/{issuer_id}.crl",
+        ocsp_url=f"{base}/ocsp/{issuer_id}",
+        ca_url=f"{base}/ca/{issuer_id}.crt",
+    )

@@ -1,0 +1,149 @@
+"""What workers and jobs need to publish: CRLs, OCSP answers, CA certificates, and where.
+
+They hold no CA key: all they know of a CA is its certificate. The responder's key is
+read from the file that the authority has put there (``wiring.responders``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from certctl.domain.clock import SECOND_US, Clock
+from certctl.domain.ports import Records
+from certctl.issuers.crl_checks import may_sign_crls
+from certctl.issuers.ocsp_answers import OcspAnswers
+from certctl.issuers.published import crl_issuer, ocsp_issuer
+from certctl.issuers.responder import Responder
+from certctl.issuers.signers.file import KeyFileRefused
+from certctl.obs.log import Log
+from certctl.settings.schema import Settings
+from certctl.web.answers import Scope
+from certctl.web.crl_shelf import CrlShelf
+from certctl.web.ocsp import OcspApp, OcspDesk
+from certctl.web.pki import PkiApp, PublishedCa
+from certctl.web.rate import MinuteLimit
+from certctl.wire.crl import CrlIssuer
+from certctl.wiring.issuers import ca_certificate_file, read_chain
+
+LOOK_S = 0.9
+"""A new CRL is served within a second."""
+
+
+def ca_certificates(settings: Settings) -> dict[str, x509.Certificate]:
+    """The CA certificate of each issuer, once the authority has made them."""
+    return {
+        issuer.id: x509.load_der_x509_certificate(
+            read_chain(ca_certificate_file(issuer, settings.server.data_dir))[0]
+        )
+        for issuer in settings.issuers
+    }
+
+
+def crl_issuers(cas: Mapping[str, x509.Certificate]) -> dict[str, CrlIssuer]:
+    """Those that have a CRL."""
+    return {
+        issuer_id: crl_issuer(certificate)
+        for issuer_id, certificate in cas.items()
+        if may_sign_crls(certificate)
+    }
+
+
+class Publisher:
+    """A worker's side of it: the application, its CRLs and its responders."""
+
+    def __init__(
+        self, settings: Settings, records: Records, directory: Path, *, clock: Clock, log: Log
+    ) -> None:
+        """``directory``: the run directory, for copies of large CRLs."""
+        self._settings = settings
+        self._records = records
+        self._log = log
+        self._cas = ca_certificates(settings)
+        with_crl = frozenset(crl_issuers(self._cas))
+        self._shelf = CrlShelf(sorted(with_crl), records, directory)
+        self._answers: dict[str, OcspAnswers] = {}
+        self._responders: dict[str, bytes] = {}
+        self._desks: dict[str, OcspDesk] = {}
+        per_minute = settings.revocation.ocsp_per_minute
+        self.app = PkiApp(
+            {issuer_id: _published(certificate) for issuer_id, certificate in self._cas.items()},
+            self._shelf,
+            OcspApp(
+                self._desks,
+                issuers=frozenset(self._cas),
+                limit=MinuteLimit(per_minute) if per_minute else None,
+                source=self._source,
+                clock=clock,
+            ),
+            with_crl=with_crl,
+            clock=clock,
+        )
+
+    @property
+    def responders(self) -> Mapping[str, bytes]:
+        """Certificates (DER) of the OCSP responders in use, by issuer id; changes with them."""
+        return self._responders
+
+    def load_responders(self) -> None:
+        """Take over the responders that the authority has made.
+
+        Raises:
+            KeyFileRefused: a file of theirs must not be used; the others are taken over.
+        """
+        refused: KeyFileRefused | None = None
+        for issuer_id, certificate in self._cas.items():
+            try:
+                self._load_responder(issuer_id, certificate)
+            except KeyFileRefused as err:
+                refused = err
+        if refused is not None:
+            raise refused
+
+    async def take_over(self) -> None:
+        """Copy CRLs that are new in the store; what cannot be copied stays as it was."""
+        try:
+            for issuer_id in await self._shelf.look():
+                self._log.error("crl_damaged", issuer=issuer_id)
+        except Exception as err:  # noqa: BLE001 - the edge of the watch: it must go on
+            self._log.error("crl_not_copied", problem=f"{type(err).__name__}: {err}")
+
+    async def watch(self) -> None:
+        """Take new CRLs over as they come; until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            await self.take_over()
+
+    def _load_responder(self, issuer_id: str, certificate: x509.Certificate) -> None:
+        responder = Responder.load(
+            self._settings.server.data_dir,
+            issuer_id=issuer_id,
+            ca_der=certificate.public_bytes(Encoding.DER),
+            passphrase=None,
+        )
+        if responder is None or self._responders.get(issuer_id) == responder.certificate_der:
+            return
+        answers = self._answers.get(issuer_id)
+        if answers is not None:
+            answers.use(responder)
+        else:
+            answers = self._answers[issuer_id] = OcspAnswers(ocsp_issuer(certificate), responder)
+            self._desks[issuer_id] = OcspDesk(issuer_id, answers, self._records)
+        self._responders[issuer_id] = responder.certificate_der
+        self._log.info("ocsp_responder_loaded", issuer=issuer_id)
+
+    def _source(self, scope: Scope) -> str | None:
+        """A trusted proxy carries many clients: it has to limit them itself."""
+        address: str = scope["client"][0]
+        return None if self._settings.server.trusted_proxies.by_address(address) else address
+
+
+def _published(certificate: x509.Certificate) -> PublishedCa:
+    return PublishedCa(
+        der=certificate.public_bytes(Encoding.DER),
+        since_us=int(certificate.not_valid_before_utc.timestamp()) * SECOND_US,
+    )
