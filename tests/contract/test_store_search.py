@@ -11,6 +11,7 @@ from certctl.domain.api_keys import Visible
 from certctl.domain.approval import RequestStatus
 from certctl.domain.audit import AuditAction, Outcome, RecordedEvent
 from certctl.domain.certificates import CertificateSource, CertificateStatus
+from certctl.domain.clock import HOUR_US
 from certctl.domain.ids import oldest_id
 from certctl.domain.ports import Records
 from certctl.domain.search import Activity, AuditQuery, Page
@@ -115,6 +116,23 @@ def test_activity_counts_folded_refusals_in_full(records: Records):
     assert records.activity(NOW, Visible()) == Activity(enrolled=9, renewed=3, refused=3)
     late = records.activity(NOW + 5 * SECOND, Visible(tenant="south"))
     assert late == Activity(enrolled=3, renewed=3, refused=0)
+
+
+def test_activity_by_hour_falls_into_the_hours_it_was_in(records: Records):
+    since_us = NOW + 3 * SECOND - HOUR_US
+    by_hour = records.activity_by_hour(since_us, Visible())
+    assert by_hour == {
+        0: Activity(
+            enrolled=9 - by_hour[1].enrolled,
+            renewed=3 - by_hour[1].renewed,
+            refused=3 - by_hour[1].refused,
+        ),
+        1: records.activity(NOW + 3 * SECOND, Visible()),
+    }
+    assert by_hour[0] != Activity(enrolled=0, renewed=0, refused=0)
+    assert records.activity_by_hour(NOW + 9 * SECOND, Visible()) == {}
+    south = records.activity_by_hour(NOW, Visible(tenant="south"))
+    assert south == {0: records.activity(NOW, Visible(tenant="south"))}
 
 
 def test_the_total_of_certificates(pair: Pair):

@@ -16,10 +16,12 @@ import pytest
 from certctl.domain.audit import AuditAction, AuditEvent, Counter, Outcome
 from certctl.wire.attributes import CHALLENGE_PASSWORD
 from tests.e2e.refusal_world import RefusalWorld, path_of
+from tests.harness.api import first_key
 from tests.harness.bound_client import BoundClient, as_text, csr
 from tests.harness.device import name
 from tests.harness.hook import hook_service
 from tests.harness.http import fetch
+from tests.harness.pages import Visitor
 from tests.harness.raw import new_source, post
 from tests.harness.records import all_events, counts
 from tests.unit.wire import forge
@@ -65,8 +67,6 @@ NOT_YET: Mapping[str, str] = {
     "est_server_keygen_failed": "there is no server key generation",
     "est_fullcmc_success": "there is no full CMC",
     "est_fullcmc_failed": "there is no full CMC",
-    "login_success": "nobody can log in",
-    "login_failed": "nobody can log in",
 }
 # Ours beyond that page.
 OURS = frozenset(
@@ -79,6 +79,7 @@ OURS = frozenset(
         "record_retention",
         "backup_made",
         "backup_restored",
+        "login_ended",
     }
 )
 # What needs a world of its own, and where it is made to happen.
@@ -291,6 +292,21 @@ def is_backed_up(world: RefusalWorld) -> Act:
     return Act(do=lambda: world.operate("backup", str(target)), profile="", details=("target",))
 
 
+def logs_in(world: RefusalWorld) -> Act:
+    key = first_key(world.server, "person")
+    return Act(do=lambda: Visitor(world.server).log_in(key), profile="", details=("key_id",))
+
+
+def logs_in_with_a_wrong_key(world: RefusalWorld) -> Act:
+    return Act(do=lambda: Visitor(world.server).log_in("no key"), profile="", details=("reason",))
+
+
+def logs_out(world: RefusalWorld) -> Act:
+    visitor = Visitor(world.server)
+    visitor.log_in(first_key(world.server, "person"))
+    return Act(do=lambda: visitor.post("/logout"), profile="", details=("key_id",))
+
+
 def changes_rules(world: RefusalWorld) -> Act:
     return Act(do=lambda: world.put_rules("spare", {}), profile="")
 
@@ -332,6 +348,9 @@ ACTIONS: Mapping[AuditAction, Case] = {
     AuditAction.BULK_REVOKE: are_revoked_together,
     AuditAction.CERTIFICATE_RELEASED: is_released,
     AuditAction.CERTIFICATE_IMPORTED: is_imported,
+    AuditAction.LOGIN_SUCCESS: logs_in,
+    AuditAction.LOGIN_FAILED: logs_in_with_a_wrong_key,
+    AuditAction.LOGIN_ENDED: logs_out,
     AuditAction.API_KEY_CREATED: makes_a_key,
     AuditAction.API_KEY_REVOKED: revokes_a_key,
     AuditAction.API_REFUSED: calls_the_api_with_a_wrong_key,

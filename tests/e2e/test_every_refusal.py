@@ -20,8 +20,8 @@ from OpenSSL import SSL
 
 from certctl.domain.audit import AuditEvent
 from certctl.domain.errors import Failure
+from certctl.web.refusal_samples import samples
 from certctl.wire.der import encode
-from certctl.wiring.refusal_page import samples
 from tests.e2e.refusal_world import LOCKOUT_FAILURES, PROXY, RefusalWorld, Told, path_of
 from tests.harness.bound_client import (
     CHALLENGE_PASSWORD,

@@ -49,6 +49,12 @@ from certctl.authority.commands import (
     TakeLease,
 )
 from certctl.authority.key_gate import ROLES, WHOLE
+from certctl.authority.session_commands import (
+    CloseSession,
+    ExtendSession,
+    OpenSession,
+    SessionDone,
+)
 from certctl.domain.api_keys import Role
 from certctl.domain.audit import AuditAction, AuditEvent, Outcome
 from certctl.domain.bulk_revocation import RevocationCriteria
@@ -56,6 +62,7 @@ from certctl.domain.errors import CommandRefused
 from certctl.domain.events import Event, EventType, NoticeMark
 from certctl.domain.kept_answer import Once, Origin
 from certctl.domain.revocation import RevocationReason
+from certctl.domain.sessions import BEARER, token_digest, token_text
 from certctl.web.api.table import ENDPOINTS
 from tests.harness.api import ApiClient, first_key
 from tests.harness.device import Device
@@ -119,13 +126,19 @@ COMMANDS: tuple[Command, ...] = (
     DeleteCertificateProfile(profile_id="cp-evil", actor=LIE),
     CreateApiKey(key_id="1" * 32, name="evil", role=Role.ADMIN, digest=b"d" * 32, actor=LIE),
     RevokeApiKey(key_id=NOBODY, actor=LIE),
+    OpenSession(digest=b"s" * 32, key_id=NOBODY, actor=LIE, idle_us=1),
+    ExtendSession(digest=b"s" * 32, actor=LIE, idle_us=1),
+    CloseSession(digest=b"s" * 32, actor=LIE),
 )
+
+SESSIONS = (OpenSession, ExtendSession, CloseSession)
+"""Of the web pages: for every key, and of no tenant."""
 
 SCOPED = [
     # What is kept of a bulk revocation's totals changes nothing.
     each
     for each in COMMANDS
-    if type(each) in ROLES and not isinstance(each, FinishBulkRevoke)
+    if type(each) in ROLES and not isinstance(each, (FinishBulkRevoke, *SESSIONS))
 ]
 
 ENDPOINT_OF: dict[type[Command], str] = {
@@ -224,7 +237,7 @@ def test_there_is_one_of_every_command():
 
 def test_the_authority_wants_the_roles_that_the_endpoints_want():
     rows = {f"{each.method} {each.path}": each for each in ENDPOINTS}
-    assert set(ENDPOINT_OF) == set(ROLES)
+    assert set(ENDPOINT_OF) == set(ROLES) - set(SESSIONS)
     for command, name in ENDPOINT_OF.items():
         assert ROLES[command] is rows[name].role, name
         assert (command in WHOLE) is rows[name].whole, name
@@ -302,3 +315,52 @@ def test_a_note_of_a_success_is_not_taken(site: Site):
     site.root.make_key("after", Role.VIEWER)
     assert [each.event.actor for each in all_events(site.server, after=last)] == ["key:root"]
     assert site.server.log_events("authority_fault")
+
+
+def test_a_session_is_of_the_key_that_was_shown_whatever_the_worker_says(site: Site):
+    ids = {each["name"]: each["id"] for each in site.root.get("/keys")["data"]}
+    token = token_text(b"t" * 32)
+    digest = token_digest(token)
+    assert digest is not None
+    claimed = OpenSession(digest=digest, key_id=ids["a-admin"], actor=LIE, idle_us=60_000_000)
+    with impostor(site.server) as worker:
+        done = worker.command(claimed, site.keys[Role.VIEWER], origin=ORIGIN)
+    assert isinstance(done, SessionDone)
+    (last,) = (
+        each.event
+        for each in all_events(site.server)
+        if each.event.action is AuditAction.LOGIN_SUCCESS
+    )
+    assert (last.actor, last.details["key_id"]) == ("key:a-viewer", ids["a-viewer"])
+    # And it opens what that key opens, no more.
+    site.refuses(
+        RevokeCertificate(certificate_id=CERTIFICATE, reason=REASON, actor=LIE),
+        BEARER + token,
+        "role",
+    )
+    api = site.root.with_key(BEARER + token)
+    assert api.send("GET", "/auth/check").status == 401
+
+
+def test_a_session_that_is_not_there_opens_nothing(site: Site):
+    command = RevokeCertificate(certificate_id=CERTIFICATE, reason=REASON, actor=LIE)
+    before = site.root.get(f"/certificates/{site.certificate}")["status"]
+    for token in (token_text(b"u" * 32), "", "short", site.keys[Role.ADMIN]):
+        reason = "session" if len(token) == 43 else "unknown"
+        site.refuses(command, BEARER + token, reason)
+    assert site.root.get(f"/certificates/{site.certificate}")["status"] == before
+
+
+def test_nobody_ends_or_extends_a_session_of_somebody_else(site: Site):
+    digests = []
+    for fill in (b"v", b"w"):
+        digest = token_digest(token_text(fill * 32))
+        assert digest is not None
+        digests.append(digest)
+        opening = OpenSession(digest=digest, key_id=NOBODY, actor=LIE, idle_us=60_000_000)
+        with impostor(site.server) as worker:
+            worker.command(opening, site.keys[Role.OPERATOR], origin=ORIGIN)
+    other = BEARER + token_text(b"w" * 32)
+    site.refuses(CloseSession(digest=digests[0], actor=LIE), other, "scope")
+    site.refuses(ExtendSession(digest=digests[0], actor=LIE, idle_us=1), other, "scope")
+    site.refuses(CloseSession(digest=digests[0], actor=LIE), site.keys[Role.ADMIN], "scope")

@@ -56,6 +56,13 @@ from certctl.authority.reconcile import reconcile
 from certctl.authority.reload_trust import reload_trust
 from certctl.authority.revoke import release, revoke
 from certctl.authority.seal import AuditSigner, seal
+from certctl.authority.session_commands import (
+    CloseSession,
+    ExtendSession,
+    OpenSession,
+    SessionCommand,
+)
+from certctl.authority.sessions import carry_out_session_command
 from certctl.domain.ports import CanSignCRL, Transaction, TrustBundles
 from certctl.domain.retention import KEEP_EVERYTHING, Retention
 
@@ -118,8 +125,8 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             return reconcile(command, transaction, powers.calls, now_us)
         case PutCertificateProfile() | DeleteCertificateProfile():
             return _on_profiles(command, transaction, powers, now_us)
-        case CreateApiKey() | RevokeApiKey():
-            return _on_api_keys(command, transaction, now_us)
+        case CreateApiKey() | RevokeApiKey() | OpenSession() | ExtendSession() | CloseSession():
+            return _on_access(command, transaction, now_us)
         case NoteBackup() | DropAuditSegment() | DropRecords():
             return _on_records(command, transaction, powers, now_us)
         case PutCrlPart() | SignCrl() | DropCrlParts():
@@ -189,10 +196,14 @@ def _on_profiles(
     assert_never(command)
 
 
-def _on_api_keys(command: ApiKeyCommand, transaction: Transaction, now_us: int) -> Done:
+def _on_access(
+    command: ApiKeyCommand | SessionCommand, transaction: Transaction, now_us: int
+) -> Done:
     match command:
         case CreateApiKey():
             return api_keys.create(command, transaction, now_us)
         case RevokeApiKey():
             return api_keys.revoke(command, transaction, now_us)
+        case OpenSession() | ExtendSession() | CloseSession():
+            return carry_out_session_command(command, transaction, now_us)
     assert_never(command)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from certctl.authority.session_commands import SessionCommand, SessionDone
 from certctl.domain.api_keys import Role
 from certctl.domain.approval import Decided
 from certctl.domain.bulk_revocation import BulkTotals, RevocationCriteria
@@ -437,6 +438,7 @@ Command = (
     | ReconcileIntents
     | ProfileCommand
     | ApiKeyCommand
+    | SessionCommand
     | RecordsCommand
     | PutCrlPart
     | SignCrl
@@ -464,6 +466,7 @@ CommandResult = (
     | AuditDropped
     | RecordsDropped
     | ApiKeyDone
+    | SessionDone
     | CrlPartKept
     | CrlPublished
     | CrlPartsDropped

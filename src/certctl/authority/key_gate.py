@@ -30,10 +30,19 @@ from certctl.authority.commands import (
     RevokeCertificate,
     RevokeSlice,
 )
+from certctl.authority.session_commands import CloseSession, ExtendSession, OpenSession
 from certctl.domain.api_keys import Role, Visible
 from certctl.domain.errors import CommandRefused
-from certctl.domain.key_holders import EVERYBODY, FixedKeyDigest, Holder, KeyRefused, holder_of
+from certctl.domain.key_holders import (
+    EVERYBODY,
+    FixedKeyDigest,
+    Holder,
+    KeyRefused,
+    holder_by_id,
+    holder_of,
+)
 from certctl.domain.ports import Transaction
+from certctl.domain.sessions import session_of_bearer
 
 ROLES: Mapping[type[Command], Role] = {
     RevokeCertificate: Role.OPERATOR,
@@ -50,6 +59,9 @@ ROLES: Mapping[type[Command], Role] = {
     DeleteCertificateProfile: Role.ADMIN,
     CreateApiKey: Role.ADMIN,
     RevokeApiKey: Role.ADMIN,
+    OpenSession: Role.VIEWER,
+    ExtendSession: Role.VIEWER,
+    CloseSession: Role.VIEWER,
 }
 """What a key must at least have. No key opens what is not here: that is for jobs alone."""
 
@@ -103,6 +115,17 @@ class KeyGate:
             type(command) in WHOLE or not self._covers(visible, command, transaction)
         ):
             raise CommandRefused("scope", name=holder.name)
+        if isinstance(command, OpenSession):
+            # A session is of the key that was shown, whatever the worker says.
+            tenant = holder.visible.tenant
+            return msgspec.structs.replace(
+                command, actor=holder.actor, key_id=holder.key_id, tenant=tenant
+            )
+        if (
+            isinstance(command, ExtendSession | CloseSession)
+            and session_of_bearer(bearer) != command.digest
+        ):
+            raise CommandRefused("scope", name=holder.name)
         return msgspec.structs.replace(command, actor=holder.actor)
 
     def _holder(self, bearer: str, transaction: Transaction, now_us: int) -> Holder:
@@ -110,12 +133,23 @@ class KeyGate:
             return EVERYBODY
         if not bearer:
             raise CommandRefused("no_key")
+        session = session_of_bearer(bearer)
         try:
+            if session is not None:
+                return self._logged_in(session, transaction, now_us)
             return holder_of(
                 bearer, self.pepper, fixed=self.fixed, find=transaction.api_key, now_us=now_us
             )
         except KeyRefused as refused:
             raise CommandRefused(refused.reason, name=refused.name) from None
+
+    def _logged_in(self, digest: bytes, transaction: Transaction, now_us: int) -> Holder:
+        session = transaction.session(digest)
+        if session is None or not session.usable(now_us):
+            raise KeyRefused("session")
+        return holder_by_id(
+            session.key_id, fixed=self.fixed, find=transaction.api_key, now_us=now_us
+        )
 
     def _covers(self, visible: Visible, command: Command, transaction: Transaction) -> bool:
         """What the command is about is of the key's part; what is not there is refused by
@@ -139,6 +173,8 @@ class KeyGate:
             case ReloadTrust():
                 tenant = self.tenants.get(command.path_id)
                 return visible.covers(tenant=tenant, profile=command.path_id)
+            case OpenSession() | ExtendSession() | CloseSession():
+                return True
             case FinishBulkRevoke():
                 # Changes nothing but the answer to this very key's own repeated request.
                 return True

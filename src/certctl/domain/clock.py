@@ -12,7 +12,8 @@ Clock = Callable[[], int]
 """Gives now, in microseconds since the epoch (UTC)."""
 
 SECOND_US = 1_000_000
-DAY_US = 86_400 * SECOND_US
+HOUR_US = 3_600 * SECOND_US
+DAY_US = 24 * HOUR_US
 
 STEP_US = 300 * SECOND_US
 """A clock that is set by more than this is told of; less is what keeping time takes."""

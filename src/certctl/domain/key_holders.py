@@ -77,6 +77,31 @@ def holder_of(
     key = find(key_id) if key_id is not None else None
     if not hmac.compare_digest(key.digest if key else _NOBODY, digest) or key is None:
         raise KeyRefused("unknown")
+    return _usable(key, now_us)
+
+
+def holder_by_id(
+    key_id: str,
+    *,
+    fixed: Sequence[FixedKeyDigest],
+    find: Callable[[str], ApiKey | None],
+    now_us: int,
+) -> Holder:
+    """The same of a key that was shown before, in a log-in: it may have ended since.
+
+    Raises:
+        KeyRefused: it opens nothing any more.
+    """
+    for each in fixed:
+        if each.holder.key_id == key_id:
+            return each.holder
+    key = find(key_id)
+    if key is None:
+        raise KeyRefused("unknown")
+    return _usable(key, now_us)
+
+
+def _usable(key: ApiKey, now_us: int) -> Holder:
     if key.revoked_us is not None:
         raise KeyRefused("revoked", key.name)
     if not key.usable(now_us):

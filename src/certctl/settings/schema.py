@@ -92,6 +92,7 @@ class ServerSettings:
         max_body: octets, API bodies.
         est_max_body: octets, EST bodies after transfer decoding.
         shutdown_grace_s: seconds for requests in flight.
+        ui_idle_s: seconds that a log-in to the web pages lasts without use.
     """
 
     host: str
@@ -115,6 +116,7 @@ class ServerSettings:
     log_format: LogFormat
     certificate_profiles_dir: Path | None = None
     api: ApiSettings = field(default_factory=ApiSettings)
+    ui_idle_s: int = 1_800
 
     @property
     def public_host(self) -> str | None:

@@ -56,6 +56,7 @@ def server_settings(
         log_format=given.value(names.LOG_FORMAT) or default_format,
         certificate_profiles_dir=given.path(names.CERTIFICATE_PROFILES_DIR),
         api=_api_settings(given),
+        ui_idle_s=given.value(names.UI_IDLE_TIMEOUT),
     )
 
 

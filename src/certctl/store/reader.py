@@ -27,6 +27,7 @@ from certctl.store.sql.profiles import ProfileReads
 from certctl.store.sql.requests import RequestReads
 from certctl.store.sql.retention import RetentionReads
 from certctl.store.sql.search import SearchReads
+from certctl.store.sql.sessions import SessionReads
 from certctl.store.sql.status import StatusReads
 
 
@@ -43,6 +44,7 @@ class SqlRecords(
     FactReads,
     OutboxReads,
     ApiKeyReads,
+    SessionReads,
     SearchReads,
     StatusReads,
 ):

@@ -31,6 +31,7 @@ from certctl.store.sql.outbox import OutboxWrites
 from certctl.store.sql.profiles import ProfileWrites
 from certctl.store.sql.requests import RequestWrites
 from certctl.store.sql.retention import RetentionWrites
+from certctl.store.sql.sessions import SessionWrites
 from certctl.store.sql.status import StatusWrites
 
 
@@ -164,6 +165,7 @@ class SqlTransaction(
     RetentionWrites,
     OutboxWrites,
     ApiKeyWrites,
+    SessionWrites,
     StatusWrites,
 ):
     """``ports.Transaction``; over when its ``with`` block ends, and refusing use after."""

@@ -186,8 +186,8 @@ class AcceptedBundles:
             path=str(path),
             sha256=sha256,
             changed=present is None or present.sha256 != sha256,
-            added=_only_in(bundle, present.bundle if present else None),
-            removed=_only_in(present.bundle, bundle) if present else (),
+            added=only_in(bundle, present.bundle if present else None),
+            removed=only_in(present.bundle, bundle) if present else (),
             count=len(bundle.anchors),
         )
         if not change.changed:
@@ -275,7 +275,8 @@ def anchor_text(anchor: Anchor) -> str:
     return f"{anchor.subject} (sha256 {hashlib.sha256(anchor.der).hexdigest()})"
 
 
-def _only_in(one: Bundle, other: Bundle | None) -> tuple[str, ...]:
+def only_in(one: Bundle, other: Bundle | None) -> tuple[str, ...]:
+    """Anchors of one bundle that the other does not hold, in words."""
     known = set(other.ders) if other is not None else set()
     return tuple(anchor_text(anchor) for anchor in one.anchors if anchor.der not in known)
 

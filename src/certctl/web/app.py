@@ -12,6 +12,8 @@ from certctl.web.api.lazy import LazyApi
 from certctl.web.est import EstApp
 from certctl.web.pki import PREFIX, PkiApp
 from certctl.web.problems import Problem, answer_of, nothing_here, wants_json, wrong_method
+from certctl.web.ui.door import LazyUi
+from certctl.web.ui.paths import is_page
 
 PLAIN_JSON = (b"Content-Type", b"application/json")
 NO_STORE = (b"Cache-Control", b"no-store")
@@ -27,12 +29,14 @@ class App:
         est: EstApp,
         pki: PkiApp,
         api: LazyApi,
+        ui: LazyUi,
         readiness: Readiness,
         *,
         random: RandomBytes,
     ) -> None:
         self._est = est
         self._api = api
+        self._ui = ui
         self._pki = pki
         self._readiness = readiness
         self._random = random
@@ -49,6 +53,9 @@ class App:
             return
         if path.startswith(PREFIX):
             await self._pki(scope, receive, send)
+            return
+        if is_page(path):
+            await self._ui(scope, receive, send)
             return
         if path not in (b"/health", b"/ready"):
             answer = self._refusal(nothing_here(), scope)

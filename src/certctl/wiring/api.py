@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from certctl import __version__
@@ -22,7 +23,7 @@ from certctl.web.routes import build_routes
 from certctl.wiring.api_keys import fixed_keys
 from certctl.wiring.ids import new_ids
 from certctl.wiring.issuers import ca_certificate_file, read_chain
-from certctl.wiring.trust_report import trust_reports
+from certctl.wiring.trust_report import trust_preview, trust_reports
 
 if TYPE_CHECKING:
     from certctl.authority.client import AuthorityClient
@@ -132,6 +133,7 @@ class ApiParts:
             trust=lambda path_id, now_us: trust_reports(
                 self._settings, path_id, now_us=now_us, running=True
             )[0],
+            trust_preview=partial(trust_preview, self._settings),
             certificate_profiles=self._certificate_profiles,
             issuer_types={each.id: each.type for each in self._settings.issuers},
             chains=self._chains,

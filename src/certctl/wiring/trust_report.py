@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from certctl.domain.clock import DAY_US
+from certctl.domain.errors import TrustRefused
+from certctl.domain.profiles import profile_name
+from certctl.domain.trust_change import TrustChange
 from certctl.domain.trust_report import AnchorReport, BundleReport
 from certctl.settings.schema import Settings
 from certctl.trust.accepted import (
@@ -16,6 +19,7 @@ from certctl.trust.accepted import (
     BundleStatus,
     Kind,
     load_accepted,
+    only_in,
     read_status,
 )
 from certctl.trust.bundle import Bundle, BundleRefused, read_bundle_file
@@ -48,6 +52,41 @@ def trust_reports(
     )
     both = [anchors, listed] if listed.path is not None else [anchors]
     return [_report(path_id, each, now_us=now_us, running=running) for each in both]
+
+
+def trust_preview(settings: Settings, path_id: str, now_us: int) -> TrustChange:
+    """What a reload of this profile's bundle would change now; changes nothing.
+
+    The authority reads the file once more when it reloads: then its word holds.
+
+    Raises:
+        TrustRefused: a reload would be refused, and why.
+    """
+    (chosen,) = (each for each in settings.est.profiles if each.profile.path_id == path_id)
+    path = chosen.trust_bundle_path
+    if path is None:
+        raise TrustRefused(
+            "no_bundle",
+            problem=f"EST profile {profile_name(path_id)} has no {TRUST.name}",
+            remedy=f"set its {TRUST.setting} and start the server again",
+        )
+    try:
+        sha256 = hashlib.sha256(read_bundle_file(path)).hexdigest()
+        fresh = TRUST.load(path, now_us=now_us)
+        present = load_accepted(trust_directory(settings.server), path_id, TRUST)
+    except BundleRefused as refused:
+        raise TrustRefused(
+            "bundle", problem=f"{path}: {refused.problem}", remedy=refused.remedy
+        ) from refused
+    return TrustChange(
+        path_id=path_id,
+        path=str(path),
+        sha256=sha256,
+        changed=present.sha256 != sha256,
+        added=only_in(fresh, present.bundle),
+        removed=only_in(present.bundle, fresh),
+        count=len(fresh.anchors),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,7 @@ from certctl.web.old_devices import OldDevicesApp
 from certctl.web.plain_port import PlainPortApp
 from certctl.web.routes import build_routes
 from certctl.web.through_proxy import ProxyGate
+from certctl.web.ui.door import LazyUi
 from certctl.wire.pkcs7 import certs_only
 from certctl.wiring import sockets
 from certctl.wiring.api import ApiParts
@@ -256,13 +257,17 @@ class _Worker:
             random=os.urandom,
             log=self._log,
         )
-        return App(
-            est,
-            publisher.app,
+
+        def parts() -> dict[str, bool]:
+            return {"authority": authority.connected, "store": self._watch.readable}
+
+        ui = LazyUi(
             api,
-            lambda: {"authority": authority.connected, "store": self._watch.readable},
-            random=os.urandom,
+            idle_s=settings.server.ui_idle_s,
+            public_url=settings.server.public_url,
+            parts=parts,
         )
+        return App(est, publisher.app, api, ui, parts, random=os.urandom)
 
     def _api_parts(
         self, authority: AuthorityClient, folder: RefusalFolder, publisher: Publisher

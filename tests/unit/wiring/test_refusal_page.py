@@ -27,7 +27,8 @@ from certctl.domain.errors import (
 from certctl.domain.profiles import EstProfile
 from certctl.web.answers import Answer
 from certctl.web.problems import answer_of, problem_of
-from certctl.wiring.refusal_page import page, samples
+from certctl.web.refusal_samples import samples
+from certctl.wiring.refusal_page import page
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "reference" / "refusals.md"

@@ -24,6 +24,7 @@ from certctl.domain.ports.events import OutboxReads
 from certctl.domain.ports.status import StatusReads
 from certctl.domain.retention import AuditStub
 from certctl.domain.search import MOST_COUNTED, Activity, AuditQuery, Expiries, Page
+from certctl.domain.sessions import Session
 
 
 class CertificateReads(Protocol):
@@ -201,6 +202,12 @@ class ApiKeyReads(Protocol):
         ...
 
 
+class SessionReads(Protocol):
+    """Sessions of the web pages."""
+
+    def session(self, digest: bytes) -> Session | None: ...
+
+
 class SearchReads(Protocol):
     """What people look for; totals are counted up to ``most``. Not for an event loop."""
 
@@ -232,6 +239,10 @@ class SearchReads(Protocol):
 
     def activity(self, since_us: int, visible: Visible) -> Activity: ...
 
+    def activity_by_hour(self, since_us: int, visible: Visible) -> Mapping[int, Activity]:
+        """The same by whole hours since then, from 0; hours without any are left out."""
+        ...
+
     def expiries(self, now_us: int, visible: Visible) -> Expiries: ...
 
 
@@ -246,6 +257,7 @@ class Records(
     RetentionReads,
     OutboxReads,
     ApiKeyReads,
+    SessionReads,
     SearchReads,
     StatusReads,
     Protocol,

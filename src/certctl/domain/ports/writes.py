@@ -26,6 +26,7 @@ from certctl.domain.ports.events import OutboxWrites
 from certctl.domain.ports.status import StatusWrites
 from certctl.domain.retention import AuditStub
 from certctl.domain.revocation import RevocationReason
+from certctl.domain.sessions import Session
 
 
 class CertificateWrites(Protocol):
@@ -319,6 +320,22 @@ class ApiKeyWrites(Protocol):
         ...
 
 
+class SessionWrites(Protocol):
+    """Sessions of the web pages."""
+
+    def session(self, digest: bytes) -> Session | None: ...
+
+    def record_session(self, session: Session) -> None: ...
+
+    def extend_session(self, digest: bytes, expires_us: int) -> None: ...
+
+    def end_session(self, digest: bytes) -> None: ...
+
+    def forget_sessions(self, before_us: int, most: int) -> None:
+        """Drop sessions that ended by this time, at most ``most``."""
+        ...
+
+
 class Transaction(
     CertificateWrites,
     GateWrites,
@@ -330,6 +347,7 @@ class Transaction(
     RetentionWrites,
     OutboxWrites,
     ApiKeyWrites,
+    SessionWrites,
     StatusWrites,
     Protocol,
 ):

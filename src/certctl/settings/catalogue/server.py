@@ -199,6 +199,13 @@ RATE_LIMIT_BURST: Final = Variable(
     default=100,
     meaning="Requests at once.",
 )
+UI_IDLE_TIMEOUT: Final = Variable(
+    name="UI_IDLE_TIMEOUT",
+    kind=duration(1, 43_200),
+    default=1_800,
+    default_text="30m",
+    meaning="How long a log-in to the web pages lasts without use; 12 h at most with it.",
+)
 CORS_ORIGINS: Final[Variable[tuple[str, ...]]] = Variable(
     name="CORS_ORIGINS",
     kind=items(ORIGIN),
@@ -258,6 +265,7 @@ SERVER_VARIABLES: Final[tuple[Variable[Any], ...]] = (
     RATE_LIMIT_ENABLED,
     RATE_LIMIT_RPS,
     RATE_LIMIT_BURST,
+    UI_IDLE_TIMEOUT,
     CORS_ORIGINS,
     SHUTDOWN_GRACE,
     CERTIFICATE_PROFILES_DIR,

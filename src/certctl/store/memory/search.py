@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from certctl.domain.api_keys import Visible
 from certctl.domain.approval import RequestStatus, WaitingRequest
-from certctl.domain.audit import AuditAction, Outcome, RecordedEvent
+from certctl.domain.audit import AuditAction, AuditEvent, Outcome, RecordedEvent
 from certctl.domain.certificates import CertificateRecord, CertificateSource
-from certctl.domain.clock import DAY_US
+from certctl.domain.clock import DAY_US, HOUR_US
 from certctl.domain.search import (
     EXPIRY_BOUNDS_DAYS,
     MOST_COUNTED,
@@ -62,16 +62,15 @@ class SearchReads(Reads):
 
     def activity(self, since_us: int, visible: Visible) -> Activity:
         query = AuditQuery(action="est_", since_us=since_us, visible=visible)
-        events = [each.event for each in self._matching(query)]
+        return _activity([each.event for each in self._matching(query)])
 
-        def total(is_one: Callable[[AuditAction, Outcome], bool]) -> int:
-            return sum(each.count for each in events if is_one(each.action, each.outcome))
-
-        return Activity(
-            enrolled=total(lambda action, _: action is AuditAction.SIMPLE_ENROLL_SUCCESS),
-            renewed=total(lambda action, _: action is AuditAction.SIMPLE_REENROLL_SUCCESS),
-            refused=total(lambda _, outcome: outcome is Outcome.FAILURE),
-        )
+    def activity_by_hour(self, since_us: int, visible: Visible) -> Mapping[int, Activity]:
+        query = AuditQuery(action="est_", since_us=since_us, visible=visible)
+        events: dict[int, list[AuditEvent]] = {}
+        for each in self._matching(query):
+            hour = (each.event.time_us - since_us) // HOUR_US
+            events.setdefault(hour, []).append(each.event)
+        return {hour: _activity(some) for hour, some in events.items()}
 
     def expiries(self, now_us: int, visible: Visible) -> Expiries:
         valid = [each for each in self._seen(visible) if is_valid(each, now_us)]
@@ -109,3 +108,14 @@ class SearchReads(Reads):
 def _piece(rows: list[T], page: Page) -> list[T]:
     rest = [each for each in rows if page.after is None or each.id > page.after]
     return sorted(rest, key=lambda each: each.id)[page.skip :][: page.limit]
+
+
+def _activity(events: Sequence[AuditEvent]) -> Activity:
+    def total(is_one: Callable[[AuditAction, Outcome], bool]) -> int:
+        return sum(each.count for each in events if is_one(each.action, each.outcome))
+
+    return Activity(
+        enrolled=total(lambda action, _: action is AuditAction.SIMPLE_ENROLL_SUCCESS),
+        renewed=total(lambda action, _: action is AuditAction.SIMPLE_REENROLL_SUCCESS),
+        refused=total(lambda _, outcome: outcome is Outcome.FAILURE),
+    )

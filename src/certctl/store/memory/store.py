@@ -19,6 +19,7 @@ from certctl.store.memory.profiles import ProfileReads, ProfileWrites
 from certctl.store.memory.requests import RequestReads, RequestWrites
 from certctl.store.memory.retention import RetentionReads, RetentionWrites
 from certctl.store.memory.search import SearchReads
+from certctl.store.memory.sessions import SessionReads, SessionWrites
 from certctl.store.memory.status import StatusReads, StatusWrites
 
 
@@ -34,6 +35,7 @@ class MemoryStore(
     FactReads,
     OutboxReads,
     ApiKeyReads,
+    SessionReads,
     SearchReads,
     StatusReads,
 ):
@@ -71,6 +73,7 @@ class MemoryTransaction(
     RetentionWrites,
     OutboxWrites,
     ApiKeyWrites,
+    SessionWrites,
     StatusWrites,
 ):
     """``ports.Transaction`` on a copy of the tables."""

@@ -24,6 +24,7 @@ from certctl.domain.kept_answer import KeptAnswer
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 from certctl.domain.retention import AuditStub
+from certctl.domain.sessions import Session
 from certctl.store.rows import state_of
 
 
@@ -50,6 +51,7 @@ class Tables:
     outbox: dict[tuple[str, str], Delivery] = field(default_factory=dict)
     marks: dict[str, NoticeMark] = field(default_factory=dict)
     api_keys: dict[str, ApiKey] = field(default_factory=dict)
+    sessions: dict[bytes, Session] = field(default_factory=dict)
     answers: dict[bytes, KeptAnswer] = field(default_factory=dict)
     intents: dict[str, Intent] = field(default_factory=dict)
     crls: dict[str, CrlRecord] = field(default_factory=dict)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from sqlalchemy import and_, case, func, select, true
 from sqlalchemy.engine import Connection
 
 from certctl.domain.api_keys import Visible
 from certctl.domain.audit import AuditAction, Outcome
-from certctl.domain.clock import DAY_US
+from certctl.domain.clock import DAY_US, HOUR_US
 from certctl.domain.search import EXPIRY_BOUNDS_DAYS, Activity, AuditQuery, Expiries
 from certctl.store.queries.search import audit_condition, visible_part
 from certctl.store.tables import audit_events, certificates
@@ -24,8 +26,29 @@ def activity(connection: Connection, since_us: int, visible: Visible) -> Activit
         .where(found)
         .group_by(_e.action, _e.outcome)
     )
+    return _activity([(row[0], row[1], row[2]) for row in connection.execute(clause)])
+
+
+def activity_by_hour(
+    connection: Connection, since_us: int, visible: Visible
+) -> Mapping[int, Activity]:
+    """The same by whole hours since then, from 0; hours without any are left out."""
+    found = audit_condition(AuditQuery(action="est_", since_us=since_us, visible=visible))
+    hour = (_e.time_us - since_us) // HOUR_US
+    clause = (
+        select(hour.label("hour"), _e.action, _e.outcome, func.sum(_e.count))
+        .where(found)
+        .group_by("hour", _e.action, _e.outcome)
+    )
+    rows: dict[int, list[tuple[str, str, int]]] = {}
+    for at, action, outcome, total in connection.execute(clause):
+        rows.setdefault(int(at), []).append((action, outcome, total))
+    return {at: _activity(some) for at, some in rows.items()}
+
+
+def _activity(rows: Iterable[tuple[str, str, int]]) -> Activity:
     enrolled = renewed = refused = 0
-    for action, outcome, total in connection.execute(clause).fetchall():
+    for action, outcome, total in rows:
         if outcome == Outcome.FAILURE.value:
             refused += int(total)
         elif action == AuditAction.SIMPLE_ENROLL_SUCCESS.value:

@@ -46,5 +46,8 @@ class SearchReads(Reads):
     def activity(self, since_us: int, visible: Visible) -> Activity:
         return self._ask(statistics.activity, since_us, visible)
 
+    def activity_by_hour(self, since_us: int, visible: Visible) -> Mapping[int, Activity]:
+        return self._ask(statistics.activity_by_hour, since_us, visible)
+
     def expiries(self, now_us: int, visible: Visible) -> Expiries:
         return self._ask(statistics.expiries, now_us, visible)

@@ -43,6 +43,7 @@ from certctl.store.tables.node import (
     kept_answers,
     leases,
     meta,
+    sessions,
 )
 from certctl.store.tables.publishing import (
     crl_parts,
@@ -82,4 +83,5 @@ __all__ = [
     "released_holds",
     "repetitions",
     "requests",
+    "sessions",
 ]

@@ -89,6 +89,21 @@ kept_answers: Final = Table(
 
 Index(None, kept_answers.c.expires_us)
 
+# Who is logged in to the web pages (operator §2).
+sessions: Final = Table(
+    "sessions",
+    metadata,
+    Column("digest", LargeBinary, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("opened_us", Integer64, nullable=False),
+    Column("expires_us", Integer64, nullable=False),
+    PrimaryKeyConstraint("digest"),
+    CheckConstraint("length(digest) = 32", name="digest"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+Index(None, sessions.c.expires_us)
+
 # Who runs which job, and since when it last ran (records §8).
 leases: Final = Table(
     "leases",

@@ -26,12 +26,16 @@ from certctl.web.api.tail import Tail
 
 
 class Api:
-    """The API of one worker; ``stop`` ends its streams and bulk revocations."""
+    """The API of one worker; ``stop`` ends its streams and bulk revocations.
+
+    The web pages stand on the same services, entrance and tail.
+    """
 
     def __init__(self, services: Services, entrance: Entrance) -> None:
         app = fastapi_app()
-        app.state.services = services
-        app.state.tail = self._tail = Tail(services.read)
+        app.state.services = self.services = services
+        app.state.tail = self.tail = Tail(services.read)
+        self.entrance = entrance
         self._bulk = services.bulk
         self._guard = Guard(app, Table(ENDPOINTS), entrance)
         self.document = openapi_document(app, services.version)
@@ -40,7 +44,7 @@ class Api:
         await self._guard(scope, receive, send)
 
     def stop(self) -> None:
-        self._tail.stop()
+        self.tail.stop()
         self._bulk.stop()
 
 

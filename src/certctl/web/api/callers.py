@@ -14,7 +14,7 @@ from typing import Protocol
 from certctl.domain.api_keys import ApiKey, Visible
 from certctl.domain.clock import SECOND_US, Clock
 from certctl.domain.kept_answer import Origin
-from certctl.domain.key_holders import FixedKeyDigest, Holder, holder_of
+from certctl.domain.key_holders import FixedKeyDigest, Holder, holder_by_id, holder_of
 
 REMEMBERED_US = 9 * SECOND_US // 10
 MOST_REMEMBERED = 1_024
@@ -78,6 +78,14 @@ class KeyRing:
         return holder_of(
             token, self._pepper, fixed=self._fixed, find=self._key, now_us=self._clock()
         )
+
+    def by_id(self, key_id: str) -> Holder:
+        """The same of a key that was shown before, in a log-in: it may have ended since.
+
+        Raises:
+            KeyRefused, StoreUnavailable: as above.
+        """
+        return holder_by_id(key_id, fixed=self._fixed, find=self._key, now_us=self._clock())
 
     def _key(self, key_id: str) -> ApiKey | None:
         now_us = self._clock()

@@ -36,7 +36,7 @@ class LazyApi:
         self._static: dict[bytes, Answer] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        api = await self._opened()
+        api = await self.opened()
         static = self._static.get(scope["raw_path"])
         if static is not None and scope["method"] in ("GET", "HEAD"):
             await send_answer(static, send)
@@ -48,7 +48,8 @@ class LazyApi:
         if self._api is not None and self._api.done() and not self._api.exception():
             self._api.result().stop()
 
-    async def _opened(self) -> Api:
+    async def opened(self) -> Api:
+        """The API, loaded and built if it is not yet."""
         if self._api is None:
             self._api = asyncio.get_running_loop().run_in_executor(None, self._open)
             self._api.add_done_callback(self._retry)

@@ -18,6 +18,7 @@ from certctl.domain.ids import RandomBytes
 from certctl.domain.kept_answer import Once
 from certctl.domain.ports import Records
 from certctl.domain.profiles import EstProfile
+from certctl.domain.trust_change import TrustChange
 from certctl.domain.trust_report import BundleReport
 from certctl.web.api.bulk import BulkRevocations, Execute
 from certctl.web.api.callers import Caller, KeyRing
@@ -50,6 +51,8 @@ class Services:
 
     Attributes:
         trust: what an EST profile trusts, by path ID and time; reads files.
+        trust_preview: what a reload of an EST profile's bundle would change; reads files, and
+            raises TrustRefused where it would be refused.
         issuer_types: by issuer id.
         chains: CA certificates (DER) by issuer id, the signing one first.
         responders: certificates (DER) of the OCSP responders in use, by issuer id.
@@ -66,6 +69,7 @@ class Services:
     ring: KeyRing | None
     profiles: Sequence[ProfileFacts]
     trust: Callable[[str, int], BundleReport]
+    trust_preview: Callable[[str, int], TrustChange]
     certificate_profiles: CertificateProfiles
     issuer_types: Mapping[str, str]
     chains: Mapping[str, Sequence[bytes]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import Header, Query, Request
@@ -22,7 +23,7 @@ from certctl.web.answers import Receive, Scope, Send
 from certctl.web.api.audit import AuditFilter, event_out
 from certctl.web.api.endpoint import Endpoint
 from certctl.web.api.problems import ApiRefused
-from certctl.web.api.services import Ask
+from certctl.web.api.services import Ask, Asked
 from certctl.web.api.tail import Cursor, Listener, Tail, cursor_of, cursor_text
 
 EVENT_STREAM = "text/event-stream"
@@ -54,15 +55,35 @@ async def stream(
         )
     if cursor is None:
         cursor = await tail.heads()
-    return EventStream(tail, ask, query.query(ask.caller.visible), cursor)
+    token = _token(request.scope)
+    return EventStream(
+        tail,
+        query.query(ask.caller.visible),
+        cursor,
+        show=lambda event: event_out(event).model_dump_json(),
+        may_stay=lambda: _opens(ask, token),
+        head_only=request.scope["state"]["head_only"],
+    )
 
 
 class EventStream(Response):
-    """Sends until the client leaves, its key is refused, or the server stops."""
+    """Sends until the client leaves, may not stay, or the server stops.
+
+    ``show`` writes an event's data; ``may_stay`` is asked about once a second.
+    """
 
     media_type = EVENT_STREAM
 
-    def __init__(self, tail: Tail, ask: Ask, query: AuditQuery, cursor: Cursor) -> None:
+    def __init__(
+        self,
+        tail: Tail,
+        query: AuditQuery,
+        cursor: Cursor,
+        *,
+        show: Callable[[RecordedEvent], str],
+        may_stay: Callable[[], Awaitable[bool]],
+        head_only: bool = False,
+    ) -> None:
         super().__init__(
             headers={
                 "Cache-Control": "no-store",
@@ -73,16 +94,17 @@ class EventStream(Response):
         )
         del self.headers["content-length"]
         self._tail = tail
-        self._ask = ask
+        self._show = show
+        self._may_stay = may_stay
+        self._head_only = head_only
         self._query = query
         self._cursor = dict(cursor)
         self._send: Send
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self._token = _token(scope)
+    async def __call__(self, _scope: Any, receive: Any, send: Any) -> None:
         self._send = send
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        if scope["state"]["head_only"]:
+        if self._head_only:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
         listener = self._tail.listen()
@@ -97,7 +119,7 @@ class EventStream(Response):
     async def _run(self, listener: Listener, gone: asyncio.Task[None]) -> None:
         await self._write(f"retry: 2000\nid: {cursor_text(self._cursor)}\n\n")
         said = time.monotonic()
-        while not gone.done() and not self._tail.stopping and self._may_stay():
+        while not gone.done() and not self._tail.stopping and await self._may_stay():
             sent = await self._catch_up(listener)
             while listener.queue:
                 sent |= await self._pass_on(listener.queue.popleft())
@@ -121,7 +143,7 @@ class EventStream(Response):
             while events := await self._tail.since(self._cursor):
                 for each in events:
                     sent |= await self._pass_on(each)
-                if self._tail.stopping or not self._may_stay():
+                if self._tail.stopping or not await self._may_stay():
                     break
         except Unavailable:
             listener.overflowed = True
@@ -135,24 +157,26 @@ class EventStream(Response):
         self._cursor[event.node] = event.seq
         if not matches(self._query, event.event):
             return False
-        data = event_out(event).model_dump_json()
-        await self._write(f"id: {cursor_text(self._cursor)}\nevent: audit\ndata: {data}\n\n")
+        lines = self._show(event).splitlines()
+        data = "\n".join(f"data: {line}" for line in lines)
+        await self._write(f"id: {cursor_text(self._cursor)}\nevent: audit\n{data}\n\n")
         return True
 
     async def _write(self, text: str) -> None:
         await self._send({"type": "http.response.body", "body": text.encode(), "more_body": True})
 
-    def _may_stay(self) -> bool:
-        """The key still opens this; a store that is away ends no stream."""
-        ring = self._ask.services.ring
-        if ring is None:
-            return True
-        try:
-            return ring.holder(self._token).key_id == self._ask.caller.holder.key_id
-        except KeyRefused:
-            return False
-        except Unavailable:
-            return True
+
+async def _opens(ask: Asked, token: str) -> bool:
+    """The key still opens this; a store that is away ends no stream."""
+    ring = ask.services.ring
+    if ring is None:
+        return True
+    try:
+        return ring.holder(token).key_id == ask.caller.holder.key_id
+    except KeyRefused:
+        return False
+    except Unavailable:
+        return True
 
 
 async def _until_gone(receive: Receive, listener: Listener) -> None:

@@ -1,0 +1,58 @@
+"""Logging in with an API key, and out (operator §2)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from certctl.domain.key_holders import EVERYBODY, Holder, KeyRefused
+from certctl.web.api.callers import Caller, KeyRing
+from certctl.web.api.guard import MAX_TOKEN
+from certctl.web.api.services import Asked, Services
+from certctl.web.ui.paths import is_page
+
+LOGIN = "/login"
+LOGOUT = "/logout"
+PATHS = (LOGIN, LOGOUT)
+
+_PLACE = re.compile(r"/(?![/\\])[A-Za-z0-9/._~?&=%+:*-]{0,1000}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A key that opens nothing; ``name`` is for the record, not for the page."""
+
+    reason: str
+    name: str = ""
+
+
+def holder_of(form: Mapping[str, str], ring: KeyRing | None) -> Holder | Refused:
+    """Whose key the form holds.
+
+    Raises:
+        StoreUnavailable: that cannot be told now.
+    """
+    if ring is None:
+        return EVERYBODY
+    token = form.get("key", "").strip()
+    if not token or len(token) > MAX_TOKEN:
+        return Refused(reason="unknown")
+    try:
+        return ring.holder(token)
+    except KeyRefused as refused:
+        return Refused(reason=refused.reason, name=refused.name)
+
+
+def place(fields: Mapping[str, str]) -> str:
+    """Where to go after logging in: a page of ours, whatever was asked for."""
+    wanted = fields.get("next", "/")
+    path = wanted.partition("?")[0]
+    if _PLACE.fullmatch(wanted) is None or path in PATHS or not is_page(path.encode()):
+        return "/"
+    return wanted
+
+
+def asked(caller: Caller, services: Services) -> Asked:
+    """A page's request as the API's handlers take it."""
+    return Asked(caller=caller, once=None, services=services)

@@ -1,0 +1,147 @@
+"""``/``: how the server is doing, and what needs somebody's attention (operator §2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from certctl.domain.api_keys import Role
+from certctl.domain.approval import RequestStatus
+from certctl.domain.clock import HOUR_US
+from certctl.domain.events import DeliveryStatus
+from certctl.domain.ports import Records
+from certctl.web.answers import Answer
+from certctl.web.api import operations
+from certctl.web.api.est_profiles import est_profiles
+from certctl.web.api.operations import ExpiryBucket
+from certctl.web.ui.chart import Series, bars
+from certctl.web.ui.page import Visit
+
+HOURS = 24
+EXPIRES_SOON_DAYS = 30
+
+
+class Concern(NamedTuple):
+    """One thing that needs attention; ``grave`` shows it in red."""
+
+    text: str
+    place: str
+    grave: bool = False
+
+
+class Hour(NamedTuple):
+    """``begins_us`` is the start of the hour."""
+
+    begins_us: int
+    enrolled: int
+    renewed: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    hours: list[Hour]
+    waiting: int | None
+    concerns: list[Concern]
+
+
+async def overview(visit: Visit) -> Answer:
+    stats = await operations.stats(visit.ask)
+    found = await visit.services.read(lambda records: _read(records, visit))
+    concerns = [*found.concerns]
+    if visit.role is Role.ADMIN:
+        concerns += await _of_profiles(visit)
+    soon = sum(each.certificates for each in stats.expiry if (each.below_days or 999) <= 7)
+    if soon:
+        concerns.append(
+            Concern(f"{soon:,} certificate(s) expire within 7 days", "/certificates?expires=7")
+        )
+    if stats.past_renewal:
+        concerns.append(
+            Concern(
+                f"{stats.past_renewal:,} device(s) are past their renewal window",
+                "/certificates?expires=30",
+            )
+        )
+    ranges = [_range(stats.expiry, at) for at in range(len(stats.expiry))]
+    numbers = [each.certificates for each in stats.expiry]
+    return visit.page(
+        "overview.html",
+        parts=visit.parts(),
+        hours=found.hours,
+        activity_chart=bars(
+            [str(each.begins_us // HOUR_US) for each in found.hours],
+            [
+                Series("enrolled", [each.enrolled for each in found.hours]),
+                Series("renewed", [each.renewed for each in found.hours]),
+                Series("refused", [each.refused for each in found.hours]),
+            ],
+        ),
+        expiry=list(zip(ranges, numbers, strict=True)),
+        expiry_chart=bars(ranges, [Series("enrolled", numbers)]),
+        waiting=found.waiting,
+        concerns=sorted(concerns, key=lambda each: not each.grave),
+    )
+
+
+def _read(records: Records, visit: Visit) -> _Read:
+    visible = visit.ask.caller.visible
+    now_us = visit.services.clock()
+    since_us = now_us // HOUR_US * HOUR_US - (HOURS - 1) * HOUR_US
+    by_hour = records.activity_by_hour(since_us, visible)
+    hours = []
+    for at in range(HOURS):
+        one = by_hour.get(at)
+        hours.append(
+            Hour(
+                since_us + at * HOUR_US,
+                one.enrolled if one else 0,
+                one.renewed if one else 0,
+                one.refused if one else 0,
+            )
+        )
+    waiting = None
+    if visit.role.covers(Role.OPERATOR):
+        waiting = records.request_total(RequestStatus.WAITING, visible)
+    concerns = []
+    if visible.everything:
+        dead = sum(
+            number
+            for (_, status), number in records.outbox_depth().items()
+            if status is DeliveryStatus.DEAD
+        )
+        if dead:
+            concerns.append(Concern(f"{dead:,} events could not be delivered", "/events", True))
+        concerns += [
+            Concern(f"The job {each.job} says: {each.outcome}", "/jobs", True)
+            for each in records.leases()
+            if each.outcome not in ("", "ok")
+        ]
+    return _Read(hours, waiting, concerns)
+
+
+async def _of_profiles(visit: Visit) -> list[Concern]:
+    """Findings about the configuration and trust anchors that end soon: for admins."""
+    told = await est_profiles(visit.ask)
+    concerns = []
+    for each in told.profiles:
+        name = f"EST profile {each.path_id or '(legacy root)'}"
+        concerns += [Concern(f"{name}: {finding}", "/est") for finding in each.lint]
+        concerns += [Concern(f"{name}: {note}", "/est/trust", True) for note in each.trust_notes]
+        for anchor in each.trust_anchors:
+            if anchor.expired:
+                text = f"{name}: the trust anchor {anchor.subject} has expired"
+                concerns.append(Concern(text, "/est/trust", True))
+            elif anchor.days_to_expiry < EXPIRES_SOON_DAYS:
+                text = (
+                    f"{name}: the trust anchor {anchor.subject} expires in"
+                    f" {anchor.days_to_expiry} days"
+                )
+                concerns.append(Concern(text, "/est/trust"))
+    return concerns
+
+
+def _range(buckets: list[ExpiryBucket], at: int) -> str:
+    below = buckets[at].below_days
+    before = buckets[at - 1].below_days if at else 0
+    return f"{before} days and more" if below is None else f"{before} to {below} days"

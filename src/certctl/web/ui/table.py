@@ -1,0 +1,63 @@
+"""Every page. What has no row here does not exist."""
+
+from __future__ import annotations
+
+from certctl.domain.api_keys import Role
+from certctl.web.ui import (
+    activity,
+    audit,
+    bulk,
+    certificates,
+    est,
+    explain,
+    keys,
+    overview,
+    requests,
+    server,
+)
+from certctl.web.ui.page import Page
+
+VIEWER, OPERATOR, ADMIN = Role.VIEWER, Role.OPERATOR, Role.ADMIN
+
+_ONE = "/certificates/{certificate}"
+_REQUEST = "/requests/{request}"
+_KEY = "/keys/{key}"
+
+PAGES: tuple[Page, ...] = (
+    Page(method="GET", path="/", handler=overview.overview, role=VIEWER),
+    # Three that say themselves what they need: "Admin access required" is a page of its own.
+    Page(method="GET", path="/est", handler=est.profiles, role=VIEWER),
+    Page(method="GET", path="/est/activity", handler=activity.activity, role=VIEWER),
+    Page(method="GET", path="/est/trust", handler=est.trust, role=VIEWER),
+    Page(method="GET", path="/est/activity/stream", handler=activity.stream, role=ADMIN),
+    Page(method="GET", path="/est/reload", handler=est.reload_dialog, role=ADMIN),
+    Page(method="POST", path="/est/reload", handler=est.reload, role=ADMIN),
+    Page(method="GET", path="/certificates", handler=certificates.listing, role=VIEWER),
+    Page(method="GET", path="/certificates/bulk", handler=bulk.form, role=ADMIN, whole=True),
+    Page(method="POST", path="/certificates/bulk", handler=bulk.count, role=ADMIN, whole=True),
+    Page(
+        method="POST",
+        path="/certificates/bulk/revoke",
+        handler=bulk.revoke,
+        role=ADMIN,
+        whole=True,
+    ),
+    Page(method="GET", path=_ONE, handler=certificates.show, role=VIEWER),
+    Page(method="GET", path=f"{_ONE}/chain.pem", handler=certificates.chain_file, role=VIEWER),
+    Page(method="GET", path=f"{_ONE}/revoke", handler=certificates.revoke_dialog, role=OPERATOR),
+    Page(method="POST", path=f"{_ONE}/revoke", handler=certificates.revoke, role=OPERATOR),
+    Page(method="GET", path="/requests", handler=requests.listing, role=OPERATOR),
+    Page(method="GET", path=_REQUEST, handler=requests.show, role=OPERATOR),
+    Page(method="POST", path=f"{_REQUEST}/approve", handler=requests.approve, role=OPERATOR),
+    Page(method="POST", path=f"{_REQUEST}/deny", handler=requests.deny, role=OPERATOR),
+    Page(method="GET", path="/explain", handler=explain.form, role=OPERATOR),
+    Page(method="POST", path="/explain", handler=explain.explain, role=OPERATOR),
+    Page(method="GET", path="/audit", handler=audit.audit, role=VIEWER),
+    Page(method="GET", path="/events", handler=server.events, role=VIEWER, whole=True),
+    Page(method="POST", path="/events/requeue", handler=server.requeue, role=ADMIN, whole=True),
+    Page(method="GET", path="/jobs", handler=server.jobs, role=VIEWER, whole=True),
+    Page(method="GET", path="/keys", handler=keys.listing, role=ADMIN, whole=True),
+    Page(method="POST", path="/keys", handler=keys.create, role=ADMIN, whole=True),
+    Page(method="GET", path=f"{_KEY}/revoke", handler=keys.revoke_dialog, role=ADMIN, whole=True),
+    Page(method="POST", path=f"{_KEY}/revoke", handler=keys.revoke, role=ADMIN, whole=True),
+)

@@ -1,0 +1,58 @@
+"""Draws pictures of the pages: ``scripts/screenshots [FOLDER] [--all]``."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.harness.ui_site import NARROW, WIDE, UiSite, chromium, log_in, new_context, ui_site
+
+KEPT = (
+    ("overview", "/", WIDE, "light"),
+    ("est-profiles", "/est", WIDE, "light"),
+    ("est-activity-dark", "/est/activity", (1100, 620), "dark"),
+    ("certificates-narrow", "/certificates", NARROW, "light"),
+)
+
+
+def every(site: UiSite) -> list[tuple[str, str, tuple[int, int], str]]:
+    """All pages in both sizes and colour schemes."""
+    sensor = site.certificate_id("sensor-001")
+    waiting = site.api.get("/est/requests?status=waiting")["data"][0]["id"]
+    paths = [
+        *("/", "/est", "/est/activity", "/est/trust", "/est/reload?path_id=corp"),
+        *("/certificates", f"/certificates/{sensor}", f"/certificates/{sensor}/revoke"),
+        *("/certificates/bulk", "/requests", f"/requests/{waiting}", "/explain", "/audit"),
+        *("/events", "/jobs", "/keys"),
+    ]
+    return [
+        (
+            f"{path.strip('/').replace('/', '-')[:30].partition('?')[0]}-{size[0]}-{scheme}",
+            path,
+            size,
+            scheme,
+        )
+        for path in paths
+        for size in (WIDE, NARROW)
+        for scheme in ("light", "dark")
+    ]
+
+
+def main(folder: Path, *, all_pages: bool) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as directory, ui_site(Path(directory)) as site:
+        wanted = every(site) if all_pages else KEPT
+        with chromium() as browser:
+            for name, path, size, scheme in wanted:
+                context = new_context(browser, size=size, scheme=scheme)
+                page = context.new_page()
+                log_in(page, site, path=path)
+                page.wait_for_timeout(300)
+                page.screenshot(path=folder / f"{name}.png", full_page=all_pages, scale="css")
+                context.close()
+
+
+if __name__ == "__main__":
+    arguments = [each for each in sys.argv[1:] if each != "--all"]
+    main(Path(arguments[0]), all_pages="--all" in sys.argv)
