@@ -28,6 +28,9 @@ class Visitor:
     def get(self, path: str, **headers: str) -> Response:
         return self._send("GET", path, None, headers)
 
+    def head(self, path: str) -> Response:
+        return self._send("HEAD", path, None, {})
+
     def post(
         self, path: str, fields: Mapping[str, str] | bytes = b"", **headers: str | None
     ) -> Response:

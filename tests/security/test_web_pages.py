@@ -161,6 +161,15 @@ def test_a_key_of_a_tenant_sees_only_its_own(site: Site):
     assert site.root.get(f"/certificates/{site.certificate}")["status"] == "valid"
 
 
+def test_a_head_of_a_page_or_of_the_stream_ends_at_once(site: Site):
+    visitor = site.visitor()
+    for path in ("/", "/est/activity/stream"):
+        answer = visitor.head(path)
+        assert answer.status == 200
+        assert answer.body == b""
+    assert visitor.get("/").status == 200
+
+
 # Forged writes -------------------------------------------------------------------------
 
 FOREIGN = {

@@ -97,6 +97,7 @@ async def stream(visit: Visit) -> Answer | Streaming:
         cursor if cursor is not None else await tail.heads(),
         show=show,
         may_stay=may_stay,
+        head_only=visit.head_only,
     )
 
 

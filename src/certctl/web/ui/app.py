@@ -160,6 +160,7 @@ class Ui:
                 names=names,
                 form=form,
                 fragment=request.fragment,
+                head_only=scope["method"] == "HEAD",
                 token=found.bearer.removeprefix(BEARER) if found is not None else None,
                 last_event_id=last.decode("latin-1") if last else None,
                 tail=self._tail,

@@ -29,6 +29,7 @@ class Visit:
         query: parameters of the address, and ``form`` those of the body, one value each.
         names: what stands in the path where the page has a name.
         fragment: htmx asks, for a part of a page.
+        head_only: HEAD: nobody reads a body, which a stream would never end.
         token: of the session; None where nobody has to log in.
         last_event_id: of a stream that goes on.
         parts: the parts of the server, and whether each is ready.
@@ -41,6 +42,7 @@ class Visit:
     names: Mapping[str, str]
     form: Mapping[str, str] = field(default_factory=dict)
     fragment: bool = False
+    head_only: bool = False
     token: str | None = field(default=None, repr=False)
     last_event_id: str | None = None
     tail: Tail
