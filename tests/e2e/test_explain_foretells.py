@@ -47,6 +47,11 @@ BLIND: Mapping[str, Rule | None] = {
     "DeviceStateFailed device_state": Rule.DEVICE_STATE,
     "StoreUnavailable store_error": None,  # it writes nothing
     "InternalError internal": None,  # a fault of ours
+    # What a CA outside will answer is its own to say, and asking it would be to order.
+    "IssuerSilent issuer_error": None,
+    "IssuerRefused issuer_error": None,
+    "IssuerMisbehaved issuer_error": None,
+    "InProgress in_progress": None,
 }
 BOUND = [row for row in CASES if row.startswith("BindingFailure")]
 # Takes half a minute; the issuer's dates are judged by the code that signs.
