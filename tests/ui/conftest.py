@@ -13,7 +13,7 @@ from certctl.domain.api_keys import Role
 from tests.harness.ui_site import CHROMIUM, UiSite, chromium, log_in, new_context, ui_site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not Path(CHROMIUM).exists() and os.environ.get("CI") != "true":
         pytest.skip(f"{CHROMIUM} is missing: apt-get install chromium")
