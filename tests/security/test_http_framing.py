@@ -309,7 +309,7 @@ def test_pipeline_flood_is_refused_after_its_turn(
     """Requests waiting on one connection are bounded; those before are still answered."""
     ledger = Ledger(server)
     with good_client, RawClient(server, source="127.0.0.5") as client:
-        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 600)
+        client.send(b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n" * 600)
         statuses = [client.answer().status]
         while statuses[-1] == 404 and len(statuses) < 600:
             statuses.append(client.answer().status)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,22 @@ from tests.unit.notify.test_webhook import NOW_US, delivery
 from tests.unit.settings.rig import Files
 
 LOGIN = ("ca", "planted-mail-password")
+
+
+# What the library leaves behind is no fault of the mail.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_over() -> Iterator[None]:
+    """The library leaves transports of refused TLS to the collector: not to another test's."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def send(port: int, told: Delivery | None = None, **server: Any) -> None:

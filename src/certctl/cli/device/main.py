@@ -148,7 +148,6 @@ def daemon(where: Where, who: Who, kept: Kept, names: Names, when: When) -> None
     signal.signal(signal.SIGHUP, lambda *_: wake.set())
     failures = 0
     while not stop.is_set():
-        wake.clear()
         try:
             _tell(device.step(_now()))
             failures = 0
@@ -160,6 +159,8 @@ def daemon(where: Where, who: Who, kept: Kept, names: Names, when: When) -> None
             failures += 1
             seconds = _pause(device, failures, failure)
         wake.wait(seconds)
+        # Here, never before a look: a signal between the two would be forgotten.
+        wake.clear()
 
 
 def _device(
