@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from certctl.authority.audit import Chain
 from certctl.authority.calls import OutsideCalls
 from certctl.authority.carry_out import Powers
 from certctl.authority.issue import IssuingRules
@@ -52,6 +51,7 @@ from certctl.wiring.issuers import (
     open_issuers,
     open_outside_issuers,
 )
+from certctl.wiring.own_certificate import put_on_record
 from certctl.wiring.pepper import PepperRefused, open_pepper
 from certctl.wiring.process import is_gone, keep_out_of_dumps, name_process
 from certctl.wiring.reload import registration_directory, trust_directory
@@ -283,10 +283,6 @@ class _ServerCertificate:
         record, event, pem = server_certificate.issue(
             self._directory, self._names, self._ca, now_us=now_us, new_id=self._new_id
         )
-        node = self._store.node
-        with self._store.transaction() as transaction:
-            transaction.record_certificates([record])
-            chain = Chain(node, transaction.last_event(node))
-            transaction.append_events(chain.extend([event], self._new_id))
+        put_on_record(self._store, record, event, self._new_id)
         server_certificate.write(self._directory, pem)
         return True

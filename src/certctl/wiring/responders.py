@@ -7,26 +7,21 @@ can answer OCSP for a while, and nothing else.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 
-from cryptography import x509
-
-from certctl.authority.audit import Chain
 from certctl.authority.commands import SYSTEM
 from certctl.authority.events import event_by
 from certctl.domain.audit import AuditAction, AuditEvent
-from certctl.domain.certificates import CertificateRecord, CertificateSource
+from certctl.domain.certificates import CertificateRecord
 from certctl.domain.clock import SECOND_US
 from certctl.domain.errors import IssuerUnavailable
 from certctl.domain.ids import NewId
-from certctl.domain.ports import SignedCertificate
-from certctl.issuers.ca_checks import public_key_der
 from certctl.issuers.local import LocalCA
 from certctl.issuers.responder import Responder
 from certctl.obs.log import Log
 from certctl.settings.schema import Settings
 from certctl.store import SqlStore
+from certctl.wiring.own_certificate import own_record, put_on_record
 
 LOOK_US = 60 * SECOND_US
 
@@ -78,19 +73,11 @@ class ResponderKeeper:
             # A CA that has ended: its other certificates are no better off.
             self._log.warning("ocsp_responder_not_made", issuer=issuer_id, problem=str(err))
             return False
-        self._put_on_record(signed, ca, now_us)
+        record = own_record(signed, ca, now_us=now_us, certificate_id=self._new_id())
+        put_on_record(self._store, record, _event(record, now_us), self._new_id)
         fresh.write(self._directory, issuer_id=issuer_id, passphrase=None)
         self._log.info("ocsp_responder_made", issuer=issuer_id, serial=signed.serial)
         return True
-
-    def _put_on_record(self, signed: SignedCertificate, ca: LocalCA, now_us: int) -> None:
-        record = _record(signed, ca, now_us=now_us, certificate_id=self._new_id())
-        node = self._store.node
-        with self._store.transaction() as transaction:
-            transaction.record_certificates([record])
-            chain = Chain(node, transaction.last_event(node))
-            event = _event(record, now_us)
-            transaction.append_events(chain.extend([event], self._new_id))
 
 
 def _event(record: CertificateRecord, now_us: int) -> AuditEvent:
@@ -105,37 +92,4 @@ def _event(record: CertificateRecord, now_us: int) -> AuditEvent:
             "issuer": record.issuer_id,
             "serial": record.serial,
         },
-    )
-
-
-def _record(
-    signed: SignedCertificate, ca: LocalCA, *, now_us: int, certificate_id: str
-) -> CertificateRecord:
-    certificate = x509.load_der_x509_certificate(signed.der)
-    return CertificateRecord(
-        id=certificate_id,
-        serial=signed.serial,
-        profile="",
-        certificate_profile="",
-        issuer_id=ca.issuer_id,
-        principal="system",
-        auth_mode="",
-        subject=certificate.subject.rfc4514_string(),
-        subject_der=certificate.subject.public_bytes(),
-        sans=(),
-        san_der=b"",
-        key_algorithm="ECDSA-256",
-        spki_sha256=hashlib.sha256(public_key_der(certificate)).digest(),
-        fingerprint=hashlib.sha256(signed.der).digest(),
-        not_before_us=signed.not_before_us,
-        not_after_us=signed.not_after_us,
-        issued_us=now_us,
-        der=signed.der,
-        csr_der=b"",
-        csr_sha256=b"",
-        # Not EST: no bulk revocation of devices may touch it.
-        source=CertificateSource.INTERNAL,
-        source_address="",
-        tls_version="",
-        channel_binding="none",
     )

@@ -6,7 +6,6 @@ at a renewal, so that replacing the one certificate file is the whole swap.
 
 from __future__ import annotations
 
-import hashlib
 import socket
 from ipaddress import ip_address
 from pathlib import Path
@@ -18,14 +17,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from certctl.authority.commands import SYSTEM
 from certctl.authority.events import event_by
 from certctl.domain.audit import AuditAction, AuditEvent
-from certctl.domain.certificates import CertificateRecord, CertificateSource
+from certctl.domain.certificates import CertificateRecord
 from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.domain.ids import NewId
-from certctl.domain.ports import SignedCertificate
 from certctl.issuers.atomic_write import write_file
 from certctl.issuers.local import LocalCA
 from certctl.issuers.signers.file import load_key, write_key
 from certctl.settings.schema import ServerSettings
+from certctl.wiring.own_certificate import own_record
 
 LIFETIME_DAYS = 90
 RENEW_BEFORE_US = 30 * DAY_US
@@ -79,7 +78,7 @@ def issue(
     spki = _spki(load_key(key_path, None).public_key())
     signed = ca.issue_server_certificate(names, spki, now_us=now_us, days=LIFETIME_DAYS)
     certificate = x509.load_der_x509_certificate(signed.der)
-    record = _record(certificate, signed, ca, now_us=now_us, certificate_id=new_id())
+    record = own_record(signed, ca, now_us=now_us, certificate_id=new_id())
     event = event_by(
         SYSTEM,
         AuditAction.CONFIG_CHANGED,
@@ -122,43 +121,4 @@ def _covers(certificate: x509.Certificate, names: tuple[str, ...]) -> bool:
 def _spki(public_key: object) -> bytes:
     return public_key.public_bytes(  # type: ignore[attr-defined, no-any-return]
         Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-    )
-
-
-def _record(
-    certificate: x509.Certificate,
-    signed: SignedCertificate,
-    ca: LocalCA,
-    *,
-    now_us: int,
-    certificate_id: str,
-) -> CertificateRecord:
-    alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    sans = [f"dns:{name}" for name in alternatives.value.get_values_for_type(x509.DNSName)]
-    sans += [f"ip:{name}" for name in alternatives.value.get_values_for_type(x509.IPAddress)]
-    return CertificateRecord(
-        id=certificate_id,
-        serial=signed.serial,
-        profile="",
-        certificate_profile="",
-        issuer_id=ca.issuer_id,
-        principal="system",
-        auth_mode="",
-        subject=certificate.subject.rfc4514_string(),
-        subject_der=certificate.subject.public_bytes(),
-        sans=tuple(sans),
-        san_der=alternatives.value.public_bytes(),
-        key_algorithm="ECDSA-256",
-        spki_sha256=hashlib.sha256(_spki(certificate.public_key())).digest(),
-        fingerprint=hashlib.sha256(signed.der).digest(),
-        not_before_us=signed.not_before_us,
-        not_after_us=signed.not_after_us,
-        issued_us=now_us,
-        der=signed.der,
-        csr_der=b"",
-        csr_sha256=b"",
-        source=CertificateSource.INTERNAL,
-        source_address="",
-        tls_version="",
-        channel_binding="none",
     )
