@@ -10,11 +10,11 @@ from email.message import Message
 from email.parser import BytesParser
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import pkcs7
 
 from certctl.client.failures import BadAnswer
 from certctl.client.http import Answer
+from certctl.wire.unreadable import UNREADABLE, quiet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +49,9 @@ def certificates_in(body: bytes, asked: str) -> list[x509.Certificate]:
     """
     der = octets_of(body, asked)
     try:
-        found = pkcs7.load_der_pkcs7_certificates(der) if der else []
-    except (ValueError, UnsupportedAlgorithm) as err:
+        with quiet():
+            found = pkcs7.load_der_pkcs7_certificates(der) if der else []
+    except UNREADABLE as err:
         raise BadAnswer(f"The answer to {asked} is no PKCS#7 with certificates: {err}.") from err
     if not found:
         raise BadAnswer(f"The answer to {asked} holds no certificate.")
