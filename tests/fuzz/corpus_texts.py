@@ -72,6 +72,10 @@ def _proxies(write: Write) -> None:
     write("client_cert", "one", one)
     write("client_cert", "unpadded", b":" + one[1:-1].rstrip(b"=") + b":")
     write("client_cert", "chain", one + b", " + other)
+    write("client_cert", "longest-chain", b", ".join([other] * 8))
+    write("client_cert", "too-long-a-chain", b",".join([other] * 9))
+    bare = one[1:-1].rstrip(b"=")
+    write("client_cert", "padded-too-much", b":" + bare + b"=" * (-len(bare) % 4 ^ 1) + b":")
     write("client_cert", "escaped", quote(_pem(hierarchy.middle()), safe="").encode())
     write("client_cert", "half-escaped", quote(_pem(hierarchy.middle()), safe="+/=").encode())
     for label, value in {
@@ -83,6 +87,7 @@ def _proxies(write: Write) -> None:
         "unknown": 'for=unknown, by=_x;for="_hidden:_port"',
         "mapped": 'for="[::ffff:192.0.2.7]"',
         "xff": "192.0.2.43, 2001:db8::1, [2001:db8::2]:443",
+        "xff-short": "::1",
         "xff-ports": "192.0.2.43:1234,unknown , _secret",
     }.items():
         write("forwarded", label, value.encode())
@@ -170,7 +175,7 @@ def _outside(write: Write) -> None:
     write("program_output", "two", pem + _pem(hierarchy.root()))
     write("program_output", "crlf", pem.replace(b"\n", b"\r\n"))
     write("program_output", "words", "error: \x1b[31mno such device\u202e\nsecond\n".encode())
-    write("program_output", "other", pem.replace(b"BEGIN CERT", b"BEGIN X509 CERT") + pem)
+    write("program_output", "other", _pem(hierarchy.root()).replace(b" CERT", b" X509 CERT") + pem)
 
 
 def _names(write: Write) -> None:
@@ -283,6 +288,7 @@ def _browsers(write: Write) -> None:
     for label, text in {
         "root": "/",
         "page": "/certificates/0123456789abcdef0123456789abcdef/revoke",
+        **{name: f"/{name}" for name in ("keys", "jobs", "events", "audit", "requests")},
         "api": "/api/v1/certificates/0123456789abcdef0123456789abcdef",
         "est": "/.well-known/est/iot/simpleenroll",
         "mtls": "/.well-known/est-mtls/iot/simplereenroll/",

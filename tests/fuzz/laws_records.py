@@ -31,7 +31,7 @@ from certctl.domain.san import same_sans
 from certctl.store import cursors
 from certctl.wire.audit_lines import decode_line, encode_line, find_line
 from certctl.wire.change_subject import CHANGE_SUBJECT_NAME, changed_names
-from certctl.wire.der import SEQUENCE, encode
+from certctl.wire.der import SEQUENCE, encode, read
 from certctl.wire.general_names import decode_general_names
 from certctl.wire.identity import comparable_names
 from certctl.wire.names import decode_name
@@ -103,6 +103,8 @@ def change_subject(data: bytes) -> None:
         return
     assert found is not None
     assert found.subject_der is not None or found.san_der is not None
+    assert read(data, 0, len(data))[2] == len(data), "octets after it"
+    assert (found.subject_der or b"") in data
     tagged = b"" if found.san_der is None else encode(0xA1, found.san_der)
     again = encode(SEQUENCE, found.subject_der or b"", tagged)
     assert changed_names((Attribute(oid=CHANGE_SUBJECT_NAME, values=(again,), der=again),)) == found
@@ -130,6 +132,11 @@ def cursor(data: bytes) -> None:
                 continue
             _database().execute("SELECT 1 WHERE ? > 0 OR ? > ''", place)
             assert "\0" not in place[1], "PostgreSQL takes no NUL in a text"
+            for other in LISTS:
+                if other is not wanted:
+                    with suppress(CursorRefused):
+                        cursors.read(text, other, oldest_first=oldest_first)
+                        raise AssertionError("a cursor of another list")
             again = cursors.write(place, wanted, oldest_first=oldest_first)
             assert cursors.read(again, wanted, oldest_first=oldest_first) == place
 
