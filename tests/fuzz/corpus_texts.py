@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import msgspec
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from certctl.authority.messages import (
     AttemptReply,
@@ -44,6 +46,8 @@ from tests.fuzz import hierarchy, laws_outside
 from tests.security.test_worker_commands import COMMANDS
 from tests.unit.wire import forge
 
+DAY = timedelta(days=1)
+
 Write = Callable[[str, str, bytes], None]
 CLIENT = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
 
@@ -52,6 +56,7 @@ def write_all(write: Write) -> None:
     """Give ``write`` the folder, the label and the octets of each."""
     _proxies(write)
     _answers(write)
+    _doctor(write)
     _http_answers(write)
     _outside(write)
     _names(write)
@@ -119,6 +124,74 @@ def _answers(write: Write) -> None:
     write("answers", "problem", b"application/problem+json\n" + msgspec.json.encode(problem))
     write("answers", "text", b"text/plain; charset=utf-8\nnot_pkcs10\n\x1b[31mred\r\n\x00")
     write("answers", "html", b"text/html\n<h1>502 Bad Gateway</h1>")
+
+
+def _doctor(write: Write) -> None:
+    """CRLs, OCSP responses and dates; certificates have a folder of their own."""
+    issuer = x509.load_der_x509_certificate(hierarchy.middle())
+    revoked = (
+        x509.RevokedCertificateBuilder()
+        .serial_number(issuer.serial_number)
+        .revocation_date(hierarchy.BEFORE)
+        .add_extension(x509.CRLReason(x509.ReasonFlags.superseded), critical=False)
+        .build()
+    )
+    for label, update in (("crl", hierarchy.AFTER), ("old-crl", hierarchy.NOW - DAY)):
+        crl = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(issuer.issuer)
+            .last_update(hierarchy.BEFORE)
+            .next_update(update)
+            .add_extension(x509.CRLNumber(7), critical=False)
+            .add_revoked_certificate(revoked)
+            .sign(hierarchy.ROOT_KEY, None)
+        )
+        write("doctor", label, crl.public_bytes(Encoding.DER))
+        write("doctor", f"{label}-pem", crl.public_bytes(Encoding.PEM))
+    for label, status in (
+        ("good", ocsp.OCSPCertStatus.GOOD),
+        ("revoked", ocsp.OCSPCertStatus.REVOKED),
+    ):
+        is_revoked = status is ocsp.OCSPCertStatus.REVOKED
+        answer = (
+            ocsp.OCSPResponseBuilder()
+            .add_response(
+                cert=issuer,
+                issuer=x509.load_der_x509_certificate(hierarchy.root()),
+                algorithm=hashes.SHA256(),
+                cert_status=status,
+                this_update=hierarchy.BEFORE,
+                next_update=hierarchy.AFTER,
+                revocation_time=hierarchy.BEFORE if is_revoked else None,
+                revocation_reason=x509.ReasonFlags.superseded if is_revoked else None,
+            )
+            .responder_id(ocsp.OCSPResponderEncoding.HASH, issuer)
+            .sign(hierarchy.MIDDLE_KEY, None)
+        )
+        write("doctor", f"ocsp-{label}", answer.public_bytes(Encoding.DER))
+    late = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER)
+    write("doctor", "ocsp-later", late.public_bytes(Encoding.DER))
+    write("doctor", "date", b"Sun, 06 Nov 1994 08:49:37 GMT")
+    urls = [x509.UniformResourceIdentifier("http://crl.example/")]
+    pointing = hierarchy.made(
+        *("pointing", hierarchy.LEAF_KEY),
+        issuer="fuzz middle",
+        signer=hierarchy.MIDDLE_KEY,
+        extensions=(
+            (laws_outside.SANS, False),
+            (
+                x509.CRLDistributionPoints([x509.DistributionPoint(urls, None, None, None)]),
+                False,
+            ),
+            (
+                x509.AuthorityInformationAccess(
+                    [x509.AccessDescription(AuthorityInformationAccessOID.OCSP, urls[0])]
+                ),
+                False,
+            ),
+        ),
+    )
+    write("doctor", "pointing", pointing.public_bytes(Encoding.DER))
 
 
 def _http_answers(write: Write) -> None:

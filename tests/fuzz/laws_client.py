@@ -8,19 +8,32 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import cast
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certctl.client.address import Address
 from certctl.client.answers import certificates_in, octets_of, server_made
+from certctl.client.doctor.certificate import check_certificate
+from certctl.client.doctor.est import check_cas, check_clock
+from certctl.client.doctor.report import Report, Verdict
+from certctl.client.doctor.revocation import crl_urls, judge_crl, judge_ocsp, ocsp_urls
+from certctl.client.doctor.tls import Peer
+from certctl.client.est import _ours_first
 from certctl.client.failures import MOST_CHARACTERS, MOST_LINES, BadAnswer, ClientFailure
 from certctl.client.http import Answer, exchange
-from certctl.client.tls import TlsConnection
+from certctl.client.tls import Codes, Fault, TlsConnection
+from certctl.wire.unreadable import UNREADABLE, quiet
+from tests.fuzz.hierarchy import MIDDLE_KEY, NOW, middle, name
 from tests.fuzz.laws_wire import MAX_NOTE
 
 MAX_COMPARED = 4_000
 """Octets. Longer ones are not read octet by octet: that costs the square of their number."""
+
+UNTRUSTED = 20
+"""X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY of OpenSSL."""
 
 _HERE = Address(host="est.example", port=443)
 
@@ -44,6 +57,9 @@ def answers(data: bytes) -> None:
         octets = octets_of(body, "cacerts")
         assert found
         assert all(each.public_bytes(Encoding.DER) in octets for each in found)
+        with suppress(BadAnswer):
+            first = _ours_first(found, _request())[0]
+            assert first.public_key() == MIDDLE_KEY.public_key()
     try:
         made = server_made(answer)
     except BadAnswer as bad:
@@ -51,6 +67,46 @@ def answers(data: bytes) -> None:
     else:
         assert made.key
         assert made.certificates
+
+
+@cache
+def _request() -> x509.CertificateSigningRequest:
+    builder = x509.CertificateSigningRequestBuilder(name("fuzz middle"))
+    return builder.sign(MIDDLE_KEY, None)
+
+
+def doctor(data: bytes) -> None:
+    """The doctor has a word for whatever a server, a CRL's address or a responder gives."""
+    report = Report("https://est.example/.well-known/est")
+    with suppress(*UNREADABLE), quiet():
+        certificate = x509.load_der_x509_certificate(data)
+        _looked_at(certificate, report)
+    issuer = x509.load_der_x509_certificate(middle())
+    with quiet():
+        judge_crl("http://crl.example/", data, [issuer], NOW, report)
+        judge_ocsp("http://ocsp.example/", data, issuer, NOW, report)
+    check_clock(
+        Answer(status=200, headers={"date": data[:100].decode("latin-1")}, body=b""), NOW, report
+    )
+    assert report.results
+    for result in report.results:
+        for text in (result.text, result.remedy):
+            assert text.isprintable(), f"unprintable {text!r}"
+            assert len(text) <= 2 * MAX_NOTE
+        assert bool(result.finding) is (result.verdict is Verdict.FINDING)
+
+
+def _looked_at(certificate: x509.Certificate, report: Report) -> None:
+    try:
+        for code in (Codes.ERR_HOSTNAME_MISMATCH, Codes.ERR_CERT_HAS_EXPIRED, UNTRUSTED):
+            peer = Peer(chain=(certificate,), faults=(Fault(code, 0),))
+            check_certificate(peer, _HERE, [], NOW, report)
+        for each in check_cas([certificate], NOW, report):
+            assert each.subject is not None
+        assert all(isinstance(url, str) for url in crl_urls(certificate))
+        assert all(isinstance(url, str) for url in ocsp_urls(certificate))
+    except UNREADABLE as err:
+        raise AssertionError(f"not told as a finding: {err!r}") from err
 
 
 def check_refused(failure: ClientFailure) -> None:
