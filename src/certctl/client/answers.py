@@ -62,7 +62,7 @@ def server_made(answer: Answer) -> ServerMade:
     """Two parts, key and certificate, in either order (RFC 7030 §4.4.2).
 
     Raises:
-        BadAnswer: other parts than these.
+        BadAnswer: other parts than these, or such as are no MIME.
     """
     # The body is MIME without its head, which HTTP carries.
     head = f"Content-Type: {answer.headers.get('content-type', '')}\r\n\r\n"
@@ -87,7 +87,11 @@ def _parts(whole: Message) -> Iterator[tuple[str, bytes]]:
         return
     for part in whole.walk():
         if not part.is_multipart():
-            text = part.get_payload()
+            try:
+                text = part.get_payload()
+            except ValueError as err:
+                # A character set whose name no codec can have.
+                raise BadAnswer(f"The answer to serverkeygen is no MIME: {err}.") from err
             yield part.get_content_type(), str(text).encode("latin-1", "replace")
 
 
