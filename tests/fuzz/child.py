@@ -60,7 +60,12 @@ def _timed(law: Callable[[bytes], None], work: Path) -> Callable[[bytes], None]:
 
     def law_and_time(data: bytes) -> None:
         begin = time.process_time()
-        law(data)
+        try:
+            law(data)
+        except Exception:
+            # Here as well: libFuzzer has been seen to end without writing its own file.
+            keep(work / "findings", data)
+            raise
         took = time.process_time() - begin
         if took > worst[0]:
             worst[0] = took
