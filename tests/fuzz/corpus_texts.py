@@ -36,6 +36,7 @@ from certctl.wire.audit_lines import (
     EndLine,
     EventLine,
     HeadLine,
+    Line,
     StubLine,
     encode_line,
 )
@@ -333,13 +334,14 @@ def _audit_lines(write: Write) -> None:
         key_id="0" * 16,
         signature=digest * 2,
     )
-    for label, line in {
+    lines: dict[str, Line] = {
         "head": HeadLine(1),
         "event": EventLine(recorded),
         "checkpoint": CheckpointLine(checkpoint),
         "stub": StubLine(stub),
         "end": EndLine(1, 2),
-    }.items():
+    }
+    for label, line in lines.items():
         write("audit_line", label, encode_line(line))
     write("audit_line", "syslog", b"<109>1 - host certctl - - - " + encode_line(HeadLine(1)))
 
