@@ -62,8 +62,9 @@ def _key(of: x509.Certificate | x509.CertificateSigningRequest) -> str:
         key = of.public_key()
     except UNREADABLE:
         # Certificates of other sources may have any; a request's was read before it was kept.
-        known = isinstance(of, x509.Certificate)
-        return _oid_name(of.public_key_algorithm_oid) if known else "of unknown kind"
+        if isinstance(of, x509.Certificate):
+            return _oid_name(of.public_key_algorithm_oid)
+        return "of unknown kind"
     match key:
         case rsa.RSAPublicKey():
             return f"RSA, {key.key_size} bits"
