@@ -19,9 +19,9 @@ from certctl.web.ui.origin import is_ours
 from certctl.web.ui.paths import is_page
 from certctl.web.ui.remedies import _known
 from certctl.web.ui.table import PAGES
-from tests.fuzz.targets import FOUND
 
 FOLDER = Path(ui.__file__).parent
+FOUND = Path(__file__).parents[2] / "fuzz" / "found"
 
 
 def test_vendored_files_are_as_published():
