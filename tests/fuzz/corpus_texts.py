@@ -348,6 +348,15 @@ def _audit_lines(write: Write) -> None:
 
 def _browsers(write: Write) -> None:
     for label, text in {
+        "mixed": "STRAßE\nCN=Straße",
+        "wildcards": "100%_S\n100%_sure",
+        "backslash": "C:\\\\x\nC:\\x",
+        "quote": "' OR 1=1 --\n' or 1=1 --",
+        "controls": "\\u001b[31m\n\x1b[31m\u2028\x7f",
+        "list": '"a","b"\na\nb',
+    }.items():
+        write("search_text", label, text.encode())
+    for label, text in {
         "form": "reason=keyCompromise&next=%2Fcertificates%3Fby%3Dcn&x=",
         "place": "/certificates?text=a*&by=cn",
         "elsewhere": "//evil.example/login",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import sqlite3
 from contextlib import suppress
 from functools import cache
@@ -12,6 +13,7 @@ import msgspec
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import Connection, create_engine, select
 
 from certctl.authority.commands import Import
 from certctl.authority.import_certificates import imported_record
@@ -22,13 +24,18 @@ from certctl.authority.messages import (
     decode_requests,
     encode_frame,
 )
+from certctl.domain.audit import AuditAction, AuditEvent, Outcome, RecordedEvent
 from certctl.domain.csr import Attribute
 from certctl.domain.errors import RequestMalformed
 from certctl.domain.imports import ImportRefused
 from certctl.domain.inventory import CertificateFilter, CursorRefused, NameMatch
 from certctl.domain.names import same_subject
 from certctl.domain.san import same_sans
+from certctl.domain.search import AuditQuery, matches
 from certctl.store import cursors
+from certctl.store.queries.search import audit_condition
+from certctl.store.rows import event_row
+from certctl.store.tables import audit_events
 from certctl.wire.audit_lines import decode_line, encode_line, find_line
 from certctl.wire.change_subject import CHANGE_SUBJECT_NAME, changed_names
 from certctl.wire.der import SEQUENCE, encode, read
@@ -170,3 +177,41 @@ def audit_line(data: bytes) -> None:
                 assert written.count(b"\n") == 1
                 assert decode_line(written) == line
                 assert find_line(b"<109>1 host certctl " + written) == line
+
+
+@cache
+def _events() -> Connection:
+    connection = create_engine("sqlite://").connect()
+    audit_events.create(connection)
+    return connection
+
+
+def search_text(data: bytes) -> None:
+    """A text that is looked for, then what stands in an event: SQL finds what ``matches`` does.
+
+    What is looked for has no control characters (``web.api.models.ShortText``).
+    """
+    wanted, _, held = data.decode("utf-8", "replace").partition("\n")
+    wanted = re.sub(r"[\x00-\x1f\x7f]", "", wanted)[:500]
+    if "\0" in held:
+        return  # PostgreSQL takes none; names with one are refused
+    event = AuditEvent(
+        time_us=0,
+        actor="a",
+        actor_type="est-client",
+        action=AuditAction.SIMPLE_ENROLL_FAILED,
+        outcome=Outcome.FAILURE,
+        profile="",
+        details={"held": held, "list": held.split("\n")},
+        client_certificate_subject=held,
+    )
+    digest = bytes(32)
+    row = RecordedEvent(
+        id="0" * 32, node="n", seq=1, event=event, previous_digest=digest, digest=digest
+    )
+    connection = _events()
+    connection.execute(audit_events.delete())
+    connection.execute(audit_events.insert().values(event_row(row)))
+    query = AuditQuery(text=wanted or None)
+    found = connection.execute(select(audit_events.c.seq).where(audit_condition(query))).fetchall()
+    assert bool(found) is matches(query, event)

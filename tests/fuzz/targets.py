@@ -102,6 +102,9 @@ TARGETS: dict[str, Target] = {
         Target(name="cursor", law=laws_records.cursor, seeds=("cursor",), longest=4_096),
         Target(name="frames", law=laws_records.frames, seeds=("frames",)),
         Target(name="audit_line", law=laws_records.audit_line, seeds=("audit_line",)),
+        Target(
+            name="search_text", law=laws_records.search_text, seeds=("search_text",), longest=4_096
+        ),
         Target(name="identity", law=laws_records.identity, seeds=("identity", "name")),
         Target(name="change_subject", law=laws_records.change_subject, seeds=("change_subject",)),
         Target(name="imported", law=laws_records.imported, seeds=("certificate",)),
