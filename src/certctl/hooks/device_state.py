@@ -15,6 +15,7 @@ import httpx2
 import msgspec
 
 from certctl.domain.errors import DeviceStateFailed
+from certctl.domain.plain_text import shown
 from certctl.domain.ports import DeviceQuestion
 
 TOTAL_SECONDS = 3.0
@@ -78,7 +79,7 @@ class DeviceStateHook:
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as err:
             raise DeviceStateFailed(note="the hook's answer is not the JSON expected") from err
         if not answer.allow:
-            raise DeviceStateFailed(note=answer.reason[:MAX_NOTE])
+            raise DeviceStateFailed(note=shown(answer.reason)[:MAX_NOTE])
 
     async def _ask(self, body: bytes) -> tuple[int, bytes]:
         """Status and at most a little more than ``MAX_ANSWER`` octets of the answer.
