@@ -60,6 +60,7 @@ def write_all(write: Write) -> None:
     _doctor(write)
     _http_answers(write)
     _outside(write)
+    _hook_answers(write)
     _names(write)
     _frames(write)
     _audit_lines(write)
@@ -250,6 +251,19 @@ def _outside(write: Write) -> None:
     write("program_output", "crlf", pem.replace(b"\n", b"\r\n"))
     write("program_output", "words", "error: \x1b[31mno such device\u202e\nsecond\n".encode())
     write("program_output", "other", _pem(hierarchy.root()).replace(b" CERT", b" X509 CERT") + pem)
+
+
+def _hook_answers(write: Write) -> None:
+    for label, text in {
+        "yes": '{"allow": true}',
+        "no": '{"allow": false, "reason": "unpatched"}',
+        "no-word": "{}",
+        "number": '{"allow": 1}',
+        "escape": '{"allow": false, "reason": "\\u001b[31mred\\u202e\\r\\n"}',
+        "twice": '{"allow": false, "allow": true}',
+        "list": '[{"allow": true}]',
+    }.items():
+        write("hook_answer", label, text.encode())
 
 
 def _names(write: Write) -> None:

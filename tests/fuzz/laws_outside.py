@@ -6,6 +6,7 @@ what a program printed is what OpenSSL reads in it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -20,11 +21,13 @@ from OpenSSL import crypto
 from certctl.authority.intents import Ordered
 from certctl.authority.returned import CLOCK_SKEW_US, Returned, differences, read_returned
 from certctl.domain.clock import DAY_US
-from certctl.domain.errors import Failure, IssuerMisbehaved
-from certctl.domain.ports import Terms
+from certctl.domain.errors import DeviceStateFailed, Failure, IssuerMisbehaved
+from certctl.domain.ports import DeviceQuestion, Terms
+from certctl.hooks.device_state import MAX_ANSWER, DeviceStateHook
 from certctl.issuers.program import Ran
 from certctl.issuers.script import LATER, NO, Finding, Value
 from tests.fuzz.hierarchy import AFTER, LEAF_KEY, MIDDLE_KEY, NOW, NOW_US, middle, name, sealed
+from tests.fuzz.laws_http import loop
 from tests.fuzz.laws_trust import split
 from tests.fuzz.laws_wire import MAX_NOTE
 from tests.unit.issuers.orders import CLIENT_AUTH, order, spki_of
@@ -126,3 +129,33 @@ def _check_words(refused: Failure) -> None:
         text = str(value)
         assert text.isprintable(), f"unprintable {text!r}"
         assert len(text) <= MAX_NOTE
+
+
+class _Answering(DeviceStateHook):
+    """A hook that has answered already."""
+
+    given: bytes
+
+    async def _ask(self, body: bytes) -> tuple[int, bytes]:
+        assert json.loads(body)["profile"] == "iot"
+        return 200, self.given[: MAX_ANSWER + 1]
+
+
+@cache
+def _hook() -> _Answering:
+    return _Answering("https://hook.example/")
+
+
+def hook_answer(data: bytes) -> None:
+    """Only a JSON object with ``"allow": true`` opens; a reason is short and printable."""
+    hook = _hook()
+    hook.given = data
+    question = DeviceQuestion(
+        profile="iot", principal="a", subject="CN=a", sans=(), source="::1", request_id="r"
+    )
+    try:
+        loop().run_until_complete(hook.require_good(question))
+    except DeviceStateFailed as refused:
+        _check_words(refused)
+        return
+    assert json.loads(data)["allow"] is True

@@ -110,6 +110,7 @@ TARGETS: dict[str, Target] = {
         Target(name="imported", law=laws_records.imported, seeds=("certificate",)),
         Target(name="returned", law=laws_outside.returned, seeds=("returned",)),
         Target(name="program_output", law=laws_outside.program_output, seeds=("program_output",)),
+        Target(name="hook_answer", law=laws_outside.hook_answer, seeds=("hook_answer",)),
         Target(name="answers", law=laws_client.answers, seeds=("answers",)),
         Target(name="doctor", law=laws_client.doctor, seeds=("doctor", "certificate")),
         Target(name="http_answer", law=laws_client.http_answer, seeds=("http_answer",)),
