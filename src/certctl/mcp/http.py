@@ -52,7 +52,8 @@ class McpHttp:
             self._started = loop.create_future()
             # A task of its own: what is entered in one task must be left in the same.
             self._task = loop.create_task(self._run(self._started))
-        await asyncio.shield(self._started)
+        if self._task is not None and not self._started.done():
+            await asyncio.wait((self._started, self._task), return_when=asyncio.FIRST_COMPLETED)
         await self._manager.handle_request(scope, receive, send)
 
     def stop(self) -> None:
