@@ -348,7 +348,7 @@ def test_explain_judges_rule_by_rule_and_issues_nothing(
     assert certificate_count(server) == before
 
 
-def test_explain_takes_files_of_the_users_machine_and_sends_certificates_alone(
+def test_explain_takes_files_of_the_users_machine(
     server: RunningServer, sessions: Sessions, tmp_path: Path
 ):
     device = enrolled(server, tmp_path, "explained-2")
@@ -362,7 +362,6 @@ def test_explain_takes_files_of_the_users_machine_and_sends_certificates_alone(
         operation="simplereenroll",
         cert=str(both),
     )
-    # A body with the private key in it would have been refused as unreadable.
     verdicts = {each["rule"]: each["verdict"] for each in result["rules"]}
     assert verdicts["authentication"] == "passed"
 

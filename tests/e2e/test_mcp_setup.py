@@ -9,10 +9,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from certctl.cli.mcp.remote import EST_PASSWORD_FILE, EST_USER
 from certctl.cli.remote.contexts import API_KEY_FILE, CA_BUNDLE, SERVER_URL
+from certctl.domain.audit import AuditAction
 from tests.harness.api import ApiClient, first_key
+from tests.harness.device import Device
 from tests.harness.mcp import over_http, session
+from tests.harness.records import all_events
 from tests.harness.server import RunningServer, configured_server
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "mcp.md"
@@ -83,3 +88,20 @@ def test_without_the_sdk_everything_else_works_and_the_extra_is_named(tmp_path: 
     )
     assert done.returncode == 2
     assert "certctl[mcp]" in done.stderr
+
+
+def test_behind_a_proxy_a_tool_acts_for_the_client_that_the_proxy_names(tmp_path: Path):
+    settings = DEMO | {"TRUSTED_PROXIES": "127.0.0.1"}
+    csr = Device(tmp_path, "proxied-1").csr().public_bytes(Encoding.PEM).decode()
+    with configured_server(tmp_path, settings) as server:
+        headers = {"X-Forwarded-For": "192.0.2.7"}
+        with session(over_http(server, first_key(server), headers=headers)) as client:
+            assert client.good("est_enroll", profile="corp", csr=csr)["outcome"] == "issued"
+            told = client.bad("est_get_cacerts", profile="nowhere")
+        assert told["error"] == "not_found"
+        sources = {
+            each.event.source_address
+            for each in all_events(server)
+            if each.event.action is AuditAction.SIMPLE_ENROLL_SUCCESS
+        }
+        assert sources == {"192.0.2.7"}
