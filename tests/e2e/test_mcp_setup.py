@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certctl.cli.mcp.remote import EST_PASSWORD_FILE, EST_USER
@@ -16,7 +18,7 @@ from certctl.cli.remote.contexts import API_KEY_FILE, CA_BUNDLE, SERVER_URL
 from certctl.domain.audit import AuditAction
 from tests.harness.api import ApiClient, first_key
 from tests.harness.device import Device
-from tests.harness.mcp import over_http, session
+from tests.harness.mcp import PROGRAM, over_http, session
 from tests.harness.records import all_events
 from tests.harness.server import RunningServer, configured_server
 
@@ -105,3 +107,33 @@ def test_behind_a_proxy_a_tool_acts_for_the_client_that_the_proxy_names(tmp_path
             if each.event.action is AuditAction.SIMPLE_ENROLL_SUCCESS
         }
         assert sources == {"192.0.2.7"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_program_ends_at_a_signal_while_its_client_is_there(tmp_path: Path, number: int):
+    hello = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-06-18",
+            "capabilities": {},
+            "clientInfo": {"name": "test", "version": "0"},
+        },
+    }
+    with subprocess.Popen(
+        [PROGRAM],
+        env={SERVER_URL: "https://localhost", "HOME": str(tmp_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        program.stdin.write(json.dumps(hello).encode() + b"\n")
+        program.stdin.flush()
+        assert json.loads(program.stdout.readline())["result"]["serverInfo"]["name"] == "certctl"
+        program.send_signal(number)
+        try:
+            assert program.wait(20) == -number
+        finally:
+            program.kill()

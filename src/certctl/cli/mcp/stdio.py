@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import traceback
 
@@ -16,6 +17,9 @@ from certctl.mcp.server import mcp_server
 
 def run(target: Target) -> None:
     """Serve until the client closes our standard input."""
+    # A thread waits for our standard input, and Python would wait for it. There is nothing to
+    # be put in order: at a Ctrl-C the system may end us at once.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Their INFO lines would fill the log that clients make of our standard error.
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     anyio.run(_serve, target)
