@@ -24,7 +24,7 @@ from tests.harness.server import RunningServer, configured_server
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "mcp.md"
 DEMO = {"EST_PROFILES": "corp", "EST_PROFILE_CORP_ISSUER_ID": "iss-local", "WORKERS": "1"}
-HIDDEN = "import sys; sys.modules['mcp'] = None; from certctl.cli.{} import main; main()"
+HIDDEN = "import sys; sys.modules['mcp'] = None; from certctl.{} import main; main()"
 
 
 def blocks(kind: str) -> list[str]:
@@ -72,7 +72,7 @@ def test_the_configurations_of_clients_name_what_there_is():
 
 def test_without_the_sdk_everything_else_works_and_the_extra_is_named(tmp_path: Path):
     server = configured_server(tmp_path, DEMO)
-    server.program = (sys.executable, "-c", HIDDEN.format("server"))
+    server.program = (sys.executable, "-c", HIDDEN.format("__main__"))
     with server:
         client = ApiClient(server, first_key(server))
         answer = client.send("POST", "/mcp", {}, prefix="")
@@ -80,7 +80,7 @@ def test_without_the_sdk_everything_else_works_and_the_extra_is_named(tmp_path: 
         assert "certctl[mcp]" in json.loads(answer.body)["remedy"]
         assert client.send("GET", "/audit").status == 200
     done = subprocess.run(
-        [sys.executable, "-c", HIDDEN.format("mcp.main")],
+        [sys.executable, "-c", HIDDEN.format("cli.mcp.main")],
         env={SERVER_URL: "https://localhost"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
