@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
@@ -53,11 +54,12 @@ Write = Callable[[str, str, bytes], None]
 CLIENT = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
 
 
-def write_all(write: Write) -> None:
-    """Give ``write`` the folder, the label and the octets of each."""
+def write_all(write: Write, corpus: Path) -> None:
+    """Give ``write`` the folder, the label and the octets of each; certificates are there."""
     _proxies(write)
     _answers(write)
     _doctor(write)
+    _mcp_answers(write, corpus)
     _http_answers(write)
     _outside(write)
     _hook_answers(write)
@@ -126,6 +128,15 @@ def _answers(write: Write) -> None:
     write("answers", "problem", b"application/problem+json\n" + msgspec.json.encode(problem))
     write("answers", "text", b"text/plain; charset=utf-8\nnot_pkcs10\n\x1b[31mred\r\n\x00")
     write("answers", "html", b"text/html\n<h1>502 Bad Gateway</h1>")
+
+
+def _mcp_answers(write: Write, corpus: Path) -> None:
+    """PKCS#7 of certificates that are there already."""
+    write("mcp_answer", "both", certs_only([hierarchy.middle(), hierarchy.root()]))
+    write("mcp_answer", "ours", certs_only([hierarchy.middle()]))
+    for name in ("good-sans", "good-ed25519", "bad-dsa", "bad-bound"):
+        der = (corpus / "certificate" / name).read_bytes()
+        write("mcp_answer", name, certs_only([hierarchy.middle(), der]))
 
 
 def _doctor(write: Write) -> None:

@@ -25,6 +25,8 @@ from certctl.client.est import _ours_first
 from certctl.client.failures import MOST_CHARACTERS, MOST_LINES, BadAnswer, ClientFailure
 from certctl.client.http import Answer, exchange
 from certctl.client.tls import Codes, Fault, TlsConnection
+from certctl.mcp.backend import EstAnswer, ToolFailure
+from certctl.mcp.certificates import certificate_out, certificates_of, own_first
 from certctl.wire.unreadable import UNREADABLE, quiet
 from tests.fuzz.hierarchy import MIDDLE_KEY, NOW, middle, name
 from tests.fuzz.laws_wire import MAX_NOTE
@@ -107,6 +109,23 @@ def _looked_at(certificate: x509.Certificate, report: Report) -> None:
         assert all(isinstance(url, str) for url in ocsp_urls(certificate))
     except UNREADABLE as err:
         raise AssertionError(f"not told as a finding: {err!r}") from err
+
+
+def mcp_answer(data: bytes) -> None:
+    """Certificates for tools: what a server wrote in them is marked, printable and cut."""
+    try:
+        found = certificates_of(EstAnswer(status=200, octets=data))
+        shown = [certificate_out(each) for each in found]
+        csr = _request().public_bytes(Encoding.DER)
+        assert own_first(found, csr)[0].public_key() == MIDDLE_KEY.public_key()
+    except ToolFailure as failure:
+        if failure.error != "bad_answer":
+            raise
+        return
+    for each in shown:
+        for text in (each.subject, each.issuer, *each.sans):
+            assert text.untrusted.isprintable()
+        assert x509.load_pem_x509_certificate(each.pem.encode()) in found
 
 
 def check_refused(failure: ClientFailure) -> None:

@@ -76,7 +76,7 @@ def main() -> None:
     _signed_contents()
     _crls()
     _ocsp_requests()
-    corpus_texts.write_all(_write)
+    corpus_texts.write_all(_write, CORPUS)
 
 
 def _crls() -> None:

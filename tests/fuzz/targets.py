@@ -113,6 +113,7 @@ TARGETS: dict[str, Target] = {
         Target(name="hook_answer", law=laws_outside.hook_answer, seeds=("hook_answer",)),
         Target(name="answers", law=laws_client.answers, seeds=("answers",)),
         Target(name="doctor", law=laws_client.doctor, seeds=("doctor", "certificate")),
+        Target(name="mcp_answer", law=laws_client.mcp_answer, seeds=("mcp_answer",)),
         Target(name="http_answer", law=laws_client.http_answer, seeds=("http_answer",)),
     )
 }

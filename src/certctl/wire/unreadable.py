@@ -33,3 +33,12 @@ def quiet() -> Iterator[None]:
         # CryptographyDeprecationWarning is one of them.
         warnings.simplefilter("ignore", UserWarning)
         yield
+
+
+def is_for(certificate: x509.Certificate, key: object) -> bool:
+    """Whether a certificate is for this public key; one of a kind unknown here is for another."""
+    try:
+        with quiet():
+            return certificate.public_key() == key
+    except UNREADABLE:
+        return False
