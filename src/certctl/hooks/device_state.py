@@ -75,7 +75,8 @@ class DeviceStateHook:
         if len(body) > MAX_ANSWER:
             raise DeviceStateFailed(note="the hook's answer is too long")
         try:
-            answer = _decoder.decode(body)
+            # As text: msgspec does not look into the names of fields that it passes over.
+            answer = _decoder.decode(body.decode("utf-8"))
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as err:
             raise DeviceStateFailed(note="the hook's answer is not the JSON expected") from err
         if not answer.allow:
