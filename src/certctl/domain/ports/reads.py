@@ -125,6 +125,10 @@ class IntentReads(Protocol):
         """See ``writes.IntentWrites.overdue_intents``."""
         ...
 
+    def intent_numbers(self, statuses: Collection[IntentStatus]) -> Mapping[IntentStatus, int]:
+        """How many have each of these statuses; 0 where none has."""
+        ...
+
 
 class AuditReads(Protocol):
     """Audit events, their chains, checkpoints and the counters."""
