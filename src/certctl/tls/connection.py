@@ -284,11 +284,12 @@ class TLSConnection:
                 # The alert is on its way; a reset by unread input must not overtake it.
                 self._end_our_side(None)
             return
-        if engine.peer_waits():
+        tls12 = engine.peer_waits()
+        if tls12:
             self._cork(0)
         self._deadline.stop()
         self._state = State.OPEN
-        self._owner.handshake_done()
+        self._owner.handshake_done(tls12=tls12)
         self.protocol = self._owner.new_protocol()
         self.protocol.connection_made(TLSTransport(self))
         # The first request usually came with the client's Finished.

@@ -21,6 +21,7 @@ from certctl.jobs.purge import PurgeJob
 from certctl.jobs.reconcile import ReconcileJob
 from certctl.jobs.retention import RetentionJob
 from certctl.obs.log import Log
+from certctl.obs.metrics.measured import JobsMetrics
 from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
 from certctl.store import SqlRecords, StoreError, open_records
@@ -34,7 +35,15 @@ from certctl.wiring.supervisor import Status, refuse_start
 TICK_SECONDS = 1.0
 
 
-def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, clock: Clock) -> int:
+def run(
+    settings: Settings,
+    run_directory: Path,
+    status: Status,
+    *,
+    log: Log,
+    clock: Clock,
+    metrics: JobsMetrics,
+) -> int:
     """Run until SIGTERM; gives the exit code."""
     name_process("certctl-jobs")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -49,7 +58,13 @@ def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, cl
     try:
         records = open_records(settings.server.database_read_url)
         events = EventJobs(
-            settings, run_directory, holder=holder, log=log, clock=clock, on_fault=on_fault
+            settings,
+            run_directory,
+            holder=holder,
+            log=log,
+            clock=clock,
+            on_fault=on_fault,
+            metrics=metrics,
         )
     except (StoreError, SecretUnreadable) as refused:
         return refuse_start(refused)
