@@ -149,14 +149,13 @@ class OutsideCalls:
             try:
                 found.append(self._finished.get_nowait())
             except Empty:
-                self._measure(found)
                 return found
 
-    def _measure(self, found: list[Finished]) -> None:
-        """Here and not where the calls are made: one thread counts."""
-        for each in found:
-            self._metrics.called(each.issuer_id, each.work.value, _outcome(each.answer))
-            self._metrics.took(each.issuer_id, each.took_ns)
+    def count(self, done: Finished, judged: object) -> None:
+        """Count a call, once it is known what its answer was worth."""
+        answer = judged if isinstance(judged, IssuerMisbehaved) else done.answer
+        self._metrics.called(done.issuer_id, done.work.value, _outcome(answer))
+        self._metrics.took(done.issuer_id, done.took_ns)
 
     def wait(self, seconds: float) -> None:
         """Wait so long for all that is under way."""

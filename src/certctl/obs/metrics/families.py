@@ -178,9 +178,9 @@ CRL_UNTIL: Final = _gauge(
 )
 CRL_SIZE: Final = _gauge("certctl_crl_size_bytes", "Octets of the CRL in force.", "issuer")
 JOB_RUN: Final = _gauge(
-    "certctl_job_last_run_timestamp_seconds", "End of a job's last complete run.", "job"
+    "certctl_job_last_run_timestamp_seconds", "End of a job's last complete run.", "name"
 )
-JOB_OK: Final = _gauge("certctl_job_ok", "1: the last complete run of a job went well.", "job")
+JOB_OK: Final = _gauge("certctl_job_ok", "1: the last complete run of a job went well.", "name")
 
 # Read from files.
 

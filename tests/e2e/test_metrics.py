@@ -1,0 +1,336 @@
+"""``/metrics`` of a running server: what it shows, to whom, and that it only ever grows."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from certctl.domain.api_keys import Role
+from certctl.domain.audit import AuditAction
+from certctl.obs.metrics.families import FAMILIES, Kind
+from tests.clients.tools import need, run
+from tests.harness.api import ApiClient, first_key
+from tests.harness.device import Device
+from tests.harness.http import basic, fetch
+from tests.harness.metrics import PATH, Metrics, ask_port, from_main_port, from_port, until
+from tests.harness.outside import OutsideCA, outside_ca
+from tests.harness.pki import ForeignCA
+from tests.harness.raw import RawClient, new_source, post
+from tests.harness.receiver import Receiver, receiver
+from tests.harness.records import all_events
+from tests.harness.server import RunningServer, configured_server, free_port
+
+ROOT = Path(__file__).parents[2]
+RULES = ROOT / "deploy" / "prometheus" / "rules.yml"
+BOARD = ROOT / "deploy" / "grafana" / "certctl.json"
+
+PASSWORD = "corp-password-0001"
+SECRET = "planted-webhook-secret"
+ENROLL = "/.well-known/est/corp/simpleenroll"
+OUTSIDE = "/.well-known/est/far/simpleenroll"
+NAME = re.compile(r"\bcertctl_[a-z0-9_]+")
+ANSWERS = "certctl_est_answers_total"
+
+
+class Site(NamedTuple):
+    server: RunningServer
+    port: int
+    ca: OutsideCA
+    viewer: str
+
+    def read(self) -> Metrics:
+        return from_port(self.port)
+
+    def ask(self, device: Device, path: str = ENROLL, password: str = PASSWORD) -> int:
+        return device.enroll(self.server, path, password=password).status
+
+
+@pytest.fixture(scope="module")
+def hook() -> Iterator[Receiver]:
+    with receiver() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, hook: Receiver) -> Iterator[Site]:
+    """Two workers, and one of everything that metrics tell of."""
+    directory = tmp_path_factory.mktemp("metrics")
+    secret = directory / "secret"
+    secret.write_text(SECRET)
+    secret.chmod(0o600)
+    bundle = ForeignCA("Factory").bundle(directory / "bundle.pem")
+    ca = outside_ca(directory / "ca")
+    port = free_port()
+    server = configured_server(
+        directory,
+        {
+            "METRICS_PORT": str(port),
+            "EST_PROFILES": "corp,far",
+            "ISSUERS": "iss-local,corp",
+            "EST_PROFILE_CORP_ISSUER_ID": "iss-local",
+            "EST_PROFILE_CORP_ALLOWED_AUTH_MODES": "basic,mtls",
+            "EST_PROFILE_CORP_ENROLLMENT_PASSWORD": PASSWORD,
+            "EST_PROFILE_CORP_MTLS_ENABLED": "true",
+            "EST_PROFILE_CORP_MTLS_CLIENT_CA_TRUST_BUNDLE_PATH": str(bundle),
+            "EST_PROFILE_FAR_ISSUER_ID": "corp",
+            "EST_PROFILE_FAR_ALLOWED_AUTH_MODES": "basic",
+            "EST_PROFILE_FAR_ENROLLMENT_PASSWORD": "short-pw",
+            "WEBHOOKS": "ops",
+            "WEBHOOK_OPS_URL": hook.url,
+            "WEBHOOK_OPS_SECRET_FILE": str(secret),
+            "WEBHOOK_ALLOW_PRIVATE": "true",
+            **ca.settings(),
+        },
+    )
+    with server:
+        made = Site(server, port, ca, first_key(server, "scrape", Role.VIEWER))
+        device = Device(directory, "first")
+        assert made.ask(device) == 200
+        yield made
+
+
+def complete(site: Site) -> Metrics:
+    """Once the first CRL is there and the first event was taken."""
+    return until(
+        site.read,
+        lambda found: (
+            found.total("certctl_crl_size_bytes", issuer="iss-local") > 0
+            and found.total("certctl_event_deliveries_total", outcome="delivered") > 0
+        ),
+    )
+
+
+def test_every_metric_of_the_reference_is_there_and_nothing_else(site: Site) -> None:
+    found = complete(site)
+    # The parser calls a counter by its name without the suffix.
+    named = {each.name.removesuffix("_total") for each in FAMILIES if each.kind is Kind.COUNTER}
+    named |= {each.name for each in FAMILIES if each.kind is not Kind.COUNTER}
+    assert found.families == named
+
+
+@pytest.mark.parametrize("file", [RULES, BOARD], ids=lambda path: path.name)
+def test_every_metric_that_rules_and_board_name_is_there(site: Site, file: Path) -> None:
+    named = set(NAME.findall(file.read_text()))
+    assert len(named) > 15
+    assert named - complete(site).names() == set()
+
+
+def test_prometheus_finds_nothing_to_blame(site: Site, tmp_path: Path) -> None:
+    promtool = need("promtool", package="prometheus")
+    answer = ask_port(site.port)
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    checked = run([promtool, "check", "metrics"], directory=tmp_path, given=answer.body)
+    assert (checked.code, checked.said) == (0, ""), checked.said
+
+
+def test_answers_are_counted_by_profile_operation_outcome_and_reason(
+    site: Site, tmp_path: Path
+) -> None:
+    before = site.read()
+    device, source = Device(tmp_path, "counted"), new_source()
+    assert site.ask(device) == 200
+    line = "Authorization: " + basic("device", "wrong-password-00")["Authorization"]
+    with RawClient(site.server, source=source) as client:
+        client.send(post(ENROLL, device.csr().public_bytes(Encoding.DER), line))
+        assert client.answer().status == 401
+    found = site.read()
+
+    def grown(name: str, **labels: str) -> float:
+        return found.total(name, **labels) - before.total(name, **labels)
+
+    assert grown(ANSWERS, profile="corp", operation="simpleenroll", outcome="ok") == 1
+    assert grown(ANSWERS, profile="corp", outcome="refused", reason="wrong_password") == 1
+    assert grown(ANSWERS, profile="far") == 0
+    assert grown("certctl_est_answer_seconds_count", operation="simpleenroll") == 2
+    for step in ("authenticate", "read", "authorize", "issue"):
+        assert grown("certctl_est_step_seconds_count", step=step) == 1
+    assert grown("certctl_issuer_calls_total", issuer="iss-local", outcome="ok") == 1
+    assert grown("certctl_store_batch_orders_sum") == 1
+    assert grown("certctl_store_commit_seconds_count") >= 2
+    assert grown("certctl_tls_handshakes_total", version="TLSv1.3", outcome="ok") == 2
+
+
+def test_a_handshake_that_fails_is_counted(site: Site) -> None:
+    before = site.read()
+    with socket.create_connection(("127.0.0.1", site.server.port)) as plain:
+        plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        plain.recv(1)
+    name, labels = "certctl_tls_handshakes_total", {"version": "none", "outcome": "failed"}
+    until(
+        site.read,
+        lambda found: found.total(name, **labels) == before.total(name, **labels) + 1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("mood", "outcome", "status"),
+    [
+        ("good", "ok", 200),
+        ("echo no >&2; exit 77", "refused", 403),
+        ("echo later >&2; exit 75", "unavailable", 503),
+        ("exit 1", "silent", 503),
+        ("changed \"{'ekus': []}\"", "misbehaved", 500),
+    ],
+)
+def test_calls_of_a_ca_outside_are_counted_by_what_came_of_them(
+    site: Site, tmp_path: Path, mood: str, outcome: str, status: int
+) -> None:
+    name, took = "certctl_issuer_calls_total", "certctl_issuer_call_seconds_count"
+    before = site.read()
+    site.ca.mood(mood)
+    assert site.ask(Device(tmp_path, f"far-{outcome}"), OUTSIDE, "short-pw") == status
+    found = site.read()
+    labels = {"issuer": "corp", "call": "issue", "outcome": outcome}
+    assert found.total(name, **labels) == before.total(name, **labels) + 1
+    assert found.total(took, issuer="corp") == before.total(took, issuer="corp") + 1
+
+
+def test_killed_processes_take_no_count_with_them(site: Site, tmp_path: Path) -> None:
+    for number in range(4):
+        assert site.ask(Device(tmp_path, f"before-{number}")) == 200
+    before = site.read()
+    tree = site.server.processes()
+    for kind in ("worker", "authority", "jobs"):
+        for pid in tree[kind]:
+            os.kill(pid, signal.SIGKILL)
+    site.server.wait_ready()
+    starts = "certctl_process_starts_total"
+
+    def is_back(found: Metrics) -> bool:
+        started = found.total(starts) == before.total(starts) + 4
+        return started and found.total("certctl_process_up") == 4
+
+    found = until(site.read, is_back)
+    assert found.total("certctl_workers") == found.total("certctl_workers_wanted") == 2
+    for (name, pairs), value in before.samples.items():
+        if name.endswith(("_total", "_count", "_sum", "_bucket")):
+            assert found.samples[name, pairs] >= value, (name, pairs)
+    assert site.ask(Device(tmp_path, "after")) == 200
+    labels = {"profile": "corp", "operation": "simpleenroll", "outcome": "ok"}
+    assert site.read().total(ANSWERS, **labels) == before.total(ANSWERS, **labels) + 1
+
+
+def test_a_worker_that_is_missing_is_seen(site: Site) -> None:
+    """It is back soon: killed again, until it is seen in between."""
+    survivor = site.server.processes()["worker"][0]
+
+    def is_missing(found: Metrics) -> bool:
+        missing = found.total("certctl_workers") == 1
+        for pid in site.server.processes()["worker"]:
+            if pid != survivor and not missing:
+                os.kill(pid, signal.SIGKILL)
+        return missing
+
+    found = until(site.read, is_missing)
+    ups = [found.total("certctl_process_up", process=f"worker-{n}") for n in (1, 2)]
+    assert sorted(ups) == [0, 1]
+    until(site.read, lambda found: found.total("certctl_workers") == 2)
+
+
+def test_what_peers_send_becomes_no_label(site: Site, tmp_path: Path) -> None:
+    for number in range(3):
+        marked = f"peer-chosen-{number}"
+        device = Device(tmp_path, marked)
+        # It is the user name as well.
+        assert device.enroll(site.server, ENROLL, password=PASSWORD).status == 200
+        path = f"/.well-known/est/{marked}/simpleenroll"
+        assert device.enroll(site.server, path, password=PASSWORD).status == 404
+        with RawClient(site.server) as client:
+            client.send(f"PEER /{marked} HTTP/1.1\r\nHost: {marked}\r\n\r\n".encode())
+            assert client.answer().status >= 400
+    found = site.read()
+    assert "peer-chosen" not in found.text
+    assert PASSWORD not in found.text
+    assert SECRET not in found.text
+    assert site.viewer not in found.text
+
+
+def test_the_main_port_shows_it_to_viewers_and_to_nobody_else(site: Site) -> None:
+    assert from_main_port(site.server, site.viewer).families == site.read().families
+    client = ApiClient(site.server)
+    without = client.send("GET", PATH, prefix="")
+    assert (without.status, without.headers["Www-Authenticate"]) == (401, 'Bearer realm="certctl"')
+    admin = client.with_key(first_key(site.server, "maker"))
+    held = admin.make_key("held", Role.VIEWER, profiles=["corp"])
+    tenant = admin.make_key("tenant", Role.VIEWER, tenant="acme")
+    for key, status in ((site.viewer + "x", 401), (held, 403), (tenant, 403)):
+        answer = client.with_key(key).send("GET", PATH, prefix="")
+        assert (answer.status, b"certctl_" in answer.body) == (status, False)
+    posted = client.with_key(site.viewer).send("POST", PATH, {}, prefix="")
+    assert (posted.status, posted.headers["Allow"]) == (405, "GET, HEAD")
+    head = client.with_key(site.viewer).send("HEAD", PATH, prefix="")
+    assert (head.status, head.body) == (200, b"")
+    refused = [
+        each.event
+        for each in all_events(site.server)
+        if each.event.action is AuditAction.API_REFUSED and each.event.resource_id == "GET /metrics"
+    ]
+    assert {str(each.details["reason"]) for each in refused} >= {"unknown", "scope"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404),
+        ("GET", "/metrics/", 404),
+        ("GET", "/api/v1/version", 404),
+        ("GET", "/.well-known/est/corp/cacerts", 404),
+        ("GET", "/ready", 404),
+        ("POST", "/metrics", 405),
+    ],
+)
+def test_the_port_for_metrics_has_nothing_else(
+    site: Site, method: str, path: str, status: int
+) -> None:
+    assert ask_port(site.port, method, path).status == status
+
+
+def test_ready_tells_which_part_is_not(site: Site) -> None:
+    """The supervisor is held up meanwhile, so that nobody starts the authority again."""
+
+    def ready() -> tuple[int, dict[str, object]]:
+        answer = fetch(site.server, "GET", "/ready")
+        return answer.status, json.loads(answer.body)
+
+    assert ready() == (200, {"ready": True, "parts": {"authority": True, "store": True}})
+    supervisor, (authority,) = site.server.process.pid, site.server.processes()["authority"]
+    os.kill(supervisor, signal.SIGSTOP)
+    try:
+        os.kill(authority, signal.SIGKILL)
+        gone = {"ready": False, "parts": {"authority": False, "store": True}}
+        until(site.read, lambda found: found.total("certctl_authority_up") == 0)
+        answers = [ready() for _ in range(6)]
+        assert (503, gone) in answers
+        assert fetch(site.server, "GET", "/health").status == 200
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    site.server.wait_ready()
+
+
+def test_the_start_says_what_is_served(site: Site) -> None:
+    (enabled,) = site.server.log_events("EST server enabled")[:1]
+    assert enabled["profiles"] == 2
+    lines = {each["profile"]: each for each in site.server.log_events("EST profile enabled")}
+    assert set(lines) == {"corp", "far"}
+    corp, far = lines["corp"], lines["far"]
+    assert corp["routes"] == ["/.well-known/est/corp", "/.well-known/est-mtls/corp"]
+    assert (corp["auth_modes"], corp["issuer"], corp["lint"]) == (
+        ["basic", "mtls"],
+        "iss-local",
+        [],
+    )
+    assert (far["routes"], far["auth_modes"]) == (["/.well-known/est/far"], ["basic"])
+    assert far["issuer"] == "corp"
+    finding = "a password of fewer than 12 characters; use a longer one, such as openssl rand"
+    assert far["lint"] == [f"{finding} -base64 24 makes"]
+    (listener,) = site.server.log_events("metrics listener enabled")[:1]
+    assert (listener["address"], listener["port"]) == ("127.0.0.1", site.port)
