@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certctl.domain.api_keys import Role
@@ -24,6 +25,7 @@ from tests.harness.http import basic, fetch
 from tests.harness.metrics import PATH, Metrics, ask_port, from_main_port, from_port, until
 from tests.harness.outside import OutsideCA, outside_ca
 from tests.harness.pki import ForeignCA
+from tests.harness.prometheus import prometheus
 from tests.harness.raw import RawClient, new_source, post
 from tests.harness.receiver import Receiver, receiver
 from tests.harness.records import all_events
@@ -32,6 +34,10 @@ from tests.harness.server import RunningServer, configured_server, free_port
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "rules.yml"
 BOARD = ROOT / "deploy" / "grafana" / "certctl.json"
+
+MONITOR = ROOT / "docs" / "how-to" / "monitor.md"
+# Panels that are empty while nothing happens.
+QUIET = {"The twelve counters, over all nodes", "Issuer calls a second"}
 
 PASSWORD = "corp-password-0001"
 SECRET = "planted-webhook-secret"
@@ -252,6 +258,50 @@ def test_what_peers_send_becomes_no_label(site: Site, tmp_path: Path) -> None:
     assert PASSWORD not in found.text
     assert SECRET not in found.text
     assert site.viewer not in found.text
+
+
+def test_prometheus_scrapes_both_ports_and_understands_the_board(
+    site: Site, tmp_path: Path
+) -> None:
+    """By the configuration of docs/how-to/monitor.md."""
+    program = need("prometheus", package="prometheus")
+    key = tmp_path / "scrape.key"
+    key.write_text(site.viewer)
+    pages = re.findall(r"```yaml\n(.*?)```", MONITOR.read_text(), re.DOTALL)
+    scrape = []
+    for page, target in zip(pages, (site.port, site.server.port), strict=True):
+        (one,) = yaml.safe_load(page)["scrape_configs"]
+        one["static_configs"] = [{"targets": [f"localhost:{target}"]}]
+        if "authorization" in one:
+            one["authorization"]["credentials_file"] = str(key)
+            one["tls_config"]["ca_file"] = str(site.server.ca_file)
+        scrape.append({**one, "job_name": f"certctl-{target}"})
+        scrape[-1]["relabel_configs"] = [{"target_label": "job", "replacement": "certctl"}]
+    complete(site)
+    with prometheus(tmp_path / "prometheus", program, scrape, rules=RULES) as running:
+        running.wait_scraped(2)
+        assert {each["value"][1] for each in running.query('up{job="certctl"}')} == {"1"}
+        silent = {
+            title
+            for title, expression in board_expressions()
+            if not running.query(expression) and title not in QUIET
+        }
+        assert silent == set()
+        groups = running.api("rules")["groups"]
+        faults = {
+            rule["name"]: rule.get("lastError") for group in groups for rule in group["rules"]
+        }
+        assert len(faults) > 15
+        assert set(faults.values()) <= {None, ""}
+
+
+def board_expressions() -> Iterator[tuple[str, str]]:
+    """Every query of the board by its panel's title, as Grafana would send it."""
+    for panel in json.loads(BOARD.read_text())["panels"]:
+        for target in panel.get("targets", ()):
+            text = target["expr"].replace("$__rate_interval", "30s").replace("$instance", ".*")
+            assert "$" not in text
+            yield panel["title"], text
 
 
 def test_the_main_port_shows_it_to_viewers_and_to_nobody_else(site: Site) -> None:
