@@ -76,7 +76,8 @@ GC_THRESHOLDS = (50_000, 20, 20)
 PROFILES_EVERY_S = 0.9
 
 
-METRICS_LIMITS = ConnectionLimits(max_connections=16, max_connections_per_source=16, max_body=0)
+# One Prometheus holds one connection; two and a person with curl are many.
+METRICS_LIMITS = ConnectionLimits(max_connections=64, max_connections_per_source=16, max_body=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
