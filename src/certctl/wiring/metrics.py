@@ -15,7 +15,7 @@ from certctl.obs.metrics import families
 from certctl.obs.metrics.measured import layout
 from certctl.obs.metrics.numbers import Numbers
 from certctl.settings.schema import Settings
-from certctl.store import SqlRecords, open_records
+from certctl.store import SqlRecords, StoreError, open_records
 from certctl.tls.listener import EventKind
 from certctl.web.answer_labels import every_answer
 from certctl.wiring.metrics_found import Finds, FromFiles, from_records
@@ -94,7 +94,7 @@ class Exposition:
             if self._records is None:
                 self._records = open_records(self._settings.server.database_read_url)
             found.update(from_records(self._records, self._settings))
-        except StoreUnavailable:
+        except (StoreUnavailable, StoreError):
             found[families.STORE_UP] = {(): 0}
         return text(self._numbers, found)
 
