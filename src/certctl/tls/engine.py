@@ -62,8 +62,9 @@ class TLSEngine:
         """Send close_notify; may raise WantWrite and be called again."""
         self._connection.shutdown()
 
-    def peer_waits(self) -> bool:
-        """After the handshake: the peer says nothing before it has read our last flight."""
+    @property
+    def tls12(self) -> bool:
+        """After the handshake: it speaks TLS 1.2, the only other version there is."""
         return self._connection.get_protocol_version() != SSL.TLS1_3_VERSION
 
     def info(self) -> TLSInfo:
@@ -74,7 +75,7 @@ class TLSEngine:
         a connection has none.
         """
         connection = self._connection
-        old = connection.get_protocol_version() != SSL.TLS1_3_VERSION
+        old = self.tls12
         bindable = not old or _has_extended_master_secret(connection)
         leaf = connection.get_peer_certificate()
         chain: tuple[bytes, ...] = ()

@@ -23,6 +23,8 @@ class PlainEngine:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
 
+    tls12: Final = False
+
     def handshake(self) -> None:
         """There is none."""
 
@@ -50,9 +52,6 @@ class PlainEngine:
 
     def close_notify(self) -> None:
         """The end of our side of TCP says it all."""
-
-    def peer_waits(self) -> bool:
-        return True
 
     def info(self) -> None:
         """Nothing is known of a peer without TLS."""
