@@ -13,7 +13,7 @@ from certctl.domain.errors import StoreUnavailable
 from certctl.domain.profiles import profile_name
 from certctl.obs.metrics import families
 from certctl.obs.metrics.measured import layout
-from certctl.obs.metrics.numbers import Numbers
+from certctl.obs.metrics.numbers import Numbers, Totals
 from certctl.settings.schema import Settings
 from certctl.store import SqlRecords, StoreError, open_records
 from certctl.tls.listener import EventKind
@@ -88,7 +88,8 @@ class Exposition:
         # The library is loaded by who needs it: a worker that is never asked does not pay it.
         from certctl.obs.metrics.text import text  # noqa: PLC0415
 
-        found = self._of_the_node()
+        totals = self._numbers.totals()
+        found = self._of_the_node(totals)
         found.update(self._files.found())
         try:
             if self._records is None:
@@ -96,17 +97,16 @@ class Exposition:
             found.update(from_records(self._records, self._settings))
         except (StoreUnavailable, StoreError):
             found[families.STORE_UP] = {(): 0}
-        return text(self._numbers, found)
+        return text(totals, found)
 
-    def _of_the_node(self) -> Finds:
+    def _of_the_node(self, totals: Totals) -> Finds:
         from OpenSSL.SSL import OPENSSL_VERSION, OpenSSL_version  # noqa: PLC0415 - loaded anyway
 
         built = (__version__, platform.python_version(), OpenSSL_version(OPENSSL_VERSION).decode())
-        up = self._numbers.layout.places(families.PROCESS_UP)
         ready = sum(
-            self._numbers.read(families.PROCESS_UP, labels)[0]
-            for labels in up
-            if labels[0] not in (AUTHORITY, JOBS)
+            up
+            for (process,), (up,) in totals.series(families.PROCESS_UP)
+            if process not in (AUTHORITY, JOBS)
         )
         return {
             families.STORE_UP: {(): 1},

@@ -42,7 +42,7 @@ def numbers() -> Numbers:
 
 
 def shown(numbers: Numbers) -> Metrics:
-    return parsed(text(numbers, {}).decode())
+    return parsed(text(numbers.totals(), {}).decode())
 
 
 def worker(numbers: Numbers, name: str = "worker-1") -> WorkerMetrics:
@@ -173,7 +173,7 @@ def test_values_that_are_found_elsewhere_stand_beside_them(numbers: Numbers) -> 
         families.EST_REQUESTS: {('co"rp\n', "rate_limited"): 7},
         families.STORE_UP: {(): 1},
     }
-    answer = parsed(text(numbers, found).decode())
+    answer = parsed(text(numbers.totals(), found).decode())
     assert answer.total("certctl_est_requests_total", profile='co"rp\n') == 7
     assert answer.total("certctl_store_up") == 1
     assert "certctl_build_info" not in answer.families

@@ -74,13 +74,26 @@ class Numbers:
             page[place] = 0
         return page
 
-    def read(self, family: Family, labels: Labels) -> tuple[int, ...]:
-        """A series over all processes: one sum, or a histogram's (sum, number in each
-        bucket, the one without bound last).
+    def totals(self) -> Totals:
+        """All series as they are now."""
+        pages = (page.tolist() for page in self._pages.values())
+        return Totals(self.layout, [*map(sum, zip(*pages, strict=True))])
+
+
+class Totals:
+    """Sums over all processes at one moment."""
+
+    def __init__(self, layout: Layout, cells: Sequence[int]) -> None:
+        self.layout = layout
+        self._cells = cells
+
+    def series(self, family: Family) -> Iterator[tuple[Labels, Sequence[int]]]:
+        """Labels and numbers of each: one, or a histogram's sum and then the number in each
+        bucket, the one without bound last.
         """
-        place, cells = self.layout.places(family)[labels], _cells(family)
-        pages = self._pages.values()
-        return tuple(sum(page[place + cell] for page in pages) for cell in range(cells))
+        width = _cells(family)
+        for labels, place in self.layout.places(family).items():
+            yield labels, self._cells[place : place + width]
 
 
 def every(*values: Sequence[str]) -> list[Labels]:

@@ -24,9 +24,10 @@ HEAD: Final = """\
 Generated from the code by `python -m certctl.obs.metrics.reference`; do not edit.
 
 What `/metrics` shows ([how to monitor](../how-to/monitor.md)). Times are in seconds, moments
-in seconds since 1970. Label values come from the settings or from closed sets: a profile that
-is not in the settings of this node any more is `(other)`, the one at the root without a name
-`(legacy root)`. No value is a secret or comes from a peer.
+in seconds since 1970: days left are `(x - time()) / 86400`, an age is `time() - x`. Label
+values come from the settings or from closed sets: a profile that is not in the settings of
+this node any more is `(other)`, the one at the root without a name `(legacy root)`. No value
+is a secret or comes from a peer.
 
 What processes count is of this node, over all its workers, from the start of the server: a
 process that is restarted counts on where the one before it stopped. To see the whole

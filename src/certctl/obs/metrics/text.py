@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.metrics_core import Metric
 
 from certctl.obs.metrics.families import EST_ANSWERS, FAMILIES, Family, Kind
-from certctl.obs.metrics.numbers import Labels, Numbers
+from certctl.obs.metrics.numbers import Labels, Totals
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -21,16 +21,16 @@ SPARSE = frozenset({EST_ANSWERS})
 """Of most combinations of these labels there will never be one: shown once there is."""
 
 
-def text(numbers: Numbers, found: Found) -> bytes:
+def text(totals: Totals, found: Found) -> bytes:
     """All that the processes counted, and what was found in records and files."""
-    return generate_latest(_All(numbers, found))
+    return generate_latest(_All(totals, found))
 
 
 class _All:
     """A collector of ``prometheus_client``."""
 
-    def __init__(self, numbers: Numbers, found: Found) -> None:
-        self._numbers = numbers
+    def __init__(self, totals: Totals, found: Found) -> None:
+        self._totals = totals
         self._found = found
 
     def collect(self) -> Iterable[Metric]:
@@ -49,8 +49,7 @@ class _All:
         return metric
 
     def _values(self, family: Family) -> Iterator[tuple[Labels, float]]:
-        for labels in self._numbers.layout.places(family):
-            (value,) = self._numbers.read(family, labels)
+        for labels, (value,) in self._totals.series(family):
             if value or family not in SPARSE:
                 yield labels, value
         yield from self._found.get(family, {}).items()
@@ -58,8 +57,7 @@ class _All:
     def _histogram(self, family: Family) -> Metric:
         metric = HistogramMetricFamily(family.name, family.help, labels=family.labels)
         names = [*(f"{bound / family.scale:g}" for bound in family.bounds), "+Inf"]
-        for labels in self._numbers.layout.places(family):
-            total, *numbers = self._numbers.read(family, labels)
+        for labels, (total, *numbers) in self._totals.series(family):
             buckets = list(zip(names, map(float, accumulate(numbers)), strict=True))
             metric.add_metric(labels, buckets, sum_value=total / family.scale)
         return metric
