@@ -59,6 +59,7 @@ def server_settings(
         ui_idle_s=given.value(names.UI_IDLE_TIMEOUT),
         metrics_port=_metrics_port(given),
         metrics_address=given.value(names.METRICS_ADDRESS),
+        mcp_enabled=given.value(names.MCP_ENABLED),
     )
 
 

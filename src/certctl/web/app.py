@@ -10,6 +10,8 @@ from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
 from certctl.web.api.lazy import PREFIX as API_PREFIX
 from certctl.web.api.lazy import LazyApi
 from certctl.web.est import EstApp
+from certctl.web.mcp import PATH as MCP
+from certctl.web.mcp import LazyMcp
 from certctl.web.metrics import PATH as METRICS_PATH
 from certctl.web.metrics import GuardedMetrics
 from certctl.web.pki import PREFIX, PkiApp
@@ -32,6 +34,7 @@ class App:
         pki: PkiApp,
         api: LazyApi,
         ui: LazyUi,
+        mcp: LazyMcp | None,
         metrics: GuardedMetrics,
         readiness: Readiness,
         *,
@@ -40,6 +43,7 @@ class App:
         self._est = est
         self._api = api
         self._ui = ui
+        self._mcp = mcp
         self._metrics = metrics
         self._pki = pki
         self._readiness = readiness
@@ -57,6 +61,9 @@ class App:
             return
         if path.startswith(PREFIX):
             await self._pki(scope, receive, send)
+            return
+        if path == MCP and self._mcp is not None:
+            await self._mcp(scope, receive, send)
             return
         if is_page(path):
             await self._ui(scope, receive, send)
