@@ -108,6 +108,16 @@ def test_the_port_for_metrics_has_nothing_else(
     assert ask_port(site.port, method, path).status == status
 
 
+def test_a_port_for_metrics_that_is_taken_refuses_the_start(site: Site, tmp_path: Path) -> None:
+    """Not shared with whoever listens there, who would be scraped in our place."""
+    settings = {"METRICS_PORT": str(site.port), "EST_ENABLED": "false"}
+    second = configured_server(tmp_path, settings)
+    second.launch()
+    assert second.process.wait(20) == 2
+    assert f"127.0.0.1 port {site.port}: " in second.log()
+    assert "CERTCTL_METRICS_ADDRESS and CERTCTL_METRICS_PORT" in second.log()
+
+
 def test_a_full_server_still_says_that_it_is_full(site: Site, tmp_path: Path) -> None:
     kind = {"kind": "refused_total"}
     before = site.read().total("certctl_edge_refused_total", **kind)

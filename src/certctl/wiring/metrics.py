@@ -11,6 +11,7 @@ from certctl import __version__
 from certctl.domain.clock import Clock
 from certctl.domain.errors import StoreUnavailable
 from certctl.domain.profiles import profile_name
+from certctl.obs.log import Log
 from certctl.obs.metrics import families
 from certctl.obs.metrics.measured import layout
 from certctl.obs.metrics.numbers import Numbers, Totals
@@ -56,11 +57,13 @@ class Exposition:
         responders: Mapping[str, bytes],
         connected: Callable[[], bool],
         clock: Clock,
+        log: Log,
     ) -> None:
         """``responders`` as ``FromFiles`` wants them; ``connected``: the authority is there."""
         self._settings = settings
         self._numbers = numbers
         self._connected = connected
+        self._log = log
         self._files = FromFiles(settings, responders, clock)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="metrics")
         self._records: SqlRecords | None = None
@@ -80,9 +83,10 @@ class Exposition:
 
     def _done(self, under_way: asyncio.Future[bytes]) -> None:
         self._under_way = None
-        if not under_way.cancelled():
-            # Whoever asked may have left: then nobody fetches it.
-            under_way.exception()
+        fault = None if under_way.cancelled() else under_way.exception()
+        if fault is not None:
+            # Here, because whoever asked may have left. The answer is 500.
+            self._log.error("metrics_failed", exc_info=fault)
 
     def _text(self) -> bytes:
         # The library is loaded by who needs it: a worker that is never asked does not pay it.

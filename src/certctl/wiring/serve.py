@@ -31,6 +31,8 @@ from certctl.wiring.supervisor import ChildSpec, Status, Supervisor, refuse_star
 # an fsync and hold the lock until the disk is done.
 LOCK_SECONDS = 1.0
 
+HOST = "CERTCTL_SERVER_HOST"
+
 
 class StartRefused(Exception):
     """The server cannot start here; the text names what is in the way and the remedy."""
@@ -68,24 +70,24 @@ def serve(
         _remove(ready_file)
         server = settings.server
         port, reservation = reserve_port(
-            server.host, server.port, setting="CERTCTL_SERVER_PORT (--host, --port)"
+            server.host, server.port, setting=f"{HOST} and CERTCTL_SERVER_PORT (--host, --port)"
         )
         reservations = [reservation]
         if server.tls12_port is not None:
             _, reservation = reserve_port(
-                server.host, server.tls12_port, setting="CERTCTL_TLS12_PORT"
+                server.host, server.tls12_port, setting=f"{HOST} and CERTCTL_TLS12_PORT"
             )
             reservations.append(reservation)
         if server.pki_http_port is not None:
             _, reservation = reserve_port(
-                server.host, server.pki_http_port, setting="CERTCTL_PKI_HTTP_PORT"
+                server.host, server.pki_http_port, setting=f"{HOST} and CERTCTL_PKI_HTTP_PORT"
             )
             reservations.append(reservation)
         if server.metrics_port is not None:
             _, reservation = reserve_port(
                 server.metrics_address,
                 server.metrics_port,
-                setting="CERTCTL_METRICS_PORT (and CERTCTL_METRICS_ADDRESS)",
+                setting="CERTCTL_METRICS_ADDRESS and CERTCTL_METRICS_PORT",
             )
             reservations.append(reservation)
     except (StartRefused, PortInUse) as refused:

@@ -161,6 +161,7 @@ class _Worker:
             responders=publisher.responders,
             connected=lambda: authority.connected,
             clock=self._clock,
+            log=self._log,
         )
         page = MetricsPage(exposition, CONTENT_TYPE)
         app = self._app(authority, folder, publisher, api, GuardedMetrics(page, api))

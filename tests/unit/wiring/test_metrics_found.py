@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import io
+import json
 from pathlib import Path
 
 import pytest
@@ -12,11 +15,13 @@ from certctl.domain.audit import Counter
 from certctl.domain.clock import SECOND_US
 from certctl.domain.crl import CrlRecord, CrlSeal
 from certctl.domain.intent import IntentStatus
+from certctl.obs.log import Level, make_log
 from certctl.obs.metrics import families
 from certctl.obs.metrics.numbers import OTHER
 from certctl.settings.env import load_settings
 from certctl.settings.schema import Settings
 from certctl.store import MemoryStore
+from certctl.wiring.metrics import Exposition, make_numbers
 from certctl.wiring.metrics_found import FILES_EVERY_US, FromFiles, from_records
 from tests.contract.test_store_intents import closed, intent
 from tests.harness.device import Device
@@ -115,3 +120,38 @@ def test_files_are_read_again_and_broken_ones_left_out(settings: Settings, tmp_p
     assert files.found()[families.SERVER_UNTIL] == {
         (): device.certificate.not_valid_after_utc.timestamp()
     }
+
+
+def test_a_fault_is_logged_and_does_not_stay(settings: Settings) -> None:
+    lines = io.StringIO()
+    log = make_log("worker-1", level=Level.ERROR, text=False, clock=lambda: NOW_US, stream=lines)
+    faults = [RuntimeError("broken on purpose")]
+
+    def connected() -> bool:
+        if faults:
+            raise faults.pop()
+        return True
+
+    async def ask_thrice() -> list[str]:
+        exposition = Exposition(
+            settings,
+            make_numbers(settings),
+            responders={},
+            connected=connected,
+            clock=lambda: NOW_US,
+            log=log,
+        )
+        with pytest.raises(RuntimeError):
+            await exposition()
+        texts = await asyncio.gather(exposition(), exposition())
+        exposition.close()
+        return [each.decode() for each in texts]
+
+    one, other = asyncio.run(ask_thrice())
+    # Asked at the same time, both are given the same.
+    assert one == other
+    assert "certctl_authority_up 1.0" in one
+    # There is no database at all here.
+    assert "certctl_store_up 0.0" in one
+    assert "certctl_est_requests_total" not in one
+    assert json.loads(lines.getvalue())["event"] == "metrics_failed"
