@@ -94,7 +94,7 @@ def verify(
         stop(f"{err.filename} cannot be read ({err.strerror}); {_remedy(err)}", EXIT_FAILED)
     except ValueError as refused:
         stop(str(refused), EXIT_FAILED)
-    print(f"whole   {done.events} events, {done.checkpoints} checkpoints")
+    print(f"whole   {_counted(done.events, done.checkpoints)}")
     if done.dropped:
         print(f"        {done.dropped} older events were dropped by retention, as its stubs say")
     if done.last is not None:
@@ -143,4 +143,9 @@ def export(
     except (Broken, OSError) as refused:
         stop(str(refused), EXIT_FAILED)
     if not to_screen:
-        print(f"{file}: {events} events, {checkpoints} checkpoints")
+        print(f"{file}: {_counted(events, checkpoints)}")
+
+
+def _counted(events: int, checkpoints: int) -> str:
+    plural = "" if checkpoints == 1 else "s"
+    return f"{events} event{'' if events == 1 else 's'}, {checkpoints} checkpoint{plural}"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from certctl.authority.commands import ApiKeyDone, CreateApiKey, RevokeApiKey
+from certctl.authority.commands import ApiKeyDone, RevokeApiKey
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.ending import (
     EXIT_FAILED,
@@ -18,11 +17,11 @@ from certctl.cli.ending import (
     from_records,
     stop,
 )
+from certctl.cli.new_key import NewApiKey
 from certctl.cli.text import table, utc
-from certctl.domain.api_keys import NAME, SECRET_OCTETS, Role, key_digest, key_text
+from certctl.domain.api_keys import NAME, Role
 from certctl.domain.clock import DAY_US
 from certctl.domain.errors import NotFound
-from certctl.domain.ids import sortable_id
 
 if TYPE_CHECKING:
     from certctl.domain.api_keys import ApiKey
@@ -63,18 +62,14 @@ def create(
     from certctl.wiring.clock import system_clock  # noqa: PLC0415 - loads the server
 
     now_us = system_clock()
-    key_id = sortable_id(now_us, secrets.token_bytes)
-    text = key_text(key_id, secrets.token_bytes(SECRET_OCTETS))
-    digest = key_digest(_pepper(settings), text)
     expires_us = now_us + days * DAY_US if days else None
+    made = NewApiKey.at(now_us, _pepper(settings))
     done = command_done(
         settings,
-        lambda actor: CreateApiKey(
-            key_id=key_id,
+        lambda actor: made.command(
+            actor,
             name=name,
             role=role,
-            digest=digest,
-            actor=actor,
             tenant=tenant,
             profiles=tuple(profile or ()),
             expires_us=expires_us,
@@ -83,7 +78,7 @@ def create(
     )
     until = f", until {utc(expires_us)}Z" if expires_us else ""
     complain(f"{done.key_id}  {done.name}, {role}{until}. The key is shown only now:")
-    print(text)
+    print(made.text)
 
 
 @keys.command("list")
