@@ -258,7 +258,7 @@ def test_a_channel_can_be_tried(tmp_path: Path, hook: Receiver):
     done = command(server, "events", "test", "ops")
     assert done.returncode == 1
     assert "ops: not delivered: it answered with status 500." in done.stderr
-    assert command(server, "events", "test", "siem").returncode == 2
+    assert command(server, "events", "test", "siem").returncode == 3
     (tmp_path / "ops.secret").unlink()
     done = command(server, "events", "test", "ops")
     assert done.returncode == 1

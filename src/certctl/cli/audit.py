@@ -22,7 +22,12 @@ from certctl.cli.text import utc
 if TYPE_CHECKING:
     from certctl.store import SqlRecords
 
-audit = typer.Typer(name="audit", help="Verify and export the audit trail.", no_args_is_help=True)
+audit = typer.Typer(
+    name="audit",
+    help="Verify and export the audit trail.",
+    epilog="Example: certctl-server audit verify",
+    no_args_is_help=True,
+)
 
 
 @audit.callback()
@@ -91,7 +96,9 @@ def verify(
         complain(f"BROKEN  {broken}")
         raise typer.Exit(EXIT_FINDINGS) from broken
     except OSError as err:
-        stop(f"{err.filename} cannot be read ({err.strerror}); {_remedy(err)}", EXIT_FAILED)
+        given = {str(each) for each in (export, key, *(copy or ())) if each is not None}
+        code = EXIT_USAGE if str(err.filename) in given else EXIT_FAILED
+        stop(f"{err.filename} cannot be read ({err.strerror}); {_remedy(err)}", code)
     except ValueError as refused:
         stop(str(refused), EXIT_FAILED)
     print(f"whole   {_counted(done.events, done.checkpoints)}")

@@ -18,7 +18,7 @@ from certctl.cli.ending import (
     stop,
 )
 from certctl.cli.new_key import NewApiKey
-from certctl.cli.text import table, utc
+from certctl.cli.text import Quiet, table, utc
 from certctl.domain.api_keys import NAME, Role
 from certctl.domain.clock import DAY_US
 from certctl.domain.errors import NotFound
@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 
 COLUMNS = ("ID", "NAME", "ROLE", "TENANT", "PROFILES", "EXPIRES", "STATE")
 
-keys = typer.Typer(name="keys", help="Keys of the management API.", no_args_is_help=True)
+keys = typer.Typer(
+    name="keys",
+    help="Keys of the management API.",
+    epilog="Example: certctl-server keys create alice --role admin --days 90",
+    no_args_is_help=True,
+)
 
 
 @keys.callback()
@@ -47,6 +52,7 @@ def create(
         list[str] | None, typer.Option(help="The only EST profiles it sees; repeatable.")
     ] = None,
     days: Annotated[int | None, typer.Option(help="Days until it expires.", min=1)] = None,
+    quiet: Quiet = False,
     config: ConfigFile = None,
 ) -> None:
     """Make a key and print it, this once; only a digest of it is kept.
@@ -77,7 +83,8 @@ def create(
         ApiKeyDone,
     )
     until = f", until {utc(expires_us)}Z" if expires_us else ""
-    complain(f"{done.key_id}  {done.name}, {role}{until}. The key is shown only now:")
+    if not quiet:
+        complain(f"{done.key_id}  {done.name}, {role}{until}. The key is shown only now:")
     print(made.text)
 
 
