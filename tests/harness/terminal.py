@@ -52,6 +52,7 @@ class Terminal:
             stderr=other,
         )
         os.close(other)
+        self.until(READY)
         self.type("stty -echo; bind 'set enable-bracketed-paste off' 2>/dev/null")
         self.shown = ""
         return self

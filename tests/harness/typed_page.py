@@ -5,7 +5,7 @@ for word but for ``…``, which stands for anything within a line, and alone on 
 lines; without one, nothing is shown. A command ends with 0 unless ``echo $?`` follows it. A
 block ``sh server`` is for the terminal of the server: Ctrl-C, its line, and then what is
 below it appears. Sentences outside of blocks are followed in a browser where they say open,
-paste, press or see.
+paste, press or see. Blocks of other kinds, ``bash`` among them, are only shown.
 """
 
 from __future__ import annotations
@@ -125,3 +125,8 @@ class Reader:
                 button.or_(link).first.click()
             else:
                 tab.get_by_text(found["see"]).first.wait_for()
+
+
+def no_browser() -> Page:
+    """For pages on which nothing is to be clicked."""
+    raise AssertionError("this page has steps for a browser")
