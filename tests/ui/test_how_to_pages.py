@@ -68,7 +68,13 @@ def desk(server: RunningServer, folder: Path, profile: str) -> Terminal:
 
 @pytest.mark.parametrize(
     ("page", "profile"),
-    [("approvals", "plant"), ("api-keys", "corp"), ("doctor", "corp"), ("devices", "iot")],
+    [
+        ("approvals", "plant"),
+        ("api-keys", "corp"),
+        ("command-line", "corp"),
+        ("devices", "iot"),
+        ("doctor", "corp"),
+    ],
 )
 def test_the_page_does_what_it_says(office: RunningServer, page: str, profile: str, tmp_path: Path):
     text = (HOW_TO / f"{page}.md").read_text()
