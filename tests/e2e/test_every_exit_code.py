@@ -32,12 +32,12 @@ DEVICE_SIDE = {
     f"certctl-cli est {each}"
     for each in ("cacerts", "csrattrs", "enroll", "fullcmc", "reenroll", "serverkeygen")
 } | {"certctl-est enroll", "certctl-est renew"}
-# It goes on for ever: its failures end nothing but their attempt.
-DAEMON = "certctl-est daemon"
+# They go on for ever: what fails ends nothing but the attempt.
+ENDLESS = {"certctl-est daemon", "certctl-mcp"}
 REMOTE = [
     each
     for each in COMMANDS
-    if not each.startswith("certctl-server") and each not in EXAMINERS | {DAEMON}
+    if not each.startswith("certctl-server") and each not in EXAMINERS | ENDLESS
 ]
 OPERATORS = [each for each in REMOTE if each not in DEVICE_SIDE]
 NAMES_NOTHING = {

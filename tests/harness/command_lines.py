@@ -56,6 +56,7 @@ LINES = {
         "certctl-est daemon": "--profile gone --dir device --cn device",
         "certctl-est enroll": "--profile gone --dir device --cn device",
         "certctl-est renew": "--profile gone --dir kept --force",
+        "certctl-mcp": "",
         "certctl-server audit export": "-",
         "certctl-server audit verify": "",
         "certctl-server backup": "made.backup",

@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from certctl.cli.device.main import Kept, When
 from certctl.cli.device.main import app as device
+from certctl.cli.mcp.main import app as mcp
 from certctl.cli.output import Printing
 from certctl.cli.remote.audit import Filters
 from certctl.cli.remote.contexts import Where
@@ -33,10 +34,11 @@ Generated from the code by `python -m certctl.cli.reference`; do not edit.
 | `certctl-server` | on the server's host | the server itself, and its operator beside it |
 | `certctl-cli` | anywhere | EST by hand, the management API, and the doctor for any EST server |
 | `certctl-est` | on a device | one key and certificate, kept for years |
+| `certctl-mcp` | where an assistant runs | [tools for it](mcp.md); its client starts the program |
 
 ## Exit codes
 
-| code | of all three programs |
+| code | of all programs |
 |---|---|
 | 0 | done |
 | 1 | failed |
@@ -48,7 +50,7 @@ Generated from the code by `python -m certctl.cli.reference`; do not edit.
 | 7 | network or TLS |
 | 8 | findings |
 
-## Environment of `certctl-cli` and `certctl-est`
+## Environment of `certctl-cli`, `certctl-est` and `certctl-mcp`
 
 | name | |
 |---|---|
@@ -58,6 +60,8 @@ Generated from the code by `python -m certctl.cli.reference`; do not edit.
 | `CERTCTL_SERVER_TLS_INSECURE_SKIP_VERIFY` | `true`: trust any server; for trials |
 | `CERTCTL_CONTEXT` | a named context of the config file |
 | `CERTCTL_CLI_CONFIG` | the config file; otherwise `~/.config/certctl/config.toml` |
+| `CERTCTL_MCP_EST_USER` | name with which `est_enroll` of `certctl-mcp` logs in |
+| `CERTCTL_MCP_EST_PASSWORD_FILE` | file with the password for it |
 
 An option wins over `--context`, that over the environment, and the environment over the
 context that the file calls current. The key of a context goes to the server of that
@@ -72,11 +76,12 @@ ca_bundle = "/etc/certctl/lab-ca.pem"
 api_key_file = "/home/alice/.config/certctl/lab.key"
 ```
 
-## All programs
+## At a shell
 
-`PROGRAM --install-completion` sets up completion for bash, zsh or fish. `NO_COLOR` in the
-environment leaves colours out. `--quiet` (`-q`), where there are notes or a progress bar,
-leaves both out. What `--output json` prints, `--output yaml` prints too.
+`PROGRAM --install-completion` sets up completion for bash, zsh or fish; `certctl-mcp` has
+nothing to complete. `NO_COLOR` in the environment leaves colours out. `--quiet` (`-q`),
+where there are notes or a progress bar, leaves both out. What `--output json` prints,
+`--output yaml` prints too.
 """
 
 SHARED: dict[str, type[Any]] = {
@@ -89,7 +94,12 @@ SHARED: dict[str, type[Any]] = {
     "the time": When,
 }
 
-PROGRAMS = {"certctl-cli": remote, "certctl-est": device, "certctl-server": server}
+PROGRAMS = {
+    "certctl-cli": remote,
+    "certctl-est": device,
+    "certctl-mcp": mcp,
+    "certctl-server": server,
+}
 
 
 def page() -> str:
