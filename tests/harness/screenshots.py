@@ -13,6 +13,8 @@ KEPT = (
     ("est-profiles", "/est", WIDE, "light"),
     ("est-activity-dark", "/est/activity", (1100, 620), "dark"),
     ("certificates-narrow", "/certificates", NARROW, "light"),
+    ("requests", "/requests", (1100, 520), "light"),
+    ("keys", "/keys", (1100, 620), "light"),
 )
 
 
