@@ -26,11 +26,18 @@ PAGES = (
     "/requests",
     "/requests/{waiting}",
     "/explain",
+    "/profiles",
+    "/profiles/ruled",
+    "/profiles/~new",
+    "/profiles/{kept}/edit",
+    "/profiles/{kept}/delete",
     "/audit",
     "/events",
     "/jobs",
     "/keys",
 )
+
+KEPT = {"document": {"name": MARKUP, "description": MARKUP}}
 
 
 @pytest.fixture(
@@ -49,7 +56,10 @@ def looking(
         "sensor": site.certificate_id("sensor-001"),
         "markup": site.certificate_id("onclick"),
         "waiting": site.api.get("/est/requests?status=waiting")["data"][0]["id"],
+        "kept": "cp-kept",
     }
+    # The other sizes have made it already, or nobody yet.
+    assert site.api.send("PUT", "/profiles/cp-kept", KEPT).status == 200
     yield page, names
     context.close()
 
@@ -75,8 +85,11 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
     assert dialogs == []
 
 
-@pytest.mark.parametrize("path", ["/certificates", "/requests", "/audit?text=onclick"])
+@pytest.mark.parametrize(
+    "path", ["/certificates", "/requests", "/audit?text=onclick", "/profiles", "/profiles/cp-kept"]
+)
 def test_markup_in_a_name_shows_as_text(page: Page, site: UiSite, path: str):
+    assert site.api.send("PUT", "/profiles/cp-kept", KEPT).status == 200
     page.goto(site.url + path)
     for details in page.locator("main summary").all():
         details.click()
