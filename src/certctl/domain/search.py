@@ -83,16 +83,26 @@ class Activity:
     refused: int
 
 
+NOTHING = Activity(enrolled=0, renewed=0, refused=0)
+
+MOST_HOURS = 48
+"""Of activity by the hour; what was recorded later belongs to the last of them. A clock that
+once stood in another century must not make a list of all its hours.
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expiries:
     """Unexpired, unrevoked certificates by the whole days they have left.
 
     Attributes:
+        counted_us: when: as long as there are few, now; else some time ago.
         by_days: numbers of those with less than so many days left, and not less than the
             bound before; the last, under None, holds the rest.
         past_renewal: those past two thirds of their life that nothing has renewed.
     """
 
+    counted_us: int
     by_days: tuple[tuple[int | None, int], ...]
     past_renewal: int
 

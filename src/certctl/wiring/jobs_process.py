@@ -27,6 +27,7 @@ from certctl.store import SqlRecords, StoreError, open_records
 from certctl.wiring import sockets
 from certctl.wiring.audit_copy import AuditCopy
 from certctl.wiring.event_jobs import EventJobs
+from certctl.wiring.figure_jobs import FigureJobs
 from certctl.wiring.process import holder_name, name_process
 from certctl.wiring.publishing import ca_certificates, crl_issuers
 from certctl.wiring.supervisor import Status, refuse_start
@@ -51,6 +52,9 @@ def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, cl
         events = EventJobs(
             settings, run_directory, holder=holder, log=log, clock=clock, on_fault=on_fault
         )
+        figures = FigureJobs(
+            settings, run_directory, holder=holder, log=log, clock=clock, on_fault=on_fault
+        )
     except (StoreError, SecretUnreadable) as refused:
         return refuse_start(refused)
     caller = AuthorityCaller(partial(sockets.connect, run_directory))
@@ -62,6 +66,7 @@ def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, cl
         on_fault=on_fault,
     )
     events.start()
+    figures.start()
     copy = _copy(settings, log)
     status.ready()
     while not stopping.wait(TICK_SECONDS):
@@ -69,6 +74,7 @@ def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, cl
     if copy is not None:
         copy.stop()
     events.stop()
+    figures.stop()
     caller.close()
     records.close()
     return 0

@@ -16,6 +16,13 @@ from certctl.domain.certificates import (
     KeyFacts,
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.figures import (
+    ActivitySlot,
+    ActivitySpan,
+    AuditProof,
+    InventoryFigures,
+    InventoryPart,
+)
 from certctl.domain.intent import Intent, IntentStatus
 from certctl.domain.inventory import CertificateFilter, CertificateSummary, InventoryPage
 from certctl.domain.lease import Lease
@@ -243,7 +250,39 @@ class SearchReads(Protocol):
         """The same by whole hours since then, from 0; hours without any are left out."""
         ...
 
-    def expiries(self, now_us: int, visible: Visible) -> Expiries: ...
+    def expiries(self, now_us: int, visible: Visible) -> Expiries | None:
+        """None: there are too many to count now, and nobody has counted them yet."""
+        ...
+
+
+class FigureReads(Protocol):
+    """What is counted beforehand, and what the jobs count it with."""
+
+    def inventory_figures(self) -> InventoryFigures | None: ...
+
+    def activity_span(self) -> ActivitySpan | None: ...
+
+    def audit_proof(self) -> AuditProof | None: ...
+
+    def expiry_bound(self, after_us: int, most: int) -> int | None:
+        """The notAfter before which about ``most`` certificates expire from ``after_us`` on;
+        None where they are no more than that.
+        """
+        ...
+
+    def inventory_parts(
+        self, now_us: int, from_us: int, until_us: int | None
+    ) -> Sequence[InventoryPart]:
+        """What is valid at ``now_us`` and expires in this range, by profile and tenant."""
+        ...
+
+    def counted_slots(self, from_us: int, until_us: int) -> Sequence[ActivitySlot]:
+        """What was recorded in this time; both ends are multiples of a slot."""
+        ...
+
+    def recorded_since(self, since_us: int, most: int) -> int:
+        """How many audit events, but no more than ``most``."""
+        ...
 
 
 class Records(
@@ -259,6 +298,7 @@ class Records(
     ApiKeyReads,
     SessionReads,
     SearchReads,
+    FigureReads,
     StatusReads,
     Protocol,
 ):

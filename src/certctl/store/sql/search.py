@@ -49,5 +49,5 @@ class SearchReads(Reads):
     def activity_by_hour(self, since_us: int, visible: Visible) -> Mapping[int, Activity]:
         return self._ask(statistics.activity_by_hour, since_us, visible)
 
-    def expiries(self, now_us: int, visible: Visible) -> Expiries:
+    def expiries(self, now_us: int, visible: Visible) -> Expiries | None:
         return self._ask(statistics.expiries, now_us, visible)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import NamedTuple
 
 from certctl.domain.api_keys import Role
@@ -19,6 +20,7 @@ from certctl.web.ui.page import Visit
 
 HOURS = 24
 EXPIRES_SOON_DAYS = 30
+COUNTED_NOW = timedelta(seconds=10)
 
 
 class Concern(NamedTuple):
@@ -51,6 +53,8 @@ async def overview(visit: Visit) -> Answer:
     concerns = [*found.concerns]
     if visit.role is Role.ADMIN:
         concerns += await _of_profiles(visit)
+    if stats.counted_at is None:
+        concerns.append(Concern("The certificates are being counted for the first time", "/jobs"))
     soon = sum(each.certificates for each in stats.expiry if (each.below_days or 999) <= 7)
     if soon:
         concerns.append(
@@ -78,6 +82,9 @@ async def overview(visit: Visit) -> Answer:
             ],
         ),
         expiry=list(zip(ranges, numbers, strict=True)),
+        counted_at=stats.counted_at,
+        counted_now=stats.counted_at is not None
+        and abs(stats.counted_at - stats.now) < COUNTED_NOW,
         expiry_chart=bars(ranges, [Series("enrolled", numbers)]),
         waiting=found.waiting,
         concerns=sorted(concerns, key=lambda each: not each.grave),
@@ -105,6 +112,10 @@ def _read(records: Records, visit: Visit) -> _Read:
         waiting = records.request_total(RequestStatus.WAITING, visible)
     concerns = []
     if visible.everything:
+        proof = records.audit_proof()
+        if proof is not None and proof.broken:
+            text = f"The audit trail does not fit: {proof.broken}"
+            concerns.append(Concern(text, "/audit", True))
         dead = sum(
             number
             for (_, status), number in records.outbox_depth().items()
