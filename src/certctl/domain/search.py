@@ -7,10 +7,11 @@ event that is already at hand.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from certctl.domain.api_keys import Visible
-from certctl.domain.audit import AuditEvent, Outcome
+from certctl.domain.audit import AuditEvent, Outcome, RecordedEvent
 
 MOST_COUNTED = 100_000
 """A list's total is counted no further: a count walks over every row it counts."""
@@ -23,6 +24,10 @@ class Page:
     after: str | None = None
     skip: int = 0
     limit: int = 100
+
+
+MOST_LOOKED_AT = 10_000
+"""Audit events that are held against a filter for one page; there is no index for filters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,22 @@ class AuditQuery:
     until_us: int | None = None
     text: str | None = None
     visible: Visible = field(default_factory=Visible)
+
+    @property
+    def finds_all(self) -> bool:
+        """It lets every event through."""
+        return self == AuditQuery()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditPage:
+    """Events, the newest first. ``rest`` is the id below which nothing was looked at yet; the
+    list goes on after it, also where the page holds fewer events than asked for, or none.
+    None: it was looked to the end.
+    """
+
+    rows: Sequence[RecordedEvent]
+    rest: str | None
 
 
 def matches(query: AuditQuery, event: AuditEvent) -> bool:

@@ -30,7 +30,7 @@ from certctl.domain.lockout import Lockout
 from certctl.domain.ports.events import OutboxReads
 from certctl.domain.ports.status import StatusReads
 from certctl.domain.retention import AuditStub
-from certctl.domain.search import MOST_COUNTED, Activity, AuditQuery, Expiries, Page
+from certctl.domain.search import MOST_COUNTED, Activity, AuditPage, AuditQuery, Expiries, Page
 from certctl.domain.sessions import Session
 
 
@@ -218,11 +218,13 @@ class SessionReads(Protocol):
 class SearchReads(Protocol):
     """What people look for; totals are counted up to ``most``. Not for an event loop."""
 
-    def audit_page(self, query: AuditQuery, page: Page) -> Sequence[RecordedEvent]:
+    def audit_page(self, query: AuditQuery, page: Page) -> AuditPage:
         """The newest events first; ``page.after`` is the last id seen."""
         ...
 
-    def audit_total(self, query: AuditQuery, most: int = MOST_COUNTED) -> int: ...
+    def audit_total(self, query: AuditQuery, most: int = MOST_COUNTED) -> int | None:
+        """None: only a walk over many events could tell."""
+        ...
 
     def events_since(self, seen: Mapping[str, int], limit: int) -> Sequence[RecordedEvent]:
         """The next events of each node's chain, in order of (node, seq); ``seen`` holds the

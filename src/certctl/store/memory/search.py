@@ -9,15 +9,17 @@ from certctl.domain.api_keys import Visible
 from certctl.domain.approval import RequestStatus, WaitingRequest
 from certctl.domain.audit import RecordedEvent
 from certctl.domain.certificates import CertificateRecord
-from certctl.domain.clock import HOUR_US
+from certctl.domain.clock import DAY_US, HOUR_US
 from certctl.domain.figures import LIVE_CERTIFICATES
-from certctl.domain.ids import made_us
+from certctl.domain.ids import made_us, oldest_id
 from certctl.domain.search import (
     EXPIRY_BOUNDS_DAYS,
     MOST_COUNTED,
     MOST_HOURS,
+    MOST_LOOKED_AT,
     NOTHING,
     Activity,
+    AuditPage,
     AuditQuery,
     Expiries,
     Page,
@@ -31,13 +33,28 @@ T = TypeVar("T", CertificateRecord, WaitingRequest)
 class SearchReads(FigureReads):
     """``ports.reads.SearchReads``."""
 
-    def audit_page(self, query: AuditQuery, page: Page) -> Sequence[RecordedEvent]:
+    def audit_page(self, query: AuditQuery, page: Page) -> AuditPage:
+        last = None if query.finds_all else self._last_looked_at(query, page.after)
         found = sorted(self._matching(query), key=lambda each: each.id, reverse=True)
-        rest = [each for each in found if page.after is None or each.id < page.after]
-        return rest[page.skip :][: page.limit]
+        rest = [
+            each
+            for each in found
+            if (page.after is None or each.id < page.after) and each.id >= (last or "")
+        ]
+        return AuditPage(rows=rest[page.skip :][: page.limit], rest=last)
 
-    def audit_total(self, query: AuditQuery, most: int = MOST_COUNTED) -> int:
+    def audit_total(self, query: AuditQuery, most: int = MOST_COUNTED) -> int | None:
+        if not query.finds_all and self._last_looked_at(query, None) is not None:
+            return None
         return min(most, len(self._matching(query)))
+
+    def _last_looked_at(self, query: AuditQuery, after: str | None) -> str | None:
+        ids = sorted((each.id for each in self._now().events.values()), reverse=True)
+        since_us, until_us = query.since_us, query.until_us
+        first = oldest_id(max(0, since_us - DAY_US)) if since_us is not None else ""
+        end = oldest_id(until_us + HOUR_US) if until_us is not None else "~"
+        some = [each for each in ids if first <= each < min(end, after or "~")]
+        return some[MOST_LOOKED_AT - 1] if len(some) >= MOST_LOOKED_AT else None
 
     def events_since(self, seen: Mapping[str, int], limit: int) -> Sequence[RecordedEvent]:
         rows = self._now().events
