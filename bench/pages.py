@@ -52,6 +52,7 @@ DAILY = 200_000
 PAGES = (
     "/",
     "/est",
+    "/est/counters?poll=1",
     "/est/activity",
     "/est/activity?kind=serverkeygen",
     "/est/trust",

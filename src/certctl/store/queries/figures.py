@@ -6,14 +6,14 @@ certificates, or the events that came after the last slot.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.engine import Connection
 
 from certctl.domain.api_keys import Visible
 from certctl.domain.audit import AuditAction, Outcome
-from certctl.domain.clock import DAY_US
+from certctl.domain.clock import DAY_US, HOUR_US
 from certctl.domain.figures import (
     SLOT_US,
     ActivitySlot,
@@ -163,6 +163,49 @@ def activity_between(
             _by_hand(connection, last, until_us, visible),
         )
     )
+
+
+def hours_between(
+    connection: Connection, since_us: int, hours: int, visible: Visible
+) -> Mapping[int, Activity]:
+    """``activity_between`` for each of so many hours; the last one has no end."""
+    span = activity_span(connection)
+    ends = [since_us + at * HOUR_US for at in range(1, hours)] + [None]
+    if span is None or since_us % SLOT_US:
+        return {
+            at: activity_between(connection, since_us + at * HOUR_US, end_us, visible)
+            for at, end_us in enumerate(ends)
+        }
+    hour = ((_s.begins_us - since_us) // HOUR_US).label("hour")
+    clause = (
+        select(hour, func.sum(_s.enrolled), func.sum(_s.renewed), func.sum(_s.refused))
+        .where(
+            _s.begins_us >= max(span.from_us, since_us),
+            _s.begins_us < span.until_us,
+            visible_part(activity_slots, visible),
+        )
+        .group_by("hour")
+    )
+    slots: dict[int, Activity] = {}
+    for row in connection.execute(clause).fetchall():
+        one = Activity(enrolled=int(row[1]), renewed=int(row[2]), refused=int(row[3]))
+        at = min(int(row[0]), hours - 1)
+        slots[at] = added((slots.get(at, NOTHING), one))
+    found = {}
+    for at, end_us in enumerate(ends):
+        begins_us = since_us + at * HOUR_US
+        first, last = max(begins_us, span.from_us), span.until_us
+        if end_us is not None:
+            first, last = min(first, end_us), min(last, end_us)
+        last = max(first, last)
+        found[at] = added(
+            (
+                slots.get(at, NOTHING),
+                _by_hand(connection, begins_us, first, visible),
+                _by_hand(connection, last, end_us, visible),
+            )
+        )
+    return found
 
 
 def _of_slots(connection: Connection, from_us: int, until_us: int, visible: Visible) -> Activity:

@@ -14,6 +14,7 @@ from certctl.domain.ids import made_us
 from certctl.domain.search import EXPIRY_BOUNDS_DAYS, MOST_HOURS, NOTHING, Activity, Expiries
 from certctl.store.queries.figures import (
     activity_between,
+    hours_between,
     inventory_figures,
     inventory_parts,
 )
@@ -31,12 +32,8 @@ def activity_by_hour(
     """The same by whole hours since then, from 0; hours without any are left out."""
     newest = connection.execute(select(func.max(audit_events.c.id))).scalar()
     last_us = (made_us(newest) if newest else None) or 0
-    hours = range(min(MOST_HOURS, (last_us - since_us) // HOUR_US + 1))
-    found = {}
-    for at in hours:
-        begins_us = since_us + at * HOUR_US
-        until_us = begins_us + HOUR_US if at < hours[-1] else None
-        found[at] = activity_between(connection, begins_us, until_us, visible)
+    hours = min(MOST_HOURS, (last_us - since_us) // HOUR_US + 1)
+    found = hours_between(connection, since_us, hours, visible)
     return {at: each for at, each in found.items() if each != NOTHING}
 
 

@@ -32,6 +32,7 @@ PAGES: tuple[Page, ...] = (
     Page(method="GET", path="/est/activity", handler=activity.activity, role=VIEWER),
     Page(method="GET", path="/est/trust", handler=est.trust, role=VIEWER),
     Page(method="GET", path="/est/activity/stream", handler=activity.stream, role=ADMIN),
+    Page(method="GET", path="/est/counters", handler=est.counters, role=ADMIN),
     Page(method="GET", path="/est/reload", handler=est.reload_dialog, role=ADMIN),
     Page(method="POST", path="/est/reload", handler=est.reload, role=ADMIN),
     Page(method="GET", path="/certificates", handler=certificates.listing, role=VIEWER),
