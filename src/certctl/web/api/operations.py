@@ -22,11 +22,14 @@ _HOUR_US = 3_600 * SECOND_US
 
 
 class JobOut(BaseModel):
-    """A job; ``outcome`` is of its last complete run."""
+    """A job; ``outcome`` is of its last complete run. While it runs, nobody else does it until
+    ``leased_until``.
+    """
 
     name: str
     holder: str
     running: bool
+    leased_until: Moment | None
     runs: int
     last_run_at: Moment | None
     outcome: str
@@ -112,6 +115,7 @@ def _job(row: Lease, now_us: int) -> JobOut:
         name=row.job,
         holder=row.holder,
         running=row.until_us > now_us,
+        leased_until=moment(row.until_us) if row.until_us > now_us else None,
         runs=row.fence,
         last_run_at=moment(row.last_run_us) if row.last_run_us else None,
         outcome=row.outcome,
