@@ -42,8 +42,12 @@ def test_every_field_of_one_is_told(page: Page, site: UiSite):
 def test_faults_stand_at_their_fields_and_nothing_is_saved(page: Page, site: UiSite):
     page.goto(site.url + "/profiles/~new")
     page.get_by_label("Id", exact=True).fill("Not An Id")
+    page.get_by_label("approvals_needed", exact=True).fill("0")
     page.get_by_test_id("profile-save").click()
+    # All faults at once.
     expect(page.locator("#p-id-fault")).to_contain_text("lower-case letters")
+    expect(page.get_by_test_id("fault-approvals_needed")).to_contain_text("1 to 9")
+    page.get_by_label("approvals_needed", exact=True).fill("1")
     page.get_by_label("Id", exact=True).fill("cp-faulty")
     page.get_by_label("max_sans", exact=True).fill("many")
     page.get_by_label("allowed_ekus", exact=True).fill("clientAuth\nserverauth")

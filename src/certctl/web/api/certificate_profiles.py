@@ -100,7 +100,7 @@ async def delete_profile(profile_id: ProfileId, ask: Ask) -> ProfileChange:
 async def _put(
     profile_id: str, document: Document, expected_version: int | None, ask: Ask
 ) -> ProfileChange:
-    text = _checked(profile_id, document)
+    text = checked(profile_id, document)
     command = PutCertificateProfile(
         profile_id=profile_id,
         document=text,
@@ -111,7 +111,7 @@ async def _put(
     return ProfileChange(id=done.profile_id, version=done.version)
 
 
-def _checked(profile_id: str, document: Document) -> str:
+def checked(profile_id: str, document: Document) -> str:
     """The document as JSON. Raises ApiRefused with every fault and its field."""
     try:
         text = json.dumps(document, allow_nan=False)

@@ -77,7 +77,12 @@ async def create(visit: Visit) -> Answer:
         body = NewProfile(id=profile_id, document=document)
     except ValidationError:
         rule = "lower-case letters, digits and hyphens, a letter or digit first, at most 63"
-        return _form(visit, visit.form, faults=[FieldFault(field="body.id", problem=rule)])
+        faults = [FieldFault(field="body.id", problem=rule)]
+        try:
+            api.checked("as-yet-unnamed", document)
+        except ApiRefused as refused:
+            faults += refused.faults
+        return _form(visit, visit.form, faults=faults)
     try:
         done = await api.create_profile(body, visit.ask)
     except ApiRefused as refused:
@@ -207,7 +212,7 @@ def _form(
         status=status if faults else 200,
         known=known,
         # What was opened, not what is there: the authority compares.
-        version=texts.get("version", version),
+        opened_version=texts.get("version", version),
         profile_id=known.profile.id if known is not None else texts.get("id", ""),
         groups=profile_form.groups(texts, faults),
         id_faults=profile_form.faults_of("id", faults),
