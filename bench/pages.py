@@ -1,8 +1,8 @@
 """How long the server takes for each web page: `python -m bench.pages --store FOLDER`.
 
 Fills `FOLDER/data` with certificates and audit events by the store's own commands (what an
-earlier run has left there is taken up, also of `bench.inventory --dir FOLDER/data`), starts a
-server with 50 EST profiles on it, waits until its jobs have counted the certificates, and
+earlier run has left there is taken up; `bench.inventory --bulk --dir FOLDER/data` fills quicker),
+starts a server with 50 EST profiles on it, waits until its jobs have counted the certificates, and
 asks for every page over one kept connection: median and worst of 20, in milliseconds, from
 the request's last octet to the answer's last. `--rows 10000000 --events 10000000` is the
 size of the goal.

@@ -31,7 +31,7 @@ LEASE_US: Final = 7_200 * SECOND_US
 PAGE: Final = 2_000
 """Certificates that are counted by one statement."""
 
-IDLE_FACTOR: Final = 20
+IDLE_FACTOR: Final = 5
 """The certificates are counted again after so many times as long as it took."""
 
 LEAST_US: Final = 300 * SECOND_US
