@@ -15,6 +15,8 @@ KEPT = (
     ("certificates-narrow", "/certificates", NARROW, "light"),
     ("certificate-profile", "/profiles/~new?like=ruled", (1100, 760), "light"),
     ("audit", "/audit", (1100, 700), "light"),
+    ("requests", "/requests", (1100, 520), "light"),
+    ("keys", "/keys", (1100, 620), "light"),
 )
 
 
