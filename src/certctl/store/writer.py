@@ -25,6 +25,7 @@ from certctl.store.queries import identity as identity_queries
 from certctl.store.sql.api_keys import ApiKeyWrites
 from certctl.store.sql.audit import AuditWrites
 from certctl.store.sql.certificates import CertificateWrites
+from certctl.store.sql.figures import FigureWrites
 from certctl.store.sql.gates import GateWrites
 from certctl.store.sql.intents import IntentWrites
 from certctl.store.sql.jobs import JobWrites
@@ -173,6 +174,7 @@ class SqlTransaction(
     OutboxWrites,
     ApiKeyWrites,
     SessionWrites,
+    FigureWrites,
     StatusWrites,
 ):
     """``ports.Transaction``; over when its ``with`` block ends, and refusing use after."""

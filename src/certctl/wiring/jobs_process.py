@@ -28,6 +28,7 @@ from certctl.store import SqlRecords, StoreError, open_records
 from certctl.wiring import sockets
 from certctl.wiring.audit_copy import AuditCopy
 from certctl.wiring.event_jobs import EventJobs
+from certctl.wiring.figure_jobs import FigureJobs
 from certctl.wiring.process import holder_name, name_process
 from certctl.wiring.publishing import ca_certificates, crl_issuers
 from certctl.wiring.supervisor import Status, refuse_start
@@ -66,6 +67,9 @@ def run(
             on_fault=on_fault,
             metrics=metrics,
         )
+        figures = FigureJobs(
+            settings, run_directory, holder=holder, log=log, clock=clock, on_fault=on_fault
+        )
     except (StoreError, SecretUnreadable) as refused:
         return refuse_start(refused)
     caller = AuthorityCaller(partial(sockets.connect, run_directory))
@@ -77,6 +81,7 @@ def run(
         on_fault=on_fault,
     )
     events.start()
+    figures.start()
     copy = _copy(settings, log)
     status.ready()
     while not stopping.wait(TICK_SECONDS):
@@ -84,6 +89,7 @@ def run(
     if copy is not None:
         copy.stop()
     events.stop()
+    figures.stop()
     caller.close()
     records.close()
     return 0
