@@ -2,14 +2,87 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+from certctl.domain.clock import SECOND_US
+from certctl.domain.revocation import RevocationReason
 
 RevokedRow: TypeAlias = tuple[bytes, int, str]
-"""Serial number (20 octets, big endian), time of revocation in microseconds, reason.
-
-A bare tuple: there may be millions.
+"""Serial number (20 octets, big endian), time of revocation in microseconds, and a
+``RevocationReason`` or ``REMOVE_FROM_CRL``.
 """
+
+REMOVE_FROM_CRL: Final = "removeFromCRL"
+"""The one reason that no certificate is revoked for: a delta CRL releases a hold with it."""
+
+CODES: Final = {reason.value: reason.code for reason in RevocationReason} | {REMOVE_FROM_CRL: 8}
+"""CRLReason (RFC 5280 §5.3.1) by its name."""
+
+LETTERS: Final = {reason: chr(ord("a") + code) for reason, code in CODES.items()}
+"""One ASCII character for each reason, as packed entries have it."""
+
+UNREASONED: Final = LETTERS[RevocationReason.UNSPECIFIED].encode("ascii")
+
+SERIAL_OCTETS = 20
+TIME_DIGITS = 16
+PACKED = SERIAL_OCTETS + TIME_DIGITS + 1
+
+COMMON_SERIALS: Final = (b"\x01" + bytes(SERIAL_OCTETS - 1), b"\x80" + bytes(SERIAL_OCTETS - 1))
+"""From the first to below the second a serial is written with all of its twenty octets."""
+
+COMMON_TIMES: Final = (10 ** (TIME_DIGITS - 1), 2_524_608_000 * SECOND_US)
+"""From September 2001, when sixteen digits began, to before 2050, when UTCTime ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokedBlock:
+    """Entries of a CRL as the store hands them over: there may be millions.
+
+    A packed entry is ``PACKED`` octets: the serial number, the time of revocation in
+    microseconds as sixteen digits, and the reason's letter.
+
+    Attributes:
+        packed: entries of common serials and times.
+        rare: the others.
+    """
+
+    packed: bytes = b""
+    rare: Sequence[RevokedRow] = ()
+
+
+def pack(rows: Iterable[RevokedRow]) -> RevokedBlock:
+    """A block of entries that are at hand one by one.
+
+    Raises:
+        KeyError: a reason that is none.
+    """
+    packed, rare = [], []
+    for serial, at_us, reason in rows:
+        letter = LETTERS[reason].encode("ascii")
+        if (
+            len(serial) == SERIAL_OCTETS
+            and COMMON_SERIALS[0] <= serial < COMMON_SERIALS[1]
+            and COMMON_TIMES[0] <= at_us < COMMON_TIMES[1]
+        ):
+            packed.append(b"%b%d%b" % (serial, at_us, letter))
+        else:
+            rare.append((serial, at_us, reason))
+    return RevokedBlock(packed=b"".join(packed), rare=tuple(rare))
+
+
+def unpack(block: RevokedBlock) -> list[RevokedRow]:
+    """The entries of a block one by one, in no order."""
+    reasons = {letter: reason for reason, letter in LETTERS.items()}
+    rows, packed = [*block.rare], block.packed
+    for start in range(0, len(packed), PACKED):
+        digits = start + SERIAL_OCTETS
+        letter = digits + TIME_DIGITS
+        at_us = int(packed[digits:letter])
+        rows.append((packed[start:digits], at_us, reasons[chr(packed[letter])]))
+    return rows
+
 
 PART_OCTETS = 1 << 20
 """A CRL is kept and sent in pieces of so many octets: one is written in milliseconds."""
@@ -35,9 +108,12 @@ class SignedCrl:
     """What a CA signed; all of it was read from the very octets (times in microseconds).
 
     ``whole``: a list of everything the issuer revoked, not of a part, nor a delta CRL.
+    ``size`` and ``digest`` (SHA-256) are of its TBSCertList.
     """
 
     seal: CrlSeal
+    size: int
+    digest: bytes
     number: int
     this_update_us: int
     next_update_us: int
@@ -56,7 +132,7 @@ class CrlRecord:
         seal: stands before and after the parts of the TBSCertList.
         parts: how many pieces of at most ``PART_OCTETS`` the TBSCertList is kept in.
         size: octets of the whole CRL.
-        digest: SHA-256 of the whole CRL.
+        digest: SHA-256 of the TBSCertList.
     """
 
     issuer_id: str

@@ -7,10 +7,12 @@ neither a restart nor another node forgets a revocation that came in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from certctl.authority.commands import (
+    Command,
     CrlPartKept,
     CrlPartsDropped,
     CrlPublished,
@@ -20,10 +22,12 @@ from certctl.authority.commands import (
 )
 from certctl.authority.crl import LEASE_US, job_name
 from certctl.domain.clock import SECOND_US, Clock
-from certctl.domain.crl import PART_OCTETS, CrlRecord
+from certctl.domain.crl import CrlRecord
 from certctl.domain.ports import Records
 from certctl.jobs.loop import Caller
-from certctl.wire.crl import CrlFields, CrlIssuer, encode_tbs
+from certctl.wire.crl import CrlFields, CrlIssuer, encode_pieces
+
+Answer = TypeVar("Answer")
 
 LOOK_US = 1 * SECOND_US
 
@@ -35,6 +39,14 @@ class CrlTimes:
     interval_us: int
     debounce_us: int
     validity_us: int
+
+
+class PieceCaller(Caller, Protocol):
+    """The authority, as who sends it many pieces calls it."""
+
+    def execute_each(self, commands: Iterable[Command], answer: type[Answer]) -> int:
+        """One after the other, the next being made meanwhile; gives how many there were."""
+        ...
 
 
 class CrlJob:
@@ -50,7 +62,7 @@ class CrlJob:
         times: CrlTimes,
         *,
         records: Records,
-        caller: Caller,
+        caller: PieceCaller,
         clock: Clock,
         on_published: Callable[[CrlRecord, int], None],
     ) -> None:
@@ -83,17 +95,18 @@ class CrlJob:
         stamp = self._records.revocation_stamp(self._issuer_id)
         now_us = self._clock()
         number = last.number + 1 if last else 1
-        tbs = encode_tbs(
-            self._issuer,
-            CrlFields(
-                number=number,
-                this_update_us=now_us,
-                next_update_us=now_us + self._times.validity_us,
-            ),
-            self._records.revoked(self._issuer_id, listed_us=last.scheduled_us if last else 0),
+        # All of it before anything is written: a reader of one state keeps SQLite from
+        # using its log again, and what has gathered there is written by one commit then.
+        blocks = [
+            *self._records.revoked(self._issuer_id, listed_us=last.scheduled_us if last else 0)
+        ]
+        fields = CrlFields(
+            number=number,
+            this_update_us=now_us,
+            next_update_us=now_us + self._times.validity_us,
         )
-        parts = self._send(tbs, number, fence)
-        del tbs
+        parts = self._send(encode_pieces(self._issuer, fields, blocks), number, fence)
+        del blocks
         signed = self._caller.execute(
             SignCrl(
                 fence=fence,
@@ -113,19 +126,15 @@ class CrlJob:
         # A clock set back far must not stop the schedule for as long as it was ahead.
         return not 0 <= now_us - last.scheduled_us < self._times.interval_us
 
-    def _send(self, tbs: bytes, number: int, fence: int) -> int:
-        """In pieces of which each is a short transaction; gives how many."""
-        starts = range(0, len(tbs), PART_OCTETS)
-        for part, start in enumerate(starts):
-            piece = PutCrlPart(
-                fence=fence,
-                issuer_id=self._issuer_id,
-                number=number,
-                part=part,
-                octets=tbs[start : start + PART_OCTETS],
+    def _send(self, pieces: Iterable[bytes], number: int, fence: int) -> int:
+        """Each is a short transaction; gives how many."""
+        commands = (
+            PutCrlPart(
+                fence=fence, issuer_id=self._issuer_id, number=number, part=part, octets=octets
             )
-            self._caller.execute(piece, CrlPartKept)
-        return len(starts)
+            for part, octets in enumerate(pieces)
+        )
+        return self._caller.execute_each(commands, CrlPartKept)
 
     def _drop_old(self, fence: int) -> None:
         command = DropCrlParts(fence=fence, issuer_id=self._issuer_id)

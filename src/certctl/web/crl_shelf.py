@@ -80,7 +80,7 @@ class CrlShelf:
             digest.update(octets)
             target.append(octets)
 
-        put(record.seal.front)
+        target.append(record.seal.front)
         for number in range(record.parts):
             part = self._records.crl_part(record.issuer_id, record.number, number)
             if part is None:
@@ -88,7 +88,7 @@ class CrlShelf:
             put(part)
             # Others get their turn after each piece.
             await asyncio.sleep(0)
-        put(record.seal.back)
+        target.append(record.seal.back)
         return ShelvedCrl(record, target) if digest.digest() == record.digest else None
 
 

@@ -92,7 +92,8 @@ class Crls:
 
     def _take(self, crl: CrlRecord, der: bytes) -> str:
         """Gives what is wrong with it, if anything; else its entries are in the tally."""
-        if hashlib.sha256(der).digest() != crl.digest:
+        tbs = der[len(crl.seal.front) : len(der) - len(crl.seal.back)]
+        if hashlib.sha256(tbs).digest() != crl.digest:
             return "its octets are not those that were signed"
         try:
             read = x509.load_der_x509_crl(der)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from certctl.domain.crl import CrlRecord, RevokedRow
+from certctl.domain.crl import CrlRecord, RevokedBlock
 from certctl.domain.ocsp import CertificateStanding
 
 
@@ -26,7 +26,7 @@ class StatusReads(Protocol):
         """
         ...
 
-    def revoked(self, issuer_id: str, *, listed_us: int) -> Iterator[RevokedRow]:
+    def revoked(self, issuer_id: str, *, listed_us: int) -> Iterator[RevokedBlock]:
         """The entries of a CRL, as of one moment, in no order; to be read to the end.
 
         Args:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from certctl.domain.certificates import CertificateRecord, CertificateStatus
-from certctl.domain.crl import CrlRecord, RevokedRow
+from certctl.domain.crl import CrlRecord, RevokedBlock, pack
 from certctl.domain.ocsp import CertificateStanding, Revoked, Standing
 from certctl.domain.ports import DuplicateKey
 from certctl.domain.revocation import RevocationReason
 from certctl.store.memory.base import Reads, Writes
 from certctl.store.memory.tables import Tables
-from certctl.store.queries.status import RECENT_US
+from certctl.store.queries.crl_entries import RECENT_US
 from certctl.store.rows import serial_octets
 
 
@@ -37,12 +37,16 @@ class StatusReads(Reads):
         held = sum(each.revocation_reason == RevocationReason.CERTIFICATE_HOLD for each in revoked)
         return f"{max(times)}:{recent}:{held}"
 
-    def revoked(self, issuer_id: str, *, listed_us: int) -> Iterator[RevokedRow]:
-        for each in _revoked(self._now(), issuer_id):
-            revoked_us = each.revoked_us or 0
-            if each.not_after_us >= listed_us or revoked_us >= listed_us - RECENT_US:
-                reason = each.revocation_reason or RevocationReason.UNSPECIFIED.value
-                yield serial_octets(each.serial), revoked_us, reason
+    def revoked(self, issuer_id: str, *, listed_us: int) -> Iterator[RevokedBlock]:
+        yield pack(
+            (
+                serial_octets(each.serial),
+                each.revoked_us or 0,
+                each.revocation_reason or RevocationReason.UNSPECIFIED.value,
+            )
+            for each in _revoked(self._now(), issuer_id)
+            if each.not_after_us >= listed_us or (each.revoked_us or 0) >= listed_us - RECENT_US
+        )
 
     def crl(self, issuer_id: str) -> CrlRecord | None:
         return self._now().crls.get(issuer_id)

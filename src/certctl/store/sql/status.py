@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from certctl.domain.crl import CrlRecord, RevokedRow
+from certctl.domain.crl import CrlRecord, RevokedBlock
 from certctl.domain.ocsp import CertificateStanding
 from certctl.store.commands import crls
+from certctl.store.queries import crl_entries
 from certctl.store.queries import crls as crl_queries
 from certctl.store.queries import status as status_queries
 from certctl.store.sql.base import Reads, Writes
@@ -23,8 +24,8 @@ class StatusReads(Reads):
     def revocation_stamp(self, issuer_id: str) -> str:
         return self._ask(status_queries.stamp, issuer_id)
 
-    def revoked(self, issuer_id: str, *, listed_us: int) -> Iterator[RevokedRow]:
-        return self._stream(status_queries.revoked, issuer_id, listed_us)
+    def revoked(self, issuer_id: str, *, listed_us: int) -> Iterator[RevokedBlock]:
+        return self._stream(crl_entries.revoked, issuer_id, listed_us)
 
     def crl(self, issuer_id: str) -> CrlRecord | None:
         return self._ask(crl_queries.crl, issuer_id)
