@@ -23,6 +23,7 @@ CRL = CrlRecord(
     this_update_us=NOW,
     next_update_us=NOW + DAY,
     scheduled_us=NOW - 5,
+    listed_us=NOW - 9,
     stamp="1:2:3",
     seal=CrlSeal(front=b"front", back=b"back"),
     parts=2,

@@ -168,6 +168,7 @@ def sign(command: SignCrl, transaction: Transaction, drafts: CrlDrafts, now_us: 
         this_update_us=signed.this_update_us,
         next_update_us=signed.next_update_us,
         scheduled_us=signed.this_update_us if command.scheduled else before_us,
+        listed_us=before_us,
         stamp=command.stamp,
         seal=seal,
         parts=command.parts,

@@ -36,6 +36,20 @@ COMMON_TIMES: Final = (10 ** (TIME_DIGITS - 1), 2_524_608_000 * SECOND_US)
 """From September 2001, when sixteen digits began, to before 2050, when UTCTime ends."""
 
 
+RECENT_US = 600 * SECOND_US
+"""Clocks of two nodes, and one set back by hand, may be so far apart."""
+
+
+def is_listed(not_after_us: int, revoked_us: int, listed_us: int) -> bool:
+    """Whether a revoked certificate belongs on a CRL (RFC 5280 §3.3).
+
+    ``listed_us`` is thisUpdate of the newest scheduled CRL before, 0 without one. What had
+    expired by then and stood on it is left out; what was revoked after it had expired, and
+    so stood on none of before, is not.
+    """
+    return not_after_us >= listed_us or revoked_us >= listed_us - RECENT_US
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevokedBlock:
     """Entries of a CRL as the store hands them over: there may be millions.
@@ -128,6 +142,8 @@ class CrlRecord:
         number: CRL number; never given to other octets again.
         scheduled_us: thisUpdate of the newest CRL that was made because its time had
             come; this one's own, if it was.
+        listed_us: ``scheduled_us`` of the one before it: who had expired by then, and
+            stood on that one, is not on this (``is_listed``).
         stamp: the state of the records that it was made from (``revocation_stamp``).
         seal: stands before and after the parts of the TBSCertList.
         parts: how many pieces of at most ``PART_OCTETS`` the TBSCertList is kept in.
@@ -140,6 +156,7 @@ class CrlRecord:
     this_update_us: int
     next_update_us: int
     scheduled_us: int
+    listed_us: int
     stamp: str
     seal: CrlSeal
     parts: int

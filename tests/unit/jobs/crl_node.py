@@ -28,6 +28,7 @@ from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.domain.crl import CrlRecord
 from certctl.domain.errors import Failure
 from certctl.domain.ids import sortable_id
+from certctl.domain.retention import Retention
 from certctl.domain.revocation import RevocationReason
 from certctl.issuers.local import LocalCA
 from certctl.issuers.signers.file import KeyType
@@ -42,6 +43,9 @@ Answer = TypeVar("Answer")
 START_US = 1_800_000_000_000_000
 HOUR_US = 3_600 * SECOND_US
 ISSUER = "iss-local"
+KEPT_US = 1
+"""Whatever has ended may go, so that nothing but the rules of CRLs keeps it."""
+
 TIMES = CrlTimes(interval_us=HOUR_US, debounce_us=10 * SECOND_US, validity_us=DAY_US)
 
 
@@ -65,7 +69,9 @@ class Node:
             clock=lambda: self.now_us,
             new_id=lambda: sortable_id(self.now_us, secrets.token_bytes),
             on_fault=self.told.append,
-            powers=Powers(crl_drafts=CrlDrafts({ISSUER: self.ca})),
+            powers=Powers(
+                crl_drafts=CrlDrafts({ISSUER: self.ca}), retention=Retention(records_us=KEPT_US)
+            ),
         )
         self.restart()
 

@@ -20,10 +20,13 @@ from certctl.authority.commands import (
 )
 from certctl.authority.crl import LEASE_US
 from certctl.authority.purge import JOB as PURGE
-from certctl.domain.clock import SECOND_US
+from certctl.authority.retention import JOB as RETENTION
+from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.domain.errors import StoreUnavailable
+from certctl.domain.retention import Retention
+from certctl.jobs.retention import RetentionJob
 from tests.contract.samples import certificate
-from tests.unit.jobs.crl_node import HOUR_US, ISSUER, START_US, Answer, Node
+from tests.unit.jobs.crl_node import HOUR_US, ISSUER, KEPT_US, START_US, Answer, Node
 
 
 @pytest.fixture
@@ -202,3 +205,41 @@ def test_an_authority_that_is_away_costs_no_number(node: Node):
     del node.job._caller.execute
     node.pass_time(10)
     assert node.number() == 1
+
+
+def retention(node: Node) -> set[str]:
+    """A run of the job; gives which certificates are on record then."""
+    job = RetentionJob(node.records, node, Retention(records_us=KEPT_US), clock=lambda: node.now_us)
+    lease = TakeLease(job=RETENTION, holder="one/1", every_us=0, lease_us=1)
+    fence = node.execute(lease, LeaseAnswer).fence
+    assert fence is not None
+    job.run(fence)
+    return {each.id for each in node.records.certificates()}
+
+
+def test_a_revoked_one_leaves_the_records_after_it_has_left_the_crl(node: Node):
+    """Never before: hour by hour, by a clock that is moved, with retention at every step."""
+    ends_us = START_US + 3 * HOUR_US + 600 * SECOND_US
+    node.issue(1, not_after_us=ends_us)
+    node.issue(2)
+    one, two = certificate(1).id, certificate(2).id
+    node.loop.tick()
+    node.revoke(1, "keyCompromise")
+    node.revoke(2)
+    node.pass_time(12)
+    while node.now_us + HOUR_US < ends_us:
+        node.jump(HOUR_US)
+        assert retention(node) == {one, two}
+    node.now_us = ends_us + SECOND_US
+    assert retention(node) == {one, two}, "ended, and on no scheduled CRL since"
+    node.jump(HOUR_US)
+    assert node.listed() == {1, 2}, "the scheduled one after its end"
+    assert retention(node) == {one, two}
+    node.jump(HOUR_US)
+    assert node.listed() == {2}
+    assert retention(node) == {two}
+    node.jump(200 * DAY_US)
+    assert node.listed() == {2}, "it has ended, too, and stands on its last"
+    assert retention(node) == {two}
+    node.jump(HOUR_US)
+    assert (node.listed(), retention(node)) == (set(), set())

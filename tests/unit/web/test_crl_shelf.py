@@ -27,6 +27,7 @@ def publish(store: MemoryStore, number: int, parts: list[bytes], *, digest: byte
                 this_update_us=0,
                 next_update_us=1,
                 scheduled_us=0,
+                listed_us=0,
                 stamp="0",
                 seal=SEAL,
                 parts=len(parts),

@@ -188,7 +188,8 @@ AUDIT_RETENTION: Final = _retention(
 RECORD_RETENTION: Final = _retention(
     "RECORD_RETENTION",
     "certificates",
-    "counted from the end of their validity, and never of revoked ones",
+    "counted from the end of their validity; a revoked one stays for as long as a CRL made here "
+    "may list it, and for ever where none is made",
 )
 
 ISSUER_VARIABLES: Final[tuple[Variable[Any], ...]] = (

@@ -34,15 +34,15 @@ def publish(connection: Connection, crl: CrlRecord) -> None:
     written = connection.execute(
         text(
             """
-INSERT INTO crls (issuer_id, number, this_update_us, next_update_us, scheduled_us, stamp,
-    front, back, parts, size, digest)
-VALUES (:issuer_id, :number, :this_update_us, :next_update_us, :scheduled_us, :stamp,
-    :front, :back, :parts, :size, :digest)
+INSERT INTO crls (issuer_id, number, this_update_us, next_update_us, scheduled_us, listed_us,
+    stamp, front, back, parts, size, digest)
+VALUES (:issuer_id, :number, :this_update_us, :next_update_us, :scheduled_us, :listed_us,
+    :stamp, :front, :back, :parts, :size, :digest)
 ON CONFLICT (issuer_id) DO UPDATE
 SET number = excluded.number, this_update_us = excluded.this_update_us,
     next_update_us = excluded.next_update_us, scheduled_us = excluded.scheduled_us,
-    stamp = excluded.stamp, front = excluded.front, back = excluded.back,
-    parts = excluded.parts, size = excluded.size, digest = excluded.digest
+    listed_us = excluded.listed_us, stamp = excluded.stamp, front = excluded.front,
+    back = excluded.back, parts = excluded.parts, size = excluded.size, digest = excluded.digest
 WHERE crls.number < excluded.number"""
         ),
         {
@@ -51,6 +51,7 @@ WHERE crls.number < excluded.number"""
             "this_update_us": crl.this_update_us,
             "next_update_us": crl.next_update_us,
             "scheduled_us": crl.scheduled_us,
+            "listed_us": crl.listed_us,
             "stamp": crl.stamp,
             "front": crl.seal.front,
             "back": crl.seal.back,

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from certctl.domain.certificates import CertificateRecord, CertificateStatus
-from certctl.domain.crl import CrlRecord, RevokedBlock, pack
+from certctl.domain.crl import RECENT_US, CrlRecord, RevokedBlock, is_listed, pack
 from certctl.domain.ocsp import CertificateStanding, Revoked, Standing
 from certctl.domain.ports import DuplicateKey
 from certctl.domain.revocation import RevocationReason
 from certctl.store.memory.base import Reads, Writes
 from certctl.store.memory.tables import Tables
-from certctl.store.queries.crl_entries import RECENT_US
 from certctl.store.rows import serial_octets
 
 
@@ -45,7 +44,7 @@ class StatusReads(Reads):
                 each.revocation_reason or RevocationReason.UNSPECIFIED.value,
             )
             for each in _revoked(self._now(), issuer_id)
-            if each.not_after_us >= listed_us or (each.revoked_us or 0) >= listed_us - RECENT_US
+            if is_listed(each.not_after_us, each.revoked_us or 0, listed_us)
         )
 
     def crl(self, issuer_id: str) -> CrlRecord | None:

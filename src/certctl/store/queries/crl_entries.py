@@ -11,19 +11,16 @@ from functools import lru_cache
 
 from sqlalchemy.engine import Connection, Dialect
 
-from certctl.domain.clock import SECOND_US
 from certctl.domain.crl import (
     COMMON_SERIALS,
     COMMON_TIMES,
     LETTERS,
     PACKED,
+    RECENT_US,
     RevokedBlock,
     RevokedRow,
 )
 from certctl.domain.revocation import RevocationReason
-
-RECENT_US = 600 * SECOND_US
-"""Clocks of two nodes, and one set back by hand, may be so far apart."""
 
 BLOCK = 500_000
 """Entries of one block, and more where more were revoked at one moment: some 20 MB."""
@@ -112,7 +109,7 @@ def _of_list(dialect: Dialect) -> str:
     out, not bound: only so does it fit.
     """
     mark = _mark(dialect)
-    # Revoked when it had expired already: then it stood on no list of before.
+    # ``domain.crl.is_listed``.
     return f"""FROM certificates
 WHERE issuer_id = {mark} AND status = 'revoked' AND (not_after_us >= {mark} OR revoked_us >= {mark})
 AND revoked_us >= {mark} AND revoked_us < {mark}"""

@@ -24,11 +24,12 @@ def crl(connection: Connection, issuer_id: str) -> CrlRecord | None:
         this_update_us=row[2],
         next_update_us=row[3],
         scheduled_us=row[4],
-        stamp=row[5],
-        seal=CrlSeal(front=row[6], back=row[7]),
-        parts=row[8],
-        size=row[9],
-        digest=row[10],
+        listed_us=row[5],
+        stamp=row[6],
+        seal=CrlSeal(front=row[7], back=row[8]),
+        parts=row[9],
+        size=row[10],
+        digest=row[11],
     )
 
 

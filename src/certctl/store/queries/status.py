@@ -9,9 +9,9 @@ from sqlalchemy import bindparam, func, literal_column, select, text
 from sqlalchemy.engine import Connection, Dialect
 
 from certctl.domain.certificates import CertificateStatus
+from certctl.domain.crl import RECENT_US
 from certctl.domain.ocsp import CertificateStanding, Revoked, Standing
 from certctl.domain.revocation import RevocationReason
-from certctl.store.queries.crl_entries import RECENT_US
 from certctl.store.rows import serial_octets, serial_text
 from certctl.store.statement import chunks, positional
 from certctl.store.tables import HELD, certificates

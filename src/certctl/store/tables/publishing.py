@@ -64,6 +64,7 @@ crls: Final = Table(
     Column("this_update_us", Integer64, nullable=False),
     Column("next_update_us", Integer64, nullable=False),
     Column("scheduled_us", Integer64, nullable=False),
+    Column("listed_us", Integer64, nullable=False),
     Column("stamp", Text, nullable=False),
     Column("front", LargeBinary, nullable=False),
     Column("back", LargeBinary, nullable=False),
