@@ -18,12 +18,16 @@ from queue import Empty, SimpleQueue
 from certctl.authority.intents import Call
 from certctl.domain.clock import Clock
 from certctl.domain.errors import Failure, InternalError, IssuerUnavailable
+from certctl.domain.events import Delivery
 from certctl.domain.intent import Intent
 from certctl.domain.ports import CanFind, CanRevoke, OutsideIssuer
 from certctl.domain.revocation import RevocationReason
 
 AT_ONCE = 8
 """Calls of one issuer at the same time; others wait for a place."""
+
+TOLD_AT_ONCE = 4
+"""Revocations that one issuer is told at the same time."""
 
 MAX_WAITING = 64
 """Calls of one issuer that have a place or wait for one; more devices are told to come
@@ -39,15 +43,20 @@ class Work(StrEnum):
     ISSUE = "issue"
     FIND = "find"
     REVOKE = "revoke"
+    TELL = "tell"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """What one piece of work came back with: a certificate (DER), nothing, or a failure."""
+    """What one piece of work came back with: a certificate (DER), nothing, or a failure.
+
+    With ``delivery``, the row of the outbox that it was about, there is no intent.
+    """
 
     intent_id: str
     work: Work
     answer: bytes | Failure | None
+    delivery: Delivery | None = None
 
 
 class OutsideCalls:
@@ -75,6 +84,12 @@ class OutsideCalls:
             issuer_id: ThreadPoolExecutor(AT_ONCE, thread_name_prefix=f"issuer-{issuer_id}")
             for issuer_id in issuers
         }
+        # Apart, so that no device waits for a hundred thousand revocations.
+        self._tellers = {
+            issuer_id: ThreadPoolExecutor(TOLD_AT_ONCE, thread_name_prefix=f"tell-{issuer_id}")
+            for issuer_id, issuer in issuers.items()
+            if isinstance(issuer, CanRevoke)
+        }
 
     def require_room(self, issuer_id: str, begun: int) -> None:
         """For one more call beside ``begun`` that this batch is about to make.
@@ -83,7 +98,10 @@ class OutsideCalls:
             IssuerUnavailable: too many are under way.
         """
         with self._lock:
-            waiting = sum(each == issuer_id for each in self._under_way.values())
+            waiting = sum(
+                issuer == issuer_id and work is not Work.TELL
+                for (_, work), issuer in self._under_way.items()
+            )
         if waiting + begun >= MAX_WAITING:
             raise IssuerUnavailable(f"issuer {issuer_id}", retry_after=BUSY_SECONDS)
 
@@ -122,6 +140,15 @@ class OutsideCalls:
             call = partial(issuer.revoke, der, reason=ORPHAN_REASON, request_id=intent.id)
             self._submit(intent, Work.REVOKE, call)
 
+    def tell(
+        self, delivery: Delivery, issuer_id: str, der: bytes, reason: RevocationReason
+    ) -> None:
+        """Have a certificate (DER) revoked that was revoked here."""
+        issuer = self._issuers.get(issuer_id)
+        if isinstance(issuer, CanRevoke):
+            call = partial(issuer.revoke, der, reason=reason, request_id=delivery.event_id)
+            self._start(delivery.event_id, issuer_id, Work.TELL, call, delivery)
+
     def chain_of(self, issuer_id: str) -> tuple[bytes, ...]:
         issuer = self._issuers.get(issuer_id)
         return issuer.ca_chain() if issuer is not None else ()
@@ -140,14 +167,31 @@ class OutsideCalls:
         wait([*self._futures], timeout=seconds)
 
     def _submit(self, intent: Intent, work: Work, call: Callable[[], bytes | None]) -> None:
+        self._start(intent.id, intent.issuer_id, work, call)
+
+    def _start(
+        self,
+        key: str,
+        issuer_id: str,
+        work: Work,
+        call: Callable[[], bytes | None],
+        delivery: Delivery | None = None,
+    ) -> None:
         with self._lock:
-            if (intent.id, work) in self._under_way:
+            if (key, work) in self._under_way:
                 return
-            self._under_way[intent.id, work] = intent.issuer_id
-        future = self._pools[intent.issuer_id].submit(self._run, intent.id, work, call)
+            self._under_way[key, work] = issuer_id
+        pools = self._tellers if work is Work.TELL else self._pools
+        future = pools[issuer_id].submit(self._run, key, work, call, delivery)
         self._futures = {each for each in self._futures if not each.done()} | {future}
 
-    def _run(self, intent_id: str, work: Work, call: Callable[[], bytes | None]) -> None:
+    def _run(
+        self,
+        intent_id: str,
+        work: Work,
+        call: Callable[[], bytes | None],
+        delivery: Delivery | None,
+    ) -> None:
         answer: bytes | Failure | None
         try:
             answer = call()
@@ -158,7 +202,8 @@ class OutsideCalls:
             answer = InternalError()
         with self._lock:
             del self._under_way[intent_id, work]
-        self._finished.put(Finished(intent_id=intent_id, work=work, answer=answer))
+        done = Finished(intent_id=intent_id, work=work, answer=answer, delivery=delivery)
+        self._finished.put(done)
         self.wake()
 
 

@@ -63,6 +63,8 @@ from certctl.authority.session_commands import (
     SessionCommand,
 )
 from certctl.authority.sessions import carry_out_session_command
+from certctl.authority.telling import tell
+from certctl.authority.telling_commands import TellIssuers
 from certctl.domain.ports import Transaction, TrustBundles
 from certctl.domain.retention import KEEP_EVERYTHING, Retention
 
@@ -121,8 +123,8 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             return purge(command, transaction, now_us)
         case SettleDeliveries() | RequeueDeliveries() | AnnounceCertificates() | AnnounceExpiry():
             return carry_out_event_command(command, transaction, now_us)
-        case ReconcileIntents():
-            return reconcile(command, transaction, powers.calls, now_us)
+        case ReconcileIntents() | TellIssuers():
+            return _on_outside(command, transaction, powers, now_us)
         case PutCertificateProfile() | DeleteCertificateProfile():
             return _on_profiles(command, transaction, powers, now_us)
         case CreateApiKey() | RevokeApiKey() | OpenSession() | ExtendSession() | CloseSession():
@@ -161,6 +163,17 @@ def _on_records(
             return retention.drop(
                 command, transaction, powers.audit_signer, powers.retention, now_us
             )
+    assert_never(command)
+
+
+def _on_outside(
+    command: ReconcileIntents | TellIssuers, transaction: Transaction, powers: Powers, now_us: int
+) -> Done:
+    match command:
+        case ReconcileIntents():
+            return reconcile(command, transaction, powers.calls, now_us)
+        case TellIssuers():
+            return tell(command, transaction, powers.calls, now_us)
     assert_never(command)
 
 

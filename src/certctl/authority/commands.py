@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from certctl.authority.session_commands import SessionCommand, SessionDone
+from certctl.authority.telling_commands import IssuersTold, TellIssuers
 from certctl.domain.api_keys import Role
 from certctl.domain.approval import Decided
 from certctl.domain.bulk_revocation import BulkTotals, RevocationCriteria
@@ -436,6 +437,7 @@ Command = (
     | PurgeExpired
     | EventCommand
     | ReconcileIntents
+    | TellIssuers
     | ProfileCommand
     | ApiKeyCommand
     | SessionCommand
@@ -461,6 +463,7 @@ CommandResult = (
     | Requeued
     | Announced
     | Reconciled
+    | IssuersTold
     | ProfileChanged
     | BackupNoted
     | AuditDropped

@@ -20,6 +20,7 @@ from certctl.jobs.loop import Job, JobLoop
 from certctl.jobs.purge import PurgeJob
 from certctl.jobs.reconcile import ReconcileJob
 from certctl.jobs.retention import RetentionJob
+from certctl.jobs.telling import TellingJob
 from certctl.obs.log import Log
 from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
@@ -27,6 +28,7 @@ from certctl.store import SqlRecords, StoreError, open_records
 from certctl.wiring import sockets
 from certctl.wiring.audit_copy import AuditCopy
 from certctl.wiring.event_jobs import EventJobs
+from certctl.wiring.events import revokers
 from certctl.wiring.process import holder_name, name_process
 from certctl.wiring.publishing import ca_certificates, crl_issuers
 from certctl.wiring.supervisor import Status, refuse_start
@@ -117,7 +119,7 @@ def _jobs(
             clock=clock,
             on_published=on_published,
         )
-        for issuer_id, issuer in crl_issuers(ca_certificates(settings)).items()
+        for issuer_id, issuer in crl_issuers(settings, ca_certificates(settings)).items()
     ]
     # CRLs first: nothing else here has to be there within seconds.
     return [
@@ -125,6 +127,7 @@ def _jobs(
         CheckpointJob(records, caller, on_sealed=on_sealed),
         PurgeJob(caller),
         ReconcileJob(records, caller, on_reconciled=on_reconciled),
+        TellingJob(revokers(settings), records=records, caller=caller, clock=clock),
         RetentionJob(records, caller, settings.records.retention, clock=clock),
     ]
 

@@ -44,12 +44,12 @@ def ca_certificates(settings: Settings) -> dict[str, x509.Certificate]:
     }
 
 
-def crl_issuers(cas: Mapping[str, x509.Certificate]) -> dict[str, CrlIssuer]:
-    """Those that have a CRL."""
+def crl_issuers(settings: Settings, cas: Mapping[str, x509.Certificate]) -> dict[str, CrlIssuer]:
+    """Those that have a CRL here: a CA outside publishes its own."""
     return {
-        issuer_id: crl_issuer(certificate)
-        for issuer_id, certificate in cas.items()
-        if may_sign_crls(certificate)
+        issuer.id: crl_issuer(cas[issuer.id])
+        for issuer in settings.issuers
+        if issuer.is_local and may_sign_crls(cas[issuer.id])
     }
 
 
@@ -64,7 +64,7 @@ class Publisher:
         self._records = records
         self._log = log
         self._cas = ca_certificates(settings)
-        with_crl = frozenset(crl_issuers(self._cas))
+        with_crl = frozenset(crl_issuers(settings, self._cas))
         self._shelf = CrlShelf(sorted(with_crl), records, directory)
         self._answers: dict[str, OcspAnswers] = {}
         self._responders: dict[str, bytes] = {}
