@@ -18,8 +18,9 @@ from tests.contract.samples import DAY, NOW, certificate, digest
 ISSUER = "iss-local"
 HOUR = 3_600_000_000
 CRL = CrlRecord(
-    issuer_id=ISSUER,
+    scope=ISSUER,
     number=7,
+    before=6,
     this_update_us=NOW,
     next_update_us=NOW + DAY,
     scheduled_us=NOW - 5,
@@ -112,6 +113,30 @@ def test_entries_of_any_serial_time_and_reason_come_whole(pair: Pair, monkeypatc
     assert sum(len(unpack(block)) for block in blocks) == len(rows)
     assert {row for block in blocks for row in unpack(block)} == wanted
     crl_entries._end.cache_clear()
+
+
+def test_the_changes_since_a_base_are_revocations_and_releases(five: Pair):
+    def changes(since_us: int) -> set[tuple[int, int, str]]:
+        found = five.records.revocation_changes(ISSUER, since_us=since_us)
+        return {(serial[-1], at_us, reason) for serial, at_us, reason in found}
+
+    for number in (1, 2, 3):
+        revoke(five, number, RevocationReason.CERTIFICATE_HOLD, NOW)
+    revoke(five, 5, RevocationReason.SUPERSEDED, NOW + HOUR)
+    with five.store.transaction() as transaction:
+        ids = [certificate(number).id for number in (1, 2)]
+        transaction.release_certificates(ids, NOW + HOUR)
+    revoke(five, 2, RevocationReason.KEY_COMPROMISE, NOW + 2 * HOUR)
+    assert changes(0) == {
+        (1, NOW + HOUR, "removeFromCRL"),
+        (2, NOW + 2 * HOUR, "keyCompromise"),
+        (3, NOW, "certificateHold"),
+    }
+    assert {number for number, _, _ in changes(NOW + HOUR)} == {1, 2}
+    assert {number for number, _, _ in changes(NOW + 2 * HOUR)} == {2}
+    assert changes(NOW + 3 * HOUR) == set()
+    apart_us = 60_000_000
+    assert len(changes(NOW + HOUR + apart_us)) == 2, "clocks that are not far apart"
 
 
 def test_what_is_packed_comes_back():

@@ -347,6 +347,7 @@ class PutCrlPart(msgspec.Struct, frozen=True, kw_only=True, tag="put_crl_part"):
     number: int
     part: int
     octets: bytes
+    delta: bool = False
 
 
 class CrlPartKept(msgspec.Struct, frozen=True, tag="crl_part"):
@@ -366,6 +367,7 @@ class SignCrl(msgspec.Struct, frozen=True, kw_only=True, tag="sign_crl"):
     parts: int
     scheduled: bool
     stamp: str
+    delta: bool = False
 
 
 class CrlPublished(msgspec.Struct, frozen=True, tag="crl_published"):
@@ -377,6 +379,7 @@ class DropCrlParts(msgspec.Struct, frozen=True, kw_only=True, tag="drop_crl_part
 
     fence: int
     issuer_id: str
+    delta: bool = False
 
 
 class CrlPartsDropped(msgspec.Struct, frozen=True, tag="crl_parts_dropped"):

@@ -24,15 +24,19 @@ from certctl.authority.commands import (
 )
 from certctl.authority.done import Done
 from certctl.domain.clock import SECOND_US
-from certctl.domain.crl import MAX_PARTS, PART_OCTETS, CrlRecord
+from certctl.domain.crl import (
+    MAX_PARTS,
+    PART_OCTETS,
+    CrlRecord,
+    SignedCrl,
+    base_of,
+    crl_scope,
+)
 from certctl.domain.errors import CrlRefused, LeaseLost
 from certctl.domain.ports import CanSignCRL, CrlDraft, DuplicateKey, Transaction
 
 LEASE_US = 30 * SECOND_US
 """A killed process keeps its lease for so long; each piece prolongs it."""
-
-KEPT = 1
-"""CRLs kept before the newest one: workers may be just copying it."""
 
 MOST_DROPPED = 2
 """Pieces removed in one transaction: to free the pages of one takes some milliseconds."""
@@ -127,7 +131,7 @@ def put_part(command: PutCrlPart, transaction: Transaction, drafts: CrlDrafts, n
         CrlRefused: ``number`` (published already), ``size``, ``issuer`` or ``malformed``.
     """
     _hold(transaction, command.issuer_id, command.fence, now_us)
-    _require_next(transaction.crl(command.issuer_id), command.number)
+    _require_next(transaction, command.issuer_id, command.number)
     if not 0 <= command.part < MAX_PARTS or not 0 < len(command.octets) <= PART_OCTETS:
         raise CrlRefused("size", wanted=f"{MAX_PARTS} parts of {PART_OCTETS} octets at most")
     progress = _Progress(
@@ -136,7 +140,8 @@ def put_part(command: PutCrlPart, transaction: Transaction, drafts: CrlDrafts, n
         parts=command.part + 1,
         draft=drafts.before(command).fed(command.octets),
     )
-    transaction.put_crl_part(command.issuer_id, command.number, command.part, command.octets)
+    scope = crl_scope(command.issuer_id, delta=command.delta)
+    transaction.put_crl_part(scope, command.number, command.part, command.octets)
     # A piece that was not committed has not been read either: it may come again.
     return Done(result=CrlPartKept(), after=partial(drafts.keep, command.issuer_id, progress))
 
@@ -151,20 +156,20 @@ def sign(command: SignCrl, transaction: Transaction, drafts: CrlDrafts, now_us: 
     """
     issuer_id, number = command.issuer_id, command.number
     _hold(transaction, issuer_id, command.fence, now_us)
-    last = transaction.crl(issuer_id)
-    _require_next(last, number)
+    highest = _require_next(transaction, issuer_id, number)
     draft = drafts.until(command, command.parts).draft
-    signed = draft.sign(last_number=last.number if last else 0, now_us=now_us)
+    signed = draft.sign(last_number=highest, now_us=now_us)
     if signed.number != number:
         raise CrlRefused("number", wanted=str(number), got=str(signed.number))
-    if not signed.whole:
-        # Served as the CRL, it would let revoked certificates pass.
-        raise CrlRefused("malformed", wanted="a list of the whole issuer", got="a part of it")
+    _require_scope(command, signed, transaction)
     seal = signed.seal
+    scope = crl_scope(issuer_id, delta=command.delta)
+    last = transaction.crl(scope)
     before_us = last.scheduled_us if last else 0
     crl = CrlRecord(
-        issuer_id=issuer_id,
+        scope=scope,
         number=number,
+        before=last.number if last else 0,
         this_update_us=signed.this_update_us,
         next_update_us=signed.next_update_us,
         scheduled_us=signed.this_update_us if command.scheduled else before_us,
@@ -190,9 +195,11 @@ def drop_parts(command: DropCrlParts, transaction: Transaction, now_us: int) -> 
         LeaseLost: another node does it by now.
     """
     _hold(transaction, command.issuer_id, command.fence, now_us)
-    last = transaction.crl(command.issuer_id)
-    below = last.number - KEPT if last else 0
-    dropped = transaction.drop_crl_parts(command.issuer_id, below, MOST_DROPPED)
+    scope = crl_scope(command.issuer_id, delta=command.delta)
+    last = transaction.crl(scope)
+    # The one before stays: workers may be just copying it.
+    below = last.before if last else 0
+    dropped = transaction.drop_crl_parts(scope, below, MOST_DROPPED)
     return Done(result=CrlPartsDropped(more=dropped == MOST_DROPPED))
 
 
@@ -201,6 +208,24 @@ def _hold(transaction: Transaction, issuer_id: str, fence: int, now_us: int) -> 
     transaction.put_lease(replace(lease, until_us=now_us + LEASE_US))
 
 
-def _require_next(last: CrlRecord | None, number: int) -> None:
-    if last is not None and number <= last.number:
-        raise CrlRefused("number", wanted=f"above {last.number}", got=str(number))
+def _require_next(transaction: Transaction, issuer_id: str, number: int) -> int:
+    """Gives the highest number so far: full and delta CRLs share them (RFC 5280 §5.2.3)."""
+    found = (transaction.crl(crl_scope(issuer_id, delta=delta)) for delta in (False, True))
+    highest = max((each.number for each in found if each is not None), default=0)
+    if number <= highest:
+        raise CrlRefused("number", wanted=f"above {highest}", got=str(number))
+    return highest
+
+
+def _require_scope(command: SignCrl, signed: SignedCrl, transaction: Transaction) -> None:
+    """Served as what it is not, it would let revoked certificates pass."""
+    if not command.delta:
+        if not signed.whole:
+            raise CrlRefused("malformed", wanted="a list of the whole issuer", got="a part of it")
+        return
+    full = transaction.crl(command.issuer_id)
+    wanted = base_of(full)[0] if full else None
+    if signed.base_number is None or signed.base_number != wanted:
+        raise CrlRefused(
+            "malformed", wanted=f"a delta CRL of {wanted}", got=str(signed.base_number)
+        )

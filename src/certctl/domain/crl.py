@@ -105,6 +105,15 @@ MAX_PARTS = 512
 """Half a gigabyte, ten million entries: more than any reader takes."""
 
 
+DELTA: Final = "/delta"
+"""No issuer's id has a slash."""
+
+
+def crl_scope(issuer_id: str, *, delta: bool = False) -> str:
+    """What a CRL is kept as: an issuer's full one, or its delta CRL."""
+    return f"{issuer_id}{DELTA}" if delta else issuer_id
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrlSeal:
     """What a signature puts around a TBSCertList: the CRL is ``front + tbs + back`` (DER)."""
@@ -121,7 +130,8 @@ class CrlSeal:
 class SignedCrl:
     """What a CA signed; all of it was read from the very octets (times in microseconds).
 
-    ``whole``: a list of everything the issuer revoked, not of a part, nor a delta CRL.
+    ``whole``: a list of everything the issuer revoked, not of a part, nor a delta CRL;
+    ``base_number`` is a delta CRL's, of the full one that it updates.
     ``size`` and ``digest`` (SHA-256) are of its TBSCertList.
     """
 
@@ -132,13 +142,16 @@ class SignedCrl:
     this_update_us: int
     next_update_us: int
     whole: bool
+    base_number: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrlRecord:
-    """The newest CRL of one issuer; times in microseconds since the epoch.
+    """The newest CRL of one scope; times in microseconds since the epoch.
 
     Attributes:
+        scope: see ``crl_scope``.
+        before: number of the one before of the same scope, 0 for none.
         number: CRL number; never given to other octets again.
         scheduled_us: thisUpdate of the newest CRL that was made because its time had
             come; this one's own, if it was.
@@ -151,8 +164,9 @@ class CrlRecord:
         digest: SHA-256 of the TBSCertList.
     """
 
-    issuer_id: str
+    scope: str
     number: int
+    before: int
     this_update_us: int
     next_update_us: int
     scheduled_us: int
@@ -162,3 +176,14 @@ class CrlRecord:
     parts: int
     size: int
     digest: bytes
+
+
+def base_of(full: CrlRecord) -> tuple[int, int]:
+    """Number and thisUpdate of the CRL that delta CRLs update while this one is the newest.
+
+    It is the full one before it: so whoever has that, or this, can use them (RFC 5280
+    §5.2.4). Before there are two it is the first.
+    """
+    if full.before:
+        return full.before, full.listed_us
+    return full.number, full.this_update_us

@@ -82,7 +82,7 @@ class CrlShelf:
 
         target.append(record.seal.front)
         for number in range(record.parts):
-            part = self._records.crl_part(record.issuer_id, record.number, number)
+            part = self._records.crl_part(record.scope, record.number, number)
             if part is None:
                 return None
             put(part)

@@ -15,7 +15,7 @@ from certctl.domain.checkpoint import Checkpoint
 from certctl.domain.clock import SECOND_US, Clock
 from certctl.domain.crl import CrlRecord
 from certctl.jobs.checkpoint import CheckpointJob
-from certctl.jobs.crl import CrlJob, CrlTimes
+from certctl.jobs.crl import CrlJob, CrlTimes, DeltaCrls
 from certctl.jobs.loop import Job, JobLoop
 from certctl.jobs.purge import PurgeJob
 from certctl.jobs.reconcile import ReconcileJob
@@ -29,6 +29,7 @@ from certctl.wiring import sockets
 from certctl.wiring.audit_copy import AuditCopy
 from certctl.wiring.event_jobs import EventJobs
 from certctl.wiring.events import revokers
+from certctl.wiring.pointers import pointers
 from certctl.wiring.process import holder_name, name_process
 from certctl.wiring.publishing import ca_certificates, crl_issuers
 from certctl.wiring.supervisor import Status, refuse_start
@@ -97,7 +98,7 @@ def _jobs(
     def on_published(crl: CrlRecord, took_us: int) -> None:
         log.info(
             "crl_published",
-            issuer=crl.issuer_id,
+            scope=crl.scope,
             number=crl.number,
             octets=crl.size,
             milliseconds=took_us // 1_000,
@@ -116,6 +117,7 @@ def _jobs(
             times,
             records=records,
             caller=caller,
+            delta=_delta(settings, issuer_id),
             clock=clock,
             on_published=on_published,
         )
@@ -130,6 +132,14 @@ def _jobs(
         TellingJob(revokers(settings), records=records, caller=caller, clock=clock),
         RetentionJob(records, caller, settings.records.retention, clock=clock),
     ]
+
+
+def _delta(settings: Settings, issuer_id: str) -> DeltaCrls | None:
+    interval_s = settings.revocation.crl_delta_s
+    if interval_s is None:
+        return None
+    url = pointers(settings, issuer_id).freshest_url
+    return DeltaCrls(url=url, interval_us=interval_s * SECOND_US) if url else None
 
 
 @dataclass(slots=True)

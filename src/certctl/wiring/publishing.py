@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certctl.domain.clock import SECOND_US, Clock
+from certctl.domain.crl import crl_scope
 from certctl.domain.ports import Records
 from certctl.issuers.crl_checks import may_sign_crls
 from certctl.issuers.ocsp_answers import OcspAnswers
@@ -65,7 +66,11 @@ class Publisher:
         self._log = log
         self._cas = ca_certificates(settings)
         with_crl = frozenset(crl_issuers(settings, self._cas))
-        self._shelf = CrlShelf(sorted(with_crl), records, directory)
+        with_delta = settings.revocation.crl_delta_s is not None
+        scopes = [
+            crl_scope(each, delta=delta) for each in sorted(with_crl) for delta in (False, True)
+        ]
+        self._shelf = CrlShelf(scopes if with_delta else sorted(with_crl), records, directory)
         self._answers: dict[str, OcspAnswers] = {}
         self._responders: dict[str, bytes] = {}
         self._desks: dict[str, OcspDesk] = {}
@@ -81,6 +86,7 @@ class Publisher:
                 clock=clock,
             ),
             with_crl=with_crl,
+            with_delta=with_delta,
             clock=clock,
         )
 

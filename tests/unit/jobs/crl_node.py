@@ -168,17 +168,27 @@ def taken(node: Node) -> int:
     return fence
 
 
-def put(node: Node, tbs: bytes, *, fence: int, number: int, part: int = 0) -> None:
+def put(
+    node: Node, tbs: bytes, *, fence: int, number: int, part: int = 0, delta: bool = False
+) -> None:
     node.execute(
-        PutCrlPart(fence=fence, issuer_id=ISSUER, number=number, part=part, octets=tbs),
+        PutCrlPart(
+            fence=fence, issuer_id=ISSUER, number=number, part=part, octets=tbs, delta=delta
+        ),
         CrlPartKept,
     )
 
 
-def sign(node: Node, *, fence: int, number: int, parts: int = 1) -> None:
+def sign(node: Node, *, fence: int, number: int, parts: int = 1, delta: bool = False) -> None:
     node.execute(
         SignCrl(
-            fence=fence, issuer_id=ISSUER, number=number, parts=parts, scheduled=True, stamp="0"
+            fence=fence,
+            issuer_id=ISSUER,
+            number=number,
+            parts=parts,
+            scheduled=True,
+            stamp="0",
+            delta=delta,
         ),
         CrlPublished,
     )

@@ -182,9 +182,12 @@ def test_crls_are_made_without_touching_the_table(database: sqlite3.Connection):
 def test_digests_of_crls_become_those_of_what_is_signed(database: sqlite3.Connection, url: str):
     """Before, they were of the whole: a worker would take it for damaged."""
     database.execute(
-        "INSERT INTO crls VALUES ('i', 7, 1, 2, 1, 0, '0', x'aa', x'bb', 2, 5, zeroblob(32))"
+        "INSERT INTO crls VALUES ('i', 7, 0, 1, 2, 1, 0, '0', x'aa', x'bb', 2, 5, zeroblob(32))"
     )
     database.execute("ALTER TABLE crls DROP COLUMN listed_us")
+    database.execute("ALTER TABLE crls DROP COLUMN before")
+    for table in ("crls", "crl_parts"):
+        database.execute(f"ALTER TABLE {table} RENAME COLUMN scope TO issuer_id")
     database.execute("INSERT INTO crl_parts VALUES ('i', 7, 0, x'01'), ('i', 7, 1, x'0203')")
     database.execute("INSERT INTO crl_parts VALUES ('i', 6, 0, x'09'), ('i', 7, 2, x'09')")
     database.execute("UPDATE alembic_version SET version_num = '0010'")

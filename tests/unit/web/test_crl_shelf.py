@@ -22,8 +22,9 @@ def publish(store: MemoryStore, number: int, parts: list[bytes], *, digest: byte
             transaction.put_crl_part(ISSUER, number, part, octets)
         transaction.publish_crl(
             CrlRecord(
-                issuer_id=ISSUER,
+                scope=ISSUER,
                 number=number,
+                before=0,
                 this_update_us=0,
                 next_update_us=1,
                 scheduled_us=0,

@@ -17,6 +17,7 @@ from certctl.domain.crl import (
     LETTERS,
     PACKED,
     RECENT_US,
+    REMOVE_FROM_CRL,
     RevokedBlock,
     RevokedRow,
 )
@@ -47,6 +48,16 @@ def revoked(connection: Connection, issuer_id: str, listed_us: int) -> Iterator[
     yield RevokedBlock(rare=rare)
 
 
+def changes(connection: Connection, issuer_id: str, since_us: int) -> Iterator[RevokedRow]:
+    """See ``ports.status.StatusReads.revocation_changes``; in a transaction as above."""
+    asked = (issuer_id, 0, 0, since_us - RECENT_US, _END)
+    yield from _one_by_one(connection, asked, "")
+    statement = _released(connection.dialect)
+    asked_released = (issuer_id, since_us - RECENT_US)
+    for row in connection.exec_driver_sql(statement, asked_released).fetchall():
+        yield bytes(row[0]), row[1], REMOVE_FROM_CRL
+
+
 def _block(connection: Connection, asked: tuple[object, ...]) -> RevokedBlock:
     """All between two moments of common form."""
     dialect = connection.dialect
@@ -68,6 +79,15 @@ def _one_by_one(
 ) -> Iterator[RevokedRow]:
     for row in connection.exec_driver_sql(_rows(connection.dialect, which), asked).fetchall():
         yield bytes(row[0]), row[1], row[2]
+
+
+@lru_cache(maxsize=8)
+def _released(dialect: Dialect) -> str:
+    mark = _mark(dialect)
+    return f"""
+SELECT serial, released_us FROM released_holds
+JOIN certificates ON certificates.id = released_holds.certificate_id
+WHERE issuer_id = {mark} AND released_us >= {mark} AND status = 'valid'"""  # noqa: S608 - ours
 
 
 @lru_cache(maxsize=8)

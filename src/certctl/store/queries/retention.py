@@ -55,9 +55,9 @@ def events_between(
 
 
 def listed_since(connection: Connection) -> Mapping[str, int]:
-    """``CrlRecord.listed_us`` by issuer, of those that have a CRL here."""
-    rows = connection.execute(select(crls.c.issuer_id, crls.c.listed_us)).fetchall()
-    return {row.issuer_id: row.listed_us for row in rows}
+    """``CrlRecord.listed_us`` by issuer, of those that have a CRL here (and by scope)."""
+    rows = connection.execute(select(crls.c.scope, crls.c.listed_us)).fetchall()
+    return {row.scope: row.listed_us for row in rows}
 
 
 class _Ended(NamedTuple):

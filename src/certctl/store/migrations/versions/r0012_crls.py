@@ -1,5 +1,5 @@
 """A CRL's digest becomes that of its TBSCertList, which is known before there is a signature;
-and it tells which expired entries are not on it any more.
+it tells which expired entries are not on it any more; and it may be a delta CRL.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def upgrade() -> None:
     connection = op.get_bind()
     kept = connection.execute(
         text(
-            "SELECT issuer_id, number, this_update_us, next_update_us, scheduled_us, stamp,"
+            "SELECT issuer_id AS scope, number, this_update_us, next_update_us, scheduled_us, stamp,"
             " front, back, parts, size FROM crls"
         )
     ).fetchall()
@@ -36,8 +36,9 @@ def upgrade() -> None:
     op.drop_table("crls")
     crls = op.create_table(
         "crls",
-        Column("issuer_id", Text, nullable=False),
+        Column("scope", Text, nullable=False),
         Column("number", integer64, nullable=False),
+        Column("before", integer64, nullable=False),
         Column("this_update_us", integer64, nullable=False),
         Column("next_update_us", integer64, nullable=False),
         Column("scheduled_us", integer64, nullable=False),
@@ -48,27 +49,28 @@ def upgrade() -> None:
         Column("parts", integer64, nullable=False),
         Column("size", integer64, nullable=False),
         Column("digest", LargeBinary, nullable=False),
-        PrimaryKeyConstraint("issuer_id", name="pk_crls"),
+        PrimaryKeyConstraint("scope", name="pk_crls"),
         CheckConstraint("length(digest) = 32", name="ck_crls_digest"),
         sqlite_strict=True,
     )
+    op.alter_column("crl_parts", "issuer_id", new_column_name="scope")
     for row in kept:
         values: dict[str, Any] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
-        digest = _digest(row.issuer_id, row.number, row.parts)
+        digest = _digest(row.scope, row.number, row.parts)
         # Nothing goes from the records before the next CRL says what it left out.
-        connection.execute(insert(crls).values(**values, listed_us=0, digest=digest))
+        connection.execute(insert(crls).values(**values, before=0, listed_us=0, digest=digest))
 
 
-def _digest(issuer_id: str, number: int, parts: int) -> bytes:
+def _digest(scope: str, number: int, parts: int) -> bytes:
     digest = hashlib.sha256()
     for part in range(parts):
         # One piece at a time: the whole may have hundreds of megabytes.
         octets = op.get_bind().execute(
             text(
                 "SELECT octets FROM crl_parts"
-                " WHERE issuer_id = :issuer_id AND number = :number AND part = :part"
+                " WHERE scope = :scope AND number = :number AND part = :part"
             ),
-            {"issuer_id": issuer_id, "number": number, "part": part},
+            {"scope": scope, "number": number, "part": part},
         )
         digest.update(octets.scalar() or b"")
     return digest.digest()
