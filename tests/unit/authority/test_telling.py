@@ -55,8 +55,11 @@ HOLD = RevocationReason.CERTIFICATE_HOLD
 PROGRAM = """#!/bin/sh
 here=$(dirname "$0")
 cat >> "$here/asked"
-n=$(cat "$here/left"); echo $((n-1)) > "$here/left"
-[ "$n" -le 0 ] || { echo "the CA is down" >&2; exit 75; }
+n=$(cat "$here/left")
+[ "$n" = 0 ] && exit 0
+echo $((n-1)) > "$here/left"
+echo "the CA is down" >&2
+exit 75
 """
 
 
