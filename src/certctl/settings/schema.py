@@ -93,6 +93,7 @@ class ServerSettings:
         est_max_body: octets, EST bodies after transfer decoding.
         shutdown_grace_s: seconds for requests in flight.
         ui_idle_s: seconds that a log-in to the web pages lasts without use.
+        mcp_enabled: whether ``/mcp`` is served.
     """
 
     host: str
@@ -117,6 +118,7 @@ class ServerSettings:
     certificate_profiles_dir: Path | None = None
     api: ApiSettings = field(default_factory=ApiSettings)
     ui_idle_s: int = 1_800
+    mcp_enabled: bool = True
 
     @property
     def public_host(self) -> str | None:

@@ -57,6 +57,7 @@ def server_settings(
         certificate_profiles_dir=given.path(names.CERTIFICATE_PROFILES_DIR),
         api=_api_settings(given),
         ui_idle_s=given.value(names.UI_IDLE_TIMEOUT),
+        mcp_enabled=given.value(names.MCP_ENABLED),
     )
 
 
