@@ -14,14 +14,23 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from queue import Empty, SimpleQueue
+from time import perf_counter_ns
 
 from certctl.authority.intents import Call
 from certctl.domain.clock import Clock
-from certctl.domain.errors import Failure, InternalError, IssuerUnavailable
+from certctl.domain.errors import (
+    Failure,
+    InternalError,
+    IssuerMisbehaved,
+    IssuerRefused,
+    IssuerSilent,
+    IssuerUnavailable,
+)
 from certctl.domain.events import Delivery
 from certctl.domain.intent import Intent
 from certctl.domain.ports import CanFind, CanRevoke, OutsideIssuer
 from certctl.domain.revocation import RevocationReason
+from certctl.obs.metrics.measured import AuthorityMetrics
 
 AT_ONCE = 8
 """Calls of one issuer at the same time; others wait for a place."""
@@ -51,12 +60,15 @@ class Finished:
     """What one piece of work came back with: a certificate (DER), nothing, or a failure.
 
     With ``delivery``, the row of the outbox that it was about, there is no intent.
+    ``took_ns``: how long the CA had it, in nanoseconds.
     """
 
     intent_id: str
+    issuer_id: str
     work: Work
     answer: bytes | Failure | None
     delivery: Delivery | None = None
+    took_ns: int = 0
 
 
 class OutsideCalls:
@@ -69,6 +81,7 @@ class OutsideCalls:
         owner: str,
         clock: Clock,
         on_fault: Callable[[BaseException], None],
+        metrics: AuthorityMetrics | None = None,
     ) -> None:
         """``owner`` names this process in its intents: ``NODE/PID``."""
         self.owner = owner
@@ -76,6 +89,7 @@ class OutsideCalls:
         self._issuers = issuers
         self._clock = clock
         self._on_fault = on_fault
+        self._metrics = metrics or AuthorityMetrics.unshared()
         self._finished: SimpleQueue[Finished] = SimpleQueue()
         self._lock = threading.Lock()
         self._futures: set[Future[None]] = set()
@@ -162,6 +176,14 @@ class OutsideCalls:
             except Empty:
                 return found
 
+    def count(self, done: Finished, judged: object) -> None:
+        """Count a call, once it is known what its answer was worth."""
+        answer = judged if isinstance(judged, IssuerMisbehaved) else done.answer
+        # Whether of an orphan or of another, it is the same call to the CA.
+        work = Work.REVOKE if done.work is Work.TELL else done.work
+        self._metrics.called(done.issuer_id, work.value, _outcome(answer))
+        self._metrics.took(done.issuer_id, done.took_ns)
+
     def wait(self, seconds: float) -> None:
         """Wait so long for all that is under way."""
         wait([*self._futures], timeout=seconds)
@@ -182,17 +204,19 @@ class OutsideCalls:
                 return
             self._under_way[key, work] = issuer_id
         pools = self._tellers if work is Work.TELL else self._pools
-        future = pools[issuer_id].submit(self._run, key, work, call, delivery)
+        future = pools[issuer_id].submit(self._run, key, issuer_id, work, call, delivery)
         self._futures = {each for each in self._futures if not each.done()} | {future}
 
     def _run(
         self,
-        intent_id: str,
+        key: str,
+        issuer_id: str,
         work: Work,
         call: Callable[[], bytes | None],
         delivery: Delivery | None,
     ) -> None:
         answer: bytes | Failure | None
+        began = perf_counter_ns()
         try:
             answer = call()
         except Failure as failure:
@@ -201,10 +225,30 @@ class OutsideCalls:
             self._on_fault(fault)
             answer = InternalError()
         with self._lock:
-            del self._under_way[intent_id, work]
-        done = Finished(intent_id=intent_id, work=work, answer=answer, delivery=delivery)
-        self._finished.put(done)
+            del self._under_way[key, work]
+        self._finished.put(
+            Finished(
+                intent_id=key,
+                issuer_id=issuer_id,
+                work=work,
+                answer=answer,
+                delivery=delivery,
+                took_ns=perf_counter_ns() - began,
+            )
+        )
         self.wake()
+
+
+_OUTCOMES: Mapping[type[Failure], str] = {
+    IssuerRefused: "refused",
+    IssuerMisbehaved: "misbehaved",
+    IssuerSilent: "silent",
+    IssuerUnavailable: "unavailable",
+}
+
+
+def _outcome(answer: bytes | Failure | None) -> str:
+    return _OUTCOMES.get(type(answer), "error") if isinstance(answer, Failure) else "ok"
 
 
 def _nobody() -> None:

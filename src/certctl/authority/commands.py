@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from certctl.authority.figure_commands import FigureCommand, FiguresRecorded
 from certctl.authority.session_commands import SessionCommand, SessionDone
 from certctl.authority.telling_commands import IssuersTold, TellIssuers
 from certctl.domain.api_keys import Role
@@ -444,6 +445,7 @@ Command = (
     | ProfileCommand
     | ApiKeyCommand
     | SessionCommand
+    | FigureCommand
     | RecordsCommand
     | PutCrlPart
     | SignCrl
@@ -473,6 +475,7 @@ CommandResult = (
     | RecordsDropped
     | ApiKeyDone
     | SessionDone
+    | FiguresRecorded
     | CrlPartKept
     | CrlPublished
     | CrlPartsDropped

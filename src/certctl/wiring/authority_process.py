@@ -25,6 +25,7 @@ from certctl.issuers.lint import lint_certificate, lints
 from certctl.issuers.local import LocalCA
 from certctl.issuers.signers.file import KeyFileRefused
 from certctl.obs.log import Log
+from certctl.obs.metrics.measured import AuthorityMetrics
 from certctl.settings.certificate_profiles import CertificateProfilesRefused
 from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
@@ -52,6 +53,7 @@ from certctl.wiring.issuers import (
     open_issuers,
     open_outside_issuers,
 )
+from certctl.wiring.measured_issuer import MeasuredIssuer
 from certctl.wiring.own_certificate import put_on_record
 from certctl.wiring.pepper import PepperRefused, open_pepper
 from certctl.wiring.process import is_gone, keep_out_of_dumps, name_process
@@ -64,7 +66,15 @@ from certctl.wiring.supervisor import Status, refuse_start
 SERVER_CERTIFICATE_EVERY_US = 3_600 * 1_000_000
 
 
-def run(settings: Settings, listeners: Listeners, status: Status, *, log: Log, clock: Clock) -> int:
+def run(
+    settings: Settings,
+    listeners: Listeners,
+    status: Status,
+    *,
+    log: Log,
+    clock: Clock,
+    metrics: AuthorityMetrics,
+) -> int:
     """Run until SIGTERM; gives the exit code."""
     name_process("certctl-authority")
     keep_out_of_dumps()
@@ -73,6 +83,7 @@ def run(settings: Settings, listeners: Listeners, status: Status, *, log: Log, c
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         store = open_store(settings)
+        store.on_commit = metrics.committed
         with store.transaction() as transaction:
             certificate_profiles = open_certificate_profiles(settings, transaction, log)
         require_named(settings, certificate_profiles)
@@ -108,10 +119,11 @@ def run(settings: Settings, listeners: Listeners, status: Status, *, log: Log, c
         log.error("authority_fault", exc_info=fault)
 
     owner = f"{store.node}/{os.getpid()}"
-    calls = OutsideCalls(outside, owner=owner, clock=clock, on_fault=on_fault)
+    calls = OutsideCalls(outside, owner=owner, clock=clock, on_fault=on_fault, metrics=metrics)
+    local = {each: MeasuredIssuer(each, issuer, metrics) for each, issuer in issuers.items()}
     service = AuthorityService(
         store,
-        IssuingRules({**issuers, **outside}, certificate_profiles, lint=lint_certificate),
+        IssuingRules({**local, **outside}, certificate_profiles, lint=lint_certificate),
         node=store.node,
         clock=clock,
         new_id=new_id,
@@ -151,6 +163,7 @@ def run(settings: Settings, listeners: Listeners, status: Status, *, log: Log, c
         workers=listeners.workers,
         on_tick=on_tick,
         on_fault=on_fault,
+        metrics=metrics,
     )
     calls.wake = server.wake
     _heed_signals(server, reload)

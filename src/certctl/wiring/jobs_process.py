@@ -22,6 +22,7 @@ from certctl.jobs.reconcile import ReconcileJob
 from certctl.jobs.retention import RetentionJob
 from certctl.jobs.telling import TellingJob
 from certctl.obs.log import Log
+from certctl.obs.metrics.measured import JobsMetrics
 from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
 from certctl.store import SqlRecords, StoreError, open_records
@@ -29,6 +30,7 @@ from certctl.wiring import sockets
 from certctl.wiring.audit_copy import AuditCopy
 from certctl.wiring.event_jobs import EventJobs
 from certctl.wiring.events import revokers
+from certctl.wiring.figure_jobs import FigureJobs
 from certctl.wiring.pointers import pointers
 from certctl.wiring.process import holder_name, name_process
 from certctl.wiring.publishing import ca_certificates, crl_issuers
@@ -37,7 +39,15 @@ from certctl.wiring.supervisor import Status, refuse_start
 TICK_SECONDS = 1.0
 
 
-def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, clock: Clock) -> int:
+def run(
+    settings: Settings,
+    run_directory: Path,
+    status: Status,
+    *,
+    log: Log,
+    clock: Clock,
+    metrics: JobsMetrics,
+) -> int:
     """Run until SIGTERM; gives the exit code."""
     name_process("certctl-jobs")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -52,6 +62,15 @@ def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, cl
     try:
         records = open_records(settings.server.database_read_url)
         events = EventJobs(
+            settings,
+            run_directory,
+            holder=holder,
+            log=log,
+            clock=clock,
+            on_fault=on_fault,
+            metrics=metrics,
+        )
+        figures = FigureJobs(
             settings, run_directory, holder=holder, log=log, clock=clock, on_fault=on_fault
         )
     except (StoreError, SecretUnreadable) as refused:
@@ -65,6 +84,7 @@ def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, cl
         on_fault=on_fault,
     )
     events.start()
+    figures.start()
     copy = _copy(settings, log)
     status.ready()
     while not stopping.wait(TICK_SECONDS):
@@ -72,6 +92,7 @@ def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, cl
     if copy is not None:
         copy.stop()
     events.stop()
+    figures.stop()
     caller.close()
     records.close()
     return 0

@@ -7,7 +7,7 @@ read from the file that the authority has put there (``wiring.responders``).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cryptography import x509
@@ -58,9 +58,18 @@ class Publisher:
     """A worker's side of it: the application, its CRLs and its responders."""
 
     def __init__(
-        self, settings: Settings, records: Records, directory: Path, *, clock: Clock, log: Log
+        self,
+        settings: Settings,
+        records: Records,
+        directory: Path,
+        *,
+        clock: Clock,
+        log: Log,
+        on_ocsp: Callable[[str, str], None],
     ) -> None:
-        """``directory``: the run directory, for copies of large CRLs."""
+        """``directory``: the run directory, for copies of large CRLs; ``on_ocsp`` hears the
+        issuer and outcome of each OCSP answer.
+        """
         self._settings = settings
         self._records = records
         self._log = log
@@ -84,6 +93,7 @@ class Publisher:
                 limit=MinuteLimit(per_minute) if per_minute else None,
                 source=self._source,
                 clock=clock,
+                on_answer=on_ocsp,
             ),
             with_crl=with_crl,
             with_delta=with_delta,

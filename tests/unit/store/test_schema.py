@@ -138,13 +138,14 @@ INDEXES = (
 EVENTS = ("outbox", "notice_marks")
 API = ("api_keys", "kept_answers")
 PAGES = ("sessions",)
+FIGURES = ("figures", "activity_slots")
 CRLS = ("crls", "crl_parts")
 
 
 def test_certificates_of_the_first_schema_are_found_by_name(database: sqlite3.Connection, url: str):
     """Made before names had one comparable form: the first key was of the exact octets."""
     database.execute("UPDATE certificates SET subject_key = x'00112233445566778899aabbccddeeff'")
-    for table in (*GATES, *JOBS, *INVENTORY, *EVENTS, *API, *PAGES, *CRLS, "intents"):
+    for table in (*GATES, *JOBS, *INVENTORY, *EVENTS, *API, *PAGES, *CRLS, *FIGURES, "intents"):
         database.execute(f"DROP TABLE {table}")
     for index in INDEXES:
         database.execute(f"DROP INDEX ix_{index}")
@@ -190,7 +191,7 @@ def test_digests_of_crls_become_those_of_what_is_signed(database: sqlite3.Connec
         database.execute(f"ALTER TABLE {table} RENAME COLUMN scope TO issuer_id")
     database.execute("INSERT INTO crl_parts VALUES ('i', 7, 0, x'01'), ('i', 7, 1, x'0203')")
     database.execute("INSERT INTO crl_parts VALUES ('i', 6, 0, x'09'), ('i', 7, 2, x'09')")
-    database.execute("UPDATE alembic_version SET version_num = '0010'")
+    database.execute("UPDATE alembic_version SET version_num = '0013'")
     database.commit()
     open_writable(url, node="one").close()
     row = database.execute("SELECT digest, listed_us FROM crls").fetchone()

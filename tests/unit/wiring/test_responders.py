@@ -95,7 +95,14 @@ def test_lost_it_is_made_anew_and_open_to_others_it_is_refused(house: House):
 def test_workers_take_the_next_one_over(house: House, tmp_path: Path):
     records = open_records(house.settings.server.database_url)
     now = [NOW_US]
-    publisher = Publisher(house.settings, records, tmp_path, clock=lambda: now[0], log=_log())
+    publisher = Publisher(
+        house.settings,
+        records,
+        tmp_path,
+        clock=lambda: now[0],
+        log=_log(),
+        on_ocsp=lambda _issuer, _outcome: None,
+    )
     publisher.load_responders()
     assert publisher._desks == {}
     house.keeper.renew_if_due(NOW_US)

@@ -19,7 +19,12 @@ COLUMNS = {
     "profiles": "EST PROFILES",
 }
 
-issuers = typer.Typer(name="issuers", help="Issuers and their chains.", no_args_is_help=True)
+issuers = typer.Typer(
+    name="issuers",
+    help="Issuers and their chains.",
+    epilog="Example: certctl-cli issuers list",
+    no_args_is_help=True,
+)
 
 
 @issuers.command("list")

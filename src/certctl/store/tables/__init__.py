@@ -29,6 +29,7 @@ from certctl.store.tables.certificates import (
     released_holds,
     repetitions,
 )
+from certctl.store.tables.figures import activity_slots, figures
 from certctl.store.tables.gates import (
     decisions,
     intents,
@@ -58,6 +59,7 @@ __all__ = [
     "ON_HOLD",
     "REVOKED",
     "Integer64",
+    "activity_slots",
     "api_keys",
     "audit_events",
     "audit_stubs",
@@ -71,6 +73,7 @@ __all__ = [
     "crl_parts",
     "crls",
     "decisions",
+    "figures",
     "intents",
     "kept_answers",
     "leases",

@@ -19,6 +19,7 @@ _PLACES = (
     ("/certificates", "Certificates"),
     ("/requests", "Requests"),
     ("/explain", "Explain"),
+    ("/profiles", "Certificate profiles"),
     ("/audit", "Audit"),
     ("/events", "Events"),
     ("/jobs", "Jobs"),

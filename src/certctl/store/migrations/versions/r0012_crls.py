@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0013"
 
 
 def upgrade() -> None:
