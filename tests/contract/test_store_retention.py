@@ -13,8 +13,9 @@ from certctl.domain.retention import AuditStub
 from certctl.domain.revocation import RevocationReason
 from certctl.store import CommandRefused, MemoryStore
 from tests.contract.conftest import Pair
-from tests.contract.samples import NOW, certificate, event
+from tests.contract.samples import DAY, NOW, certificate, event
 from tests.contract.test_store_approval import waiting
+from tests.contract.test_store_status import CRL, HOUR
 
 
 def stub(first: int, last: int, *, node: str = "one") -> AuditStub:
@@ -58,7 +59,37 @@ def test_a_stub_that_does_not_fit_is_refused(pair: Pair, bad: AuditStub):
     assert list(pair.records.stubs()) == []
 
 
-def test_only_what_expired_and_was_never_revoked_goes(pair: Pair):
+def test_a_revoked_one_goes_when_the_newest_crl_lists_it_no_more(pair: Pair):
+    rows = [
+        certificate(1, not_after_us=NOW - 2 * HOUR, issued_us=NOW - DAY),
+        certificate(2, not_after_us=NOW - 2 * HOUR, issued_us=NOW - DAY),
+        certificate(3, not_after_us=NOW - 2 * HOUR, issued_us=NOW - DAY, issuer_id="other"),
+        certificate(4, not_after_us=NOW + DAY, issued_us=NOW - DAY),
+    ]
+
+    def listing_since(listed_us: int, number: int) -> list[str]:
+        crl = replace(CRL, number=number, this_update_us=NOW, listed_us=listed_us)
+        with pair.store.transaction() as transaction:
+            transaction.publish_crl(crl)
+        return list(pair.records.expired_certificates(NOW + 2 * DAY))
+
+    with pair.store.transaction() as transaction:
+        transaction.record_certificates(rows)
+        for row in (rows[0], rows[2], rows[3]):
+            transaction.revoke_certificates([row.id], NOW - 3 * HOUR, RevocationReason.SUPERSEDED)
+        # When it had ended already.
+        transaction.revoke_certificates([rows[1].id], NOW - HOUR, RevocationReason.SUPERSEDED)
+    assert list(pair.records.expired_certificates(NOW)) == [], "there is no CRL"
+    assert listing_since(NOW - 2 * HOUR, 1) == []
+    assert listing_since(NOW - 2 * HOUR + 1, 2) == [rows[0].id]
+    assert listing_since(NOW, 3) == [rows[0].id, rows[1].id]
+    with pair.store.transaction() as transaction:
+        ids = [row.id for row in rows]
+        assert transaction.drop_certificates(ids, NOW) == 2
+    assert [row.id for row in pair.records.certificates()] == [rows[2].id, rows[3].id]
+
+
+def test_only_what_expired_goes_and_what_was_revoked_stays(pair: Pair):
     rows = [
         certificate(1, not_after_us=NOW - 2, issued_us=NOW - 9),
         certificate(2, not_after_us=NOW - 1, issued_us=NOW - 9),

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 
-from certctl.domain.crl import CrlRecord, CrlSeal
+from certctl.domain.crl import CrlRecord, CrlSeal, pack, unpack
 from certctl.domain.ocsp import Revoked, Standing
 from certctl.domain.ports import DuplicateKey
 from certctl.domain.revocation import RevocationReason
+from certctl.store.queries import crl_entries
 from tests.contract.conftest import Pair
 from tests.contract.samples import DAY, NOW, certificate, digest
 
 ISSUER = "iss-local"
 HOUR = 3_600_000_000
 CRL = CrlRecord(
-    issuer_id=ISSUER,
+    scope=ISSUER,
     number=7,
+    before=6,
     this_update_us=NOW,
     next_update_us=NOW + DAY,
     scheduled_us=NOW - 5,
+    listed_us=NOW - 9,
     stamp="1:2:3",
     seal=CrlSeal(front=b"front", back=b"back"),
     parts=2,
@@ -44,7 +48,8 @@ def five(pair: Pair) -> Pair:
 
 
 def listed(pair: Pair, issuer: str = ISSUER, since_us: int = 0) -> set[tuple[bytes, int, str]]:
-    return set(pair.records.revoked(issuer, listed_us=since_us))
+    blocks = pair.records.revoked(issuer, listed_us=since_us)
+    return {row for block in blocks for row in unpack(block)}
 
 
 def test_standings_are_those_of_one_issuer(five: Pair):
@@ -81,6 +86,69 @@ def test_an_expired_entry_goes_once_it_stood_on_a_scheduled_crl(five: Pair):
     # It was not on that list, which is older than its revocation.
     assert len(listed(five, since_us=ends_us + HOUR)) == 1
     assert listed(five, since_us=ends_us + 2 * HOUR) == set()
+
+
+def test_entries_of_any_serial_time_and_reason_come_whole(pair: Pair, monkeypatch):
+    """The database puts octets together: none may be lost, NUL and others that are no text."""
+    monkeypatch.setattr(crl_entries, "BLOCK", 3)
+    crl_entries._end.cache_clear()
+    random = Random(7)  # noqa: S311 - the same in each run
+    rows = [
+        (
+            random.randbytes(20) if number % 4 else random.randbytes(random.randrange(3, 20)),
+            NOW + number // 2 if number % 5 else random.randrange(1, 10**16),
+            random.choice([*RevocationReason]),
+        )
+        for number in range(40)
+    ]
+    rows[0] = (bytes(19) + b"\x01", NOW, RevocationReason.UNSPECIFIED)
+    rows[1] = (b"\x41" + bytes(19), NOW, RevocationReason.UNSPECIFIED)
+    with pair.store.transaction() as transaction:
+        for number, (serial, at_us, reason) in enumerate(rows, 1):
+            record = certificate(number, serial=serial.hex().lstrip("0") or "0")
+            transaction.record_certificates([record])
+            transaction.revoke_certificates([record.id], at_us, reason)
+    wanted = {(serial.rjust(20, b"\0"), at_us, reason.value) for serial, at_us, reason in rows}
+    blocks = list(pair.records.revoked(ISSUER, listed_us=0))
+    assert sum(len(unpack(block)) for block in blocks) == len(rows)
+    assert {row for block in blocks for row in unpack(block)} == wanted
+    crl_entries._end.cache_clear()
+
+
+def test_the_changes_since_a_base_are_revocations_and_releases(five: Pair):
+    def changes(since_us: int) -> set[tuple[int, int, str]]:
+        found = five.records.revocation_changes(ISSUER, since_us=since_us)
+        return {(serial[-1], at_us, reason) for serial, at_us, reason in found}
+
+    for number in (1, 2, 3):
+        revoke(five, number, RevocationReason.CERTIFICATE_HOLD, NOW)
+    revoke(five, 5, RevocationReason.SUPERSEDED, NOW + HOUR)
+    with five.store.transaction() as transaction:
+        ids = [certificate(number).id for number in (1, 2)]
+        transaction.release_certificates(ids, NOW + HOUR)
+    revoke(five, 2, RevocationReason.KEY_COMPROMISE, NOW + 2 * HOUR)
+    assert changes(0) == {
+        (1, NOW + HOUR, "removeFromCRL"),
+        (2, NOW + 2 * HOUR, "keyCompromise"),
+        (3, NOW, "certificateHold"),
+    }
+    assert {number for number, _, _ in changes(NOW + HOUR)} == {1, 2}
+    assert {number for number, _, _ in changes(NOW + 2 * HOUR)} == {2}
+    assert changes(NOW + 3 * HOUR) == set()
+    apart_us = 60_000_000
+    assert len(changes(NOW + HOUR + apart_us)) == 2, "clocks that are not far apart"
+
+
+def test_what_is_packed_comes_back():
+    rows = [
+        (b"\x41" + bytes(19), NOW, "superseded"),
+        (b"\x7f" + b"\xff" * 19, NOW, "unspecified"),
+        (b"\x80" + bytes(19), NOW, "removeFromCRL"),
+        (b"\x01", 5, "unspecified"),
+    ]
+    block = pack(rows)
+    assert len(block.rare) == 2
+    assert sorted(unpack(block)) == sorted(rows)
 
 
 def test_the_stamp_shows_every_change(five: Pair):

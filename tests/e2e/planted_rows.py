@@ -280,7 +280,7 @@ def forged_crl(connection: sqlite3.Connection) -> None:
     )
     connection.execute(
         "UPDATE crls SET front = ?, back = x'', parts = 0, digest = ?",
-        (der, hashlib.sha256(der).digest()),
+        (der, hashlib.sha256(b"").digest()),
     )
 
 
@@ -325,7 +325,7 @@ PLANTED_IN_CRLS: dict[str, tuple[list[str | Plant], str]] = {
         [
             (
                 "UPDATE crls SET front = x'3000', back = x'', parts = 0,"
-                f" digest = x'{hashlib.sha256(bytes.fromhex('3000')).hexdigest()}'"
+                f" digest = x'{hashlib.sha256(b'').hexdigest()}'"
             )
         ],
         "it cannot be read",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,6 +106,22 @@ def test_an_operator_sees_what_became_of_a_call(server: RunningServer, ca: Outsi
     assert "request-id:" in shown.stdout
     assert "issuer corp" in shown.stdout
     assert certctl(server, "intents", "show", "absent").returncode == 3
+
+
+def test_a_revocation_reaches_the_ca_by_itself(server: RunningServer, ca: OutsideCA) -> None:
+    device = Device(server.directory, "pump-4")
+    assert device.enroll(server, ENROLL, password=PASSWORD).status == 200
+    assert device.certificate is not None
+    serial = f"{device.certificate.serial_number:x}"
+    assert ("V", serial) in ca.index()
+    revoked = certctl(server, "certificates", "revoke", serial, "--reason", "keyCompromise")
+    assert revoked.returncode == 0, revoked.stderr
+    deadline = time.monotonic() + 20
+    while ("R", serial) not in ca.index():
+        assert time.monotonic() < deadline, server.log()[-2_000:]
+        time.sleep(0.05)
+    assert "job_failed" not in server.log(), "no CRL of a CA outside is made here"
+    assert certctl(server, "events", "list").returncode == 0
 
 
 def test_the_jobs_process_settles_what_was_never_answered(

@@ -22,8 +22,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from certctl.domain.crl import CODES
 from certctl.domain.keys import AllowedKey, KeyAlgorithm
-from certctl.wire.crl import CODES, CrlFields, CrlIssuer, encode_tbs
+from certctl.wire.crl import CrlFields, CrlIssuer, encode_tbs
 from certctl.wire.csrattrs import encode_csrattrs
 from certctl.wire.der import encode, encode_oid, expect
 from certctl.wire.pkcs10 import decode_pkcs10

@@ -60,6 +60,7 @@ from certctl.authority.session_commands import (
     OpenSession,
     SessionDone,
 )
+from certctl.authority.telling_commands import TellIssuers
 from certctl.domain.api_keys import Role
 from certctl.domain.audit import AuditAction, AuditEvent, Outcome
 from certctl.domain.bulk_revocation import RevocationCriteria
@@ -130,6 +131,7 @@ COMMANDS: tuple[Command, ...] = (
         mark=MARK,
     ),
     ReconcileIntents(fence=1),
+    TellIssuers(fence=1, deliveries=()),
     PutCrlPart(fence=1, issuer_id="iss-local", number=1, part=0, octets=b"0"),
     SignCrl(fence=1, issuer_id="iss-local", number=1, parts=1, scheduled=True, stamp=""),
     DropCrlParts(fence=1, issuer_id="iss-local"),

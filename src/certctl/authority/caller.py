@@ -7,7 +7,7 @@ connection fails the command that was under way, and the next one connects anew.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from certctl.authority.commands import Command, CommandResult
@@ -17,6 +17,7 @@ from certctl.authority.messages import (
     FailureReply,
     FrameError,
     FrameReader,
+    Reply,
     decode_replies,
     encode_frame,
     failure_of,
@@ -37,6 +38,7 @@ class AuthorityCaller:
         self._connect = connect
         self._socket: socket.socket | None = None
         self._reader = FrameReader()
+        self._replies: dict[int, Reply] = {}
         self._last_id = 0
 
     def execute(self, command: Command, answer: type[Answer]) -> Answer:
@@ -53,14 +55,40 @@ class AuthorityCaller:
         Raises:
             Failure: it was refused, or the authority did not answer in time.
         """
-        self._last_id += 1
         try:
-            if self._socket is None:
-                self._open()
-            return self._ask(CommandRequest(self._last_id, command))
+            return self._answer(self._send(command))
         except (OSError, FrameError) as err:
             self.close()
             raise StoreUnavailable("authority") from err
+
+    def execute_each(self, commands: Iterable[Command], answer: type[Answer]) -> int:
+        """Have commands carried out in their order; all effects are durable on return.
+
+        While the authority is at work on one, the next is made. Gives how many there were.
+
+        Raises:
+            Failure: one was refused, or the authority did not answer in time. One after
+                it may have been carried out all the same.
+        """
+        count = 0
+        waiting: int | None = None
+        try:
+            for command in commands:
+                sent = self._send(command)
+                if waiting is not None:
+                    expect(self._answer(waiting), answer)
+                waiting = sent
+                count += 1
+            if waiting is not None:
+                expect(self._answer(waiting), answer)
+        except (OSError, FrameError) as err:
+            self.close()
+            raise StoreUnavailable("authority") from err
+        except BaseException:
+            # An answer may still be on its way.
+            self.close()
+            raise
+        return count
 
     def close(self) -> None:
         connection, self._socket = self._socket, None
@@ -71,22 +99,36 @@ class AuthorityCaller:
         self._socket = self._connect()
         self._socket.settimeout(ANSWER_SECONDS)
         self._reader = FrameReader()
+        self._replies.clear()
 
-    def _ask(self, request: CommandRequest) -> CommandResult:
-        connection = self._socket
-        if connection is None:
-            raise ConnectionError("not connected")
-        connection.sendall(encode_frame([request]))
-        while data := connection.recv(READ_SIZE):
+    def _send(self, command: Command) -> int:
+        """Gives the id by which it will be answered."""
+        self._last_id += 1
+        if self._socket is None:
+            self._open()
+        connection = self._connected()
+        connection.sendall(encode_frame([CommandRequest(self._last_id, command)]))
+        return self._last_id
+
+    def _answer(self, request_id: int) -> CommandResult:
+        connection = self._connected()
+        while request_id not in self._replies:
+            data = connection.recv(READ_SIZE)
+            if not data:
+                raise ConnectionError("the authority closed the connection")
             for frame in self._reader.feed(data):
-                for reply in decode_replies(frame):
-                    if reply.id != request.id:
-                        continue
-                    if isinstance(reply, CommandReply):
-                        return reply.result
-                    if isinstance(reply, FailureReply):
-                        raise failure_of(reply)
-        raise ConnectionError("the authority closed the connection")
+                self._replies |= {reply.id: reply for reply in decode_replies(frame)}
+        reply = self._replies.pop(request_id)
+        if isinstance(reply, CommandReply):
+            return reply.result
+        if isinstance(reply, FailureReply):
+            raise failure_of(reply)
+        raise FrameError("not the answer to a command")
+
+    def _connected(self) -> socket.socket:
+        if self._socket is None:
+            raise ConnectionError("not connected")
+        return self._socket
 
 
 def expect(result: object, answer: type[Answer]) -> Answer:

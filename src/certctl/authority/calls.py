@@ -26,6 +26,7 @@ from certctl.domain.errors import (
     IssuerSilent,
     IssuerUnavailable,
 )
+from certctl.domain.events import Delivery
 from certctl.domain.intent import Intent
 from certctl.domain.ports import CanFind, CanRevoke, OutsideIssuer
 from certctl.domain.revocation import RevocationReason
@@ -33,6 +34,9 @@ from certctl.obs.metrics.measured import AuthorityMetrics
 
 AT_ONCE = 8
 """Calls of one issuer at the same time; others wait for a place."""
+
+TOLD_AT_ONCE = 4
+"""Revocations that one issuer is told at the same time."""
 
 MAX_WAITING = 64
 """Calls of one issuer that have a place or wait for one; more devices are told to come
@@ -48,12 +52,14 @@ class Work(StrEnum):
     ISSUE = "issue"
     FIND = "find"
     REVOKE = "revoke"
+    TELL = "tell"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
     """What one piece of work came back with: a certificate (DER), nothing, or a failure.
 
+    With ``delivery``, the row of the outbox that it was about, there is no intent.
     ``took_ns``: how long the CA had it, in nanoseconds.
     """
 
@@ -61,6 +67,7 @@ class Finished:
     issuer_id: str
     work: Work
     answer: bytes | Failure | None
+    delivery: Delivery | None = None
     took_ns: int = 0
 
 
@@ -91,6 +98,12 @@ class OutsideCalls:
             issuer_id: ThreadPoolExecutor(AT_ONCE, thread_name_prefix=f"issuer-{issuer_id}")
             for issuer_id in issuers
         }
+        # Apart, so that no device waits for a hundred thousand revocations.
+        self._tellers = {
+            issuer_id: ThreadPoolExecutor(TOLD_AT_ONCE, thread_name_prefix=f"tell-{issuer_id}")
+            for issuer_id, issuer in issuers.items()
+            if isinstance(issuer, CanRevoke)
+        }
 
     def require_room(self, issuer_id: str, begun: int) -> None:
         """For one more call beside ``begun`` that this batch is about to make.
@@ -99,7 +112,10 @@ class OutsideCalls:
             IssuerUnavailable: too many are under way.
         """
         with self._lock:
-            waiting = sum(each == issuer_id for each in self._under_way.values())
+            waiting = sum(
+                issuer == issuer_id and work is not Work.TELL
+                for (_, work), issuer in self._under_way.items()
+            )
         if waiting + begun >= MAX_WAITING:
             raise IssuerUnavailable(f"issuer {issuer_id}", retry_after=BUSY_SECONDS)
 
@@ -138,6 +154,15 @@ class OutsideCalls:
             call = partial(issuer.revoke, der, reason=ORPHAN_REASON, request_id=intent.id)
             self._submit(intent, Work.REVOKE, call)
 
+    def tell(
+        self, delivery: Delivery, issuer_id: str, der: bytes, reason: RevocationReason
+    ) -> None:
+        """Have a certificate (DER) revoked that was revoked here."""
+        issuer = self._issuers.get(issuer_id)
+        if isinstance(issuer, CanRevoke):
+            call = partial(issuer.revoke, der, reason=reason, request_id=delivery.event_id)
+            self._start(delivery.event_id, issuer_id, Work.TELL, call, delivery)
+
     def chain_of(self, issuer_id: str) -> tuple[bytes, ...]:
         issuer = self._issuers.get(issuer_id)
         return issuer.ca_chain() if issuer is not None else ()
@@ -154,7 +179,9 @@ class OutsideCalls:
     def count(self, done: Finished, judged: object) -> None:
         """Count a call, once it is known what its answer was worth."""
         answer = judged if isinstance(judged, IssuerMisbehaved) else done.answer
-        self._metrics.called(done.issuer_id, done.work.value, _outcome(answer))
+        # Whether of an orphan or of another, it is the same call to the CA.
+        work = Work.REVOKE if done.work is Work.TELL else done.work
+        self._metrics.called(done.issuer_id, work.value, _outcome(answer))
         self._metrics.took(done.issuer_id, done.took_ns)
 
     def wait(self, seconds: float) -> None:
@@ -162,14 +189,32 @@ class OutsideCalls:
         wait([*self._futures], timeout=seconds)
 
     def _submit(self, intent: Intent, work: Work, call: Callable[[], bytes | None]) -> None:
+        self._start(intent.id, intent.issuer_id, work, call)
+
+    def _start(
+        self,
+        key: str,
+        issuer_id: str,
+        work: Work,
+        call: Callable[[], bytes | None],
+        delivery: Delivery | None = None,
+    ) -> None:
         with self._lock:
-            if (intent.id, work) in self._under_way:
+            if (key, work) in self._under_way:
                 return
-            self._under_way[intent.id, work] = intent.issuer_id
-        future = self._pools[intent.issuer_id].submit(self._run, intent, work, call)
+            self._under_way[key, work] = issuer_id
+        pools = self._tellers if work is Work.TELL else self._pools
+        future = pools[issuer_id].submit(self._run, key, issuer_id, work, call, delivery)
         self._futures = {each for each in self._futures if not each.done()} | {future}
 
-    def _run(self, intent: Intent, work: Work, call: Callable[[], bytes | None]) -> None:
+    def _run(
+        self,
+        key: str,
+        issuer_id: str,
+        work: Work,
+        call: Callable[[], bytes | None],
+        delivery: Delivery | None,
+    ) -> None:
         answer: bytes | Failure | None
         began = perf_counter_ns()
         try:
@@ -180,13 +225,14 @@ class OutsideCalls:
             self._on_fault(fault)
             answer = InternalError()
         with self._lock:
-            del self._under_way[intent.id, work]
+            del self._under_way[key, work]
         self._finished.put(
             Finished(
-                intent_id=intent.id,
-                issuer_id=intent.issuer_id,
+                intent_id=key,
+                issuer_id=issuer_id,
                 work=work,
                 answer=answer,
+                delivery=delivery,
                 took_ns=perf_counter_ns() - began,
             )
         )

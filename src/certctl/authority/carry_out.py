@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -69,7 +69,9 @@ from certctl.authority.session_commands import (
     SessionCommand,
 )
 from certctl.authority.sessions import carry_out_session_command
-from certctl.domain.ports import CanSignCRL, Transaction, TrustBundles
+from certctl.authority.telling import tell
+from certctl.authority.telling_commands import TellIssuers
+from certctl.domain.ports import Transaction, TrustBundles
 from certctl.domain.retention import KEEP_EVERYTHING, Retention
 
 
@@ -79,7 +81,7 @@ class Powers:
 
     Attributes:
         named_by: EST profiles by the certificate profile of the store that they name.
-        crl_signers: issuers by id that sign CRLs here.
+        crl_drafts: the CRLs of issuers that sign them here.
         is_gone: whether the holder of a lease is a process of this machine that has ended.
         profiles_changed: given all stored profiles when a change of them is durable.
         registration: the lists of registration authorities in force.
@@ -94,7 +96,7 @@ class Powers:
     registration: TrustBundles | None = None
     keys: KeyGate | None = None
     calls: OutsideCalls | None = None
-    crl_signers: Mapping[str, CanSignCRL] = field(default_factory=dict)
+    crl_drafts: crl.CrlDrafts = field(default_factory=lambda: crl.CrlDrafts({}))
     is_gone: leases.IsGone = leases.nobody
 
 
@@ -127,8 +129,8 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             return purge(command, transaction, now_us)
         case SettleDeliveries() | RequeueDeliveries() | AnnounceCertificates() | AnnounceExpiry():
             return carry_out_event_command(command, transaction, now_us)
-        case ReconcileIntents():
-            return reconcile(command, transaction, powers.calls, now_us)
+        case ReconcileIntents() | TellIssuers():
+            return _on_outside(command, transaction, powers, now_us)
         case PutCertificateProfile() | DeleteCertificateProfile():
             return _on_profiles(command, transaction, powers, now_us)
         case CreateApiKey() | RevokeApiKey() | OpenSession() | ExtendSession() | CloseSession():
@@ -136,7 +138,7 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
         case NoteBackup() | DropAuditSegment() | DropRecords():
             return _on_records(command, transaction, powers, now_us)
         case PutCrlPart() | SignCrl() | DropCrlParts():
-            return crl.carry_out(command, transaction, powers.crl_signers, now_us)
+            return crl.carry_out(command, transaction, powers.crl_drafts, now_us)
     assert_never(command)
 
 
@@ -167,6 +169,17 @@ def _on_records(
             return retention.drop(
                 command, transaction, powers.audit_signer, powers.retention, now_us
             )
+    assert_never(command)
+
+
+def _on_outside(
+    command: ReconcileIntents | TellIssuers, transaction: Transaction, powers: Powers, now_us: int
+) -> Done:
+    match command:
+        case ReconcileIntents():
+            return reconcile(command, transaction, powers.calls, now_us)
+        case TellIssuers():
+            return tell(command, transaction, powers.calls, now_us)
     assert_never(command)
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from certctl.authority.figure_commands import FigureCommand, FiguresRecorded
 from certctl.authority.session_commands import SessionCommand, SessionDone
+from certctl.authority.telling_commands import IssuersTold, TellIssuers
 from certctl.domain.api_keys import Role
 from certctl.domain.approval import Decided
 from certctl.domain.bulk_revocation import BulkTotals, RevocationCriteria
@@ -347,6 +348,7 @@ class PutCrlPart(msgspec.Struct, frozen=True, kw_only=True, tag="put_crl_part"):
     number: int
     part: int
     octets: bytes
+    delta: bool = False
 
 
 class CrlPartKept(msgspec.Struct, frozen=True, tag="crl_part"):
@@ -366,6 +368,7 @@ class SignCrl(msgspec.Struct, frozen=True, kw_only=True, tag="sign_crl"):
     parts: int
     scheduled: bool
     stamp: str
+    delta: bool = False
 
 
 class CrlPublished(msgspec.Struct, frozen=True, tag="crl_published"):
@@ -377,6 +380,7 @@ class DropCrlParts(msgspec.Struct, frozen=True, kw_only=True, tag="drop_crl_part
 
     fence: int
     issuer_id: str
+    delta: bool = False
 
 
 class CrlPartsDropped(msgspec.Struct, frozen=True, tag="crl_parts_dropped"):
@@ -437,6 +441,7 @@ Command = (
     | PurgeExpired
     | EventCommand
     | ReconcileIntents
+    | TellIssuers
     | ProfileCommand
     | ApiKeyCommand
     | SessionCommand
@@ -463,6 +468,7 @@ CommandResult = (
     | Requeued
     | Announced
     | Reconciled
+    | IssuersTold
     | ProfileChanged
     | BackupNoted
     | AuditDropped

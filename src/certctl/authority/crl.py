@@ -1,16 +1,17 @@
 """CRLs inside a transaction: piece by piece in, checked as a whole, signed, published.
 
-The jobs process encodes a TBSCertList and sends it in pieces, each a transaction of some
-milliseconds. What is signed is what stands in the store by then. Number and octets become
-the issuer's CRL with one row: a run that is killed before leaves pieces that nobody
-serves, and the next run writes over them (records §4).
+The jobs process encodes a TBSCertList and sends it in pieces. Each is read, hashed and
+written in a transaction of some milliseconds, so that orders never wait for a whole list;
+in the end only a digest is signed. Number and octets become the issuer's CRL with one
+row: a run that is killed before leaves pieces that nobody serves, and the next run writes
+over them (records §4).
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 
 from certctl.authority import leases
 from certctl.authority.commands import (
@@ -23,18 +24,22 @@ from certctl.authority.commands import (
 )
 from certctl.authority.done import Done
 from certctl.domain.clock import SECOND_US
-from certctl.domain.crl import MAX_PARTS, PART_OCTETS, CrlRecord
+from certctl.domain.crl import (
+    MAX_PARTS,
+    PART_OCTETS,
+    CrlRecord,
+    SignedCrl,
+    base_of,
+    crl_scope,
+)
 from certctl.domain.errors import CrlRefused, LeaseLost
-from certctl.domain.ports import CanSignCRL, DuplicateKey, Transaction
+from certctl.domain.ports import CanSignCRL, CrlDraft, DuplicateKey, Transaction
 
 LEASE_US = 30 * SECOND_US
 """A killed process keeps its lease for so long; each piece prolongs it."""
 
-KEPT = 1
-"""CRLs kept before the newest one: workers may be just copying it."""
-
-MOST_DROPPED = 8
-"""Pieces removed in one transaction."""
+MOST_DROPPED = 2
+"""Pieces removed in one transaction: to free the pages of one takes some milliseconds."""
 
 
 def job_name(issuer_id: str) -> str:
@@ -42,10 +47,64 @@ def job_name(issuer_id: str) -> str:
     return f"crl-{issuer_id}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Progress:
+    """How far a CRL has come: its pieces before ``parts`` are durable, and read."""
+
+    fence: int
+    number: int
+    parts: int
+    draft: CrlDraft
+
+
+class CrlDrafts:
+    """CRLs on their way, one of each issuer at most; in memory, so a restart forgets them."""
+
+    def __init__(self, signers: Mapping[str, CanSignCRL]) -> None:
+        """``signers``: issuers by id that sign CRLs here."""
+        self._signers = signers
+        self._progress: dict[str, _Progress] = {}
+
+    def before(self, command: PutCrlPart) -> CrlDraft:
+        """What a piece is added to.
+
+        Raises:
+            CrlRefused: ``issuer``, or the pieces before it did not come.
+        """
+        if command.part:
+            return self.until(command, command.part).draft
+        signer = self._signers.get(command.issuer_id)
+        if signer is None:
+            raise CrlRefused(
+                "issuer", wanted="an issuer that signs CRLs here", got=command.issuer_id
+            )
+        return signer.begin_crl()
+
+    def until(self, command: PutCrlPart | SignCrl, parts: int) -> _Progress:
+        """What has come so far, which is so many pieces.
+
+        Raises:
+            CrlRefused: it is not.
+        """
+        found = self._progress.get(command.issuer_id)
+        if found is None or (found.fence, found.number) != (command.fence, command.number):
+            raise CrlRefused("malformed", wanted=f"{parts} parts before", got="none")
+        if found.parts != parts:
+            raise CrlRefused("malformed", wanted=f"{parts} parts before", got=str(found.parts))
+        return found
+
+    def keep(self, issuer_id: str, progress: _Progress | None) -> None:
+        """From when the pieces are durable; None forgets them."""
+        if progress is None:
+            self._progress.pop(issuer_id, None)
+        else:
+            self._progress[issuer_id] = progress
+
+
 def carry_out(
     command: PutCrlPart | SignCrl | DropCrlParts,
     transaction: Transaction,
-    signers: Mapping[str, CanSignCRL],
+    drafts: CrlDrafts,
     now_us: int,
 ) -> Done:
     """Do what a command about an issuer's CRL says.
@@ -57,31 +116,37 @@ def carry_out(
     """
     match command:
         case PutCrlPart():
-            return put_part(command, transaction, now_us)
+            return put_part(command, transaction, drafts, now_us)
         case SignCrl():
-            return sign(command, transaction, signers, now_us)
+            return sign(command, transaction, drafts, now_us)
         case DropCrlParts():
             return drop_parts(command, transaction, now_us)
 
 
-def put_part(command: PutCrlPart, transaction: Transaction, now_us: int) -> Done:
-    """Keep a piece of the next CRL.
+def put_part(command: PutCrlPart, transaction: Transaction, drafts: CrlDrafts, now_us: int) -> Done:
+    """Read a piece of the next CRL and keep it.
 
     Raises:
         LeaseLost: another node makes it by now.
-        CrlRefused: ``number`` (published already) or ``size``.
+        CrlRefused: ``number`` (published already), ``size``, ``issuer`` or ``malformed``.
     """
     _hold(transaction, command.issuer_id, command.fence, now_us)
-    _require_next(transaction.crl(command.issuer_id), command.number)
+    _require_next(transaction, command.issuer_id, command.number)
     if not 0 <= command.part < MAX_PARTS or not 0 < len(command.octets) <= PART_OCTETS:
         raise CrlRefused("size", wanted=f"{MAX_PARTS} parts of {PART_OCTETS} octets at most")
-    transaction.put_crl_part(command.issuer_id, command.number, command.part, command.octets)
-    return Done(result=CrlPartKept())
+    progress = _Progress(
+        fence=command.fence,
+        number=command.number,
+        parts=command.part + 1,
+        draft=drafts.before(command).fed(command.octets),
+    )
+    scope = crl_scope(command.issuer_id, delta=command.delta)
+    transaction.put_crl_part(scope, command.number, command.part, command.octets)
+    # A piece that was not committed has not been read either: it may come again.
+    return Done(result=CrlPartKept(), after=partial(drafts.keep, command.issuer_id, progress))
 
 
-def sign(
-    command: SignCrl, transaction: Transaction, signers: Mapping[str, CanSignCRL], now_us: int
-) -> Done:
+def sign(command: SignCrl, transaction: Transaction, drafts: CrlDrafts, now_us: int) -> Done:
     """Sign the pieces as one CRL and make it the issuer's.
 
     Raises:
@@ -91,45 +156,36 @@ def sign(
     """
     issuer_id, number = command.issuer_id, command.number
     _hold(transaction, issuer_id, command.fence, now_us)
-    last = transaction.crl(issuer_id)
-    _require_next(last, number)
-    signer = signers.get(issuer_id)
-    if signer is None:
-        raise CrlRefused("issuer", wanted="an issuer that signs CRLs here", got=issuer_id)
-    parts = transaction.crl_parts(issuer_id, number, command.parts)
-    if len(parts) != command.parts:
-        raise CrlRefused("malformed", wanted=f"{command.parts} parts", got=str(len(parts)))
-    tbs = b"".join(parts)
-    del parts
-    signed = signer.sign_crl(tbs, last_number=last.number if last else 0, now_us=now_us)
+    highest = _require_next(transaction, issuer_id, number)
+    draft = drafts.until(command, command.parts).draft
+    signed = draft.sign(last_number=highest, now_us=now_us)
     if signed.number != number:
         raise CrlRefused("number", wanted=str(number), got=str(signed.number))
-    if not signed.whole:
-        # Served as the CRL, it would let revoked certificates pass.
-        raise CrlRefused("malformed", wanted="a list of the whole issuer", got="a part of it")
+    _require_scope(command, signed, transaction)
     seal = signed.seal
-    digest = hashlib.sha256(seal.front)
-    digest.update(tbs)
-    digest.update(seal.back)
+    scope = crl_scope(issuer_id, delta=command.delta)
+    last = transaction.crl(scope)
     before_us = last.scheduled_us if last else 0
     crl = CrlRecord(
-        issuer_id=issuer_id,
+        scope=scope,
         number=number,
+        before=last.number if last else 0,
         this_update_us=signed.this_update_us,
         next_update_us=signed.next_update_us,
         scheduled_us=signed.this_update_us if command.scheduled else before_us,
+        listed_us=before_us,
         stamp=command.stamp,
         seal=seal,
         parts=command.parts,
-        size=len(seal.front) + len(tbs) + len(seal.back),
-        digest=digest.digest(),
+        size=len(seal.front) + signed.size + len(seal.back),
+        digest=signed.digest,
     )
     try:
         transaction.publish_crl(crl)
     except DuplicateKey as err:
         # Not ours to try again: the other node's CRL is as good, the next run sees it.
         raise LeaseLost(job_name(issuer_id)) from err
-    return Done(result=CrlPublished(crl))
+    return Done(result=CrlPublished(crl), after=partial(drafts.keep, issuer_id, None))
 
 
 def drop_parts(command: DropCrlParts, transaction: Transaction, now_us: int) -> Done:
@@ -139,9 +195,11 @@ def drop_parts(command: DropCrlParts, transaction: Transaction, now_us: int) -> 
         LeaseLost: another node does it by now.
     """
     _hold(transaction, command.issuer_id, command.fence, now_us)
-    last = transaction.crl(command.issuer_id)
-    below = last.number - KEPT if last else 0
-    dropped = transaction.drop_crl_parts(command.issuer_id, below, MOST_DROPPED)
+    scope = crl_scope(command.issuer_id, delta=command.delta)
+    last = transaction.crl(scope)
+    # The one before stays: workers may be just copying it.
+    below = last.before if last else 0
+    dropped = transaction.drop_crl_parts(scope, below, MOST_DROPPED)
     return Done(result=CrlPartsDropped(more=dropped == MOST_DROPPED))
 
 
@@ -150,6 +208,24 @@ def _hold(transaction: Transaction, issuer_id: str, fence: int, now_us: int) -> 
     transaction.put_lease(replace(lease, until_us=now_us + LEASE_US))
 
 
-def _require_next(last: CrlRecord | None, number: int) -> None:
-    if last is not None and number <= last.number:
-        raise CrlRefused("number", wanted=f"above {last.number}", got=str(number))
+def _require_next(transaction: Transaction, issuer_id: str, number: int) -> int:
+    """Gives the highest number so far: full and delta CRLs share them (RFC 5280 §5.2.3)."""
+    found = (transaction.crl(crl_scope(issuer_id, delta=delta)) for delta in (False, True))
+    highest = max((each.number for each in found if each is not None), default=0)
+    if number <= highest:
+        raise CrlRefused("number", wanted=f"above {highest}", got=str(number))
+    return highest
+
+
+def _require_scope(command: SignCrl, signed: SignedCrl, transaction: Transaction) -> None:
+    """Served as what it is not, it would let revoked certificates pass."""
+    if not command.delta:
+        if not signed.whole:
+            raise CrlRefused("malformed", wanted="a list of the whole issuer", got="a part of it")
+        return
+    full = transaction.crl(command.issuer_id)
+    wanted = base_of(full)[0] if full else None
+    if signed.base_number is None or signed.base_number != wanted:
+        raise CrlRefused(
+            "malformed", wanted=f"a delta CRL of {wanted}", got=str(signed.base_number)
+        )

@@ -12,8 +12,9 @@ from typing import Final
 from certctl.domain.audit import AuditAction, AuditEvent, Outcome, RecordedEvent
 from certctl.domain.certificates import CertificateRecord
 from certctl.domain.errors import LockedOut
-from certctl.domain.events import Delivery, Event, EventType
+from certctl.domain.events import Delivery, Event, EventType, ca_channel
 from certctl.domain.ports import Wanted
+from certctl.domain.revocation import RevocationReason
 from certctl.wire.cloudevents import encode_cloudevent, rfc3339
 
 Issued = Mapping[str, CertificateRecord]
@@ -39,9 +40,20 @@ _ID_NAMES: Final = {"certificate": "certificate_id", "request": "pending_request
 class Outbox:
     """Makes deliveries of what channels want to know; one thread."""
 
-    def __init__(self, wanted: Wanted, *, source: str, lockout_failures: int) -> None:
-        """``source`` names this server in events; so many failures lock a source out."""
+    def __init__(
+        self,
+        wanted: Wanted,
+        *,
+        source: str,
+        lockout_failures: int,
+        revokers: frozenset[str] = frozenset(),
+    ) -> None:
+        """``source`` names this server in events; so many failures lock a source out.
+
+        ``revokers``: the CAs outside, by id, that must be told what is revoked.
+        """
         self._wanted = wanted
+        self._revokers = revokers
         self._source = source
         self._lockout_failures = lockout_failures
         self._last_us = 0
@@ -58,15 +70,32 @@ class Outbox:
         found: list[Delivery] = []
         for each in recorded:
             kind = self._type_of(each.event)
-            if kind is not None and kind in self._wanted:
-                found += self._of_event(_event(each, kind, issued), now_us)
+            if kind is None:
+                continue
+            channels = (*self._wanted.get(kind, ()), *self._issuer(each.event, kind))
+            if channels:
+                found += self._of_event(_event(each, kind, issued), channels, now_us)
         for notice in notices:
-            found += self._of_event(notice, now_us)
+            found += self._of_event(notice, self._wanted.get(notice.type, ()), now_us)
         return found
 
-    def _of_event(self, event: Event, now_us: int) -> list[Delivery]:
-        """One delivery for each channel that wants it."""
-        channels = self._wanted.get(event.type, ())
+    def _issuer(self, event: AuditEvent, kind: EventType) -> tuple[str, ...]:
+        """The CA outside that must be told of it, where there is one.
+
+        A hold is not told: a CA's program has no word for taking it back.
+        """
+        issuer_id = event.details.get("issuer_id")
+        if (
+            kind is not EventType.CERT_REVOKED
+            or issuer_id not in self._revokers
+            or event.details.get("reason") == RevocationReason.CERTIFICATE_HOLD
+            or "issuer_told" in event.details
+        ):
+            return ()
+        return (ca_channel(str(issuer_id)),)
+
+    def _of_event(self, event: Event, channels: Sequence[str], now_us: int) -> list[Delivery]:
+        """One delivery for each channel."""
         if not channels:
             return []
         # Rises also within one transaction, and while a clock that was set back catches up.

@@ -87,9 +87,15 @@ def revoked_event(
     actor: str,
     now_us: int,
     operation: str = "",
+    issuer_told: bool = False,
 ) -> AuditEvent:
-    """The event of one certificate's revocation; ``operation`` is the bulk's it is part of."""
-    bulk = {"operation": operation} if operation else {}
+    """The event of one certificate's revocation; ``operation`` is the bulk's it is part of.
+
+    ``issuer_told``: its CA, which is outside, has revoked it already.
+    """
+    more = {"operation": operation} if operation else {}
+    if issuer_told:
+        more["issuer_told"] = "yes"
     return event_by(
         actor,
         AuditAction.CERTIFICATE_REVOKED,
@@ -102,7 +108,8 @@ def revoked_event(
             "subject": record.subject,
             "reason": reason.value,
             "replaced": record.revocation_reason or "",
-            **bulk,
+            "issuer_id": record.issuer_id,
+            **more,
         },
         tenant=record.tenant,
     )

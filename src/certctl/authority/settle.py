@@ -19,6 +19,7 @@ from certctl.authority.intents import Ordered, note_of, ordered_of
 from certctl.authority.issue import IssuingRules, require_good_credential
 from certctl.authority.returned import Returned, differences, read_returned
 from certctl.authority.revoke import revoked_event
+from certctl.authority.telling import told
 from certctl.authority.turn import Outcome, Turn
 from certctl.domain.audit import AuditAction, AuditEvent, Counter
 from certctl.domain.audit import Outcome as AuditOutcome
@@ -63,6 +64,9 @@ class Settler:
         Raises:
             DuplicateKey: another node was faster; try again.
         """
+        if done.delivery is not None:
+            told(done, done.delivery, transaction, turn.now_us)
+            return None
         intent = transaction.intent(done.intent_id)
         if intent is None:
             return None
@@ -217,7 +221,9 @@ def _revoked(
         return
     _change(replace(intent, told_us=turn.now_us), intent.status, transaction)
     turn.events.append(
-        revoked_event(record, reason=ORPHAN_REASON, actor=SYSTEM, now_us=turn.now_us)
+        revoked_event(
+            record, reason=ORPHAN_REASON, actor=SYSTEM, now_us=turn.now_us, issuer_told=True
+        )
     )
 
 

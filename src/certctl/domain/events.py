@@ -56,6 +56,16 @@ class Event:
     data: EventData
 
 
+CA_CHANNEL = "ca:"
+"""Begins the name of what is no channel of the settings, but the issuer after it: a CA
+outside that must be told what was revoked.
+"""
+
+
+def ca_channel(issuer_id: str) -> str:
+    return f"{CA_CHANNEL}{issuer_id}"
+
+
 class DeliveryStatus(StrEnum):
     WAITING = "waiting"
     DELIVERED = "delivered"

@@ -8,8 +8,12 @@ without its being seen.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
+
+from certctl.domain.certificates import CertificateStatus
+from certctl.domain.crl import is_listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +22,7 @@ class Retention:
 
     Attributes:
         audit_us: of audit events, by the checkpoint that sealed them.
-        records_us: of certificates, after their end of validity. A revoked one is kept.
+        records_us: of certificates, after their end of validity; see ``may_go``.
     """
 
     audit_us: int | None = None
@@ -26,6 +30,40 @@ class Retention:
 
 
 KEEP_EVERYTHING = Retention()
+
+
+class Ended(Protocol):
+    """What ``may_go`` asks of a certificate on record."""
+
+    @property
+    def status(self) -> CertificateStatus: ...
+
+    @property
+    def not_after_us(self) -> int: ...
+
+    @property
+    def revoked_us(self) -> int | None: ...
+
+
+def may_go(certificate: Ended, *, before_us: int, listed_us: int | None) -> bool:
+    """Whether a certificate that ended before ``before_us`` may be dropped from the records.
+
+    A revoked one only once its issuer's newest CRL does not list it any more (RFC 5280
+    §3.3: that is when it stood on a scheduled CRL after its end).
+
+    Args:
+        certificate: its issuer's CRL is meant below.
+        before_us: of what ended later, nothing goes.
+        listed_us: ``CrlRecord.listed_us`` of that CRL; None where no CRL is made here, so
+            that nobody can tell: then it is kept.
+    """
+    if certificate.not_after_us >= before_us:
+        return False
+    if certificate.status is CertificateStatus.VALID:
+        return True
+    if listed_us is None or certificate.revoked_us is None:
+        return False
+    return not is_listed(certificate.not_after_us, certificate.revoked_us, listed_us)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,7 @@ from cryptography import x509
 from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.domain.errors import CrlRefused
 from certctl.wire.crl import CrlIssuer
-from certctl.wire.crl_reader import CrlSummary, decode_tbs
-from certctl.wire.der import DerError
+from certctl.wire.crl_reader import CrlSummary
 
 MAX_AGE_US = 3_600 * SECOND_US
 """How long ago thisUpdate may be: time to encode, and room for devices with a late clock."""
@@ -24,17 +23,12 @@ MAX_VALIDITY_US = 3_660 * DAY_US
 """The longest ``CRL_VALIDITY``."""
 
 
-def check_crl(tbs: bytes, issuer: CrlIssuer, *, last_number: int, now_us: int) -> CrlSummary:
-    """Read a TBSCertList (DER) and compare it with whose it must be.
+def check_crl(summary: CrlSummary, issuer: CrlIssuer, *, last_number: int, now_us: int) -> None:
+    """Compare what was read with whose it must be.
 
     Raises:
-        CrlRefused: ``malformed``, ``algorithm``, ``issuer``, ``key_identifier``,
-            ``number`` or ``dates``.
+        CrlRefused: ``algorithm``, ``issuer``, ``key_identifier``, ``number`` or ``dates``.
     """
-    try:
-        summary = decode_tbs(tbs)
-    except DerError as err:
-        raise CrlRefused("malformed", wanted="a TBSCertList of version 2", got=str(err)) from err
     for reason, wanted, got in (
         ("algorithm", issuer.algorithm_der, summary.algorithm_der),
         ("issuer", issuer.issuer_der, summary.issuer_der),
@@ -44,7 +38,6 @@ def check_crl(tbs: bytes, issuer: CrlIssuer, *, last_number: int, now_us: int) -
             raise CrlRefused(reason, wanted=wanted.hex(), got=got.hex())
     _check_number(summary, last_number)
     _check_dates(summary, now_us)
-    return summary
 
 
 def may_sign_crls(certificate: x509.Certificate) -> bool:

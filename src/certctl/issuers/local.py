@@ -17,17 +17,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from certctl.domain.clock import DAY_US, SECOND_US
-from certctl.domain.crl import SignedCrl
 from certctl.domain.errors import CrlRefused, IssuerUnavailable, PolicyViolation
 from certctl.domain.order import Order
 from certctl.domain.ports import SignedCertificate, Terms
 from certctl.issuers import local_files
 from certctl.issuers.ca_checks import check_ca, read_chain
-from certctl.issuers.crl_checks import check_crl, may_sign_crls
+from certctl.issuers.crl_checks import may_sign_crls
+from certctl.issuers.crl_draft import TbsDraft
 from certctl.issuers.published import crl_issuer
 from certctl.issuers.signers.file import FileSigner, KeyType, load_key
 from certctl.issuers.signers.port import Signer
-from certctl.wire import crl
 from certctl.wire.certificate import (
     EMPTY_NAME,
     SERIAL_RANDOM_OCTETS,
@@ -266,28 +265,15 @@ class LocalCA:
             status_signer=True,
         )
 
-    def sign_crl(self, tbs_der: bytes, *, last_number: int, now_us: int) -> SignedCrl:
-        """Check and sign a TBSCertList (DER); see the port ``CanSignCRL``.
+    def begin_crl(self) -> TbsDraft:
+        """A CRL to be read and signed; see the port ``CanSignCRL``.
 
         Raises:
-            CrlRefused: it must not be signed, or this CA's key may not sign CRLs.
-            IssuerUnavailable: the CA itself is not valid now.
+            CrlRefused: this CA's key may not sign CRLs.
         """
         if not self._may_sign_crls:
             raise CrlRefused("usage", wanted="a CA certificate with cRLSign", got="none")
-        self._check_validity(now_us)
-        summary = check_crl(tbs_der, self.crl_issuer, last_number=last_number, now_us=now_us)
-        return SignedCrl(
-            seal=crl.seal_for(
-                len(tbs_der),
-                algorithm_der=self._signer.algorithm_der,
-                signature=self._signer.sign(tbs_der),
-            ),
-            number=summary.number,
-            this_update_us=summary.this_update_us,
-            next_update_us=summary.next_update_us,
-            whole=summary.base_number is None and summary.distribution_point is None,
-        )
+        return TbsDraft(self.crl_issuer, self._signer, self._check_validity)
 
     @property
     def may_sign_crls(self) -> bool:

@@ -7,10 +7,12 @@ neither a restart nor another node forgets a revocation that came in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from certctl.authority.commands import (
+    Command,
     CrlPartKept,
     CrlPartsDropped,
     CrlPublished,
@@ -20,10 +22,12 @@ from certctl.authority.commands import (
 )
 from certctl.authority.crl import LEASE_US, job_name
 from certctl.domain.clock import SECOND_US, Clock
-from certctl.domain.crl import PART_OCTETS, CrlRecord
+from certctl.domain.crl import CrlRecord, RevokedBlock, base_of, crl_scope, pack
 from certctl.domain.ports import Records
 from certctl.jobs.loop import Caller
-from certctl.wire.crl import CrlFields, CrlIssuer, encode_tbs
+from certctl.wire.crl import CrlFields, CrlIssuer, encode_pieces
+
+Answer = TypeVar("Answer")
 
 LOOK_US = 1 * SECOND_US
 
@@ -35,6 +39,35 @@ class CrlTimes:
     interval_us: int
     debounce_us: int
     validity_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeltaCrls:
+    """That there are delta CRLs: then full ones are made in their time alone.
+
+    Attributes:
+        url: where they are found.
+        interval_us: one is made at least so often.
+    """
+
+    url: str
+    interval_us: int
+
+    @property
+    def validity_us(self) -> int:
+        """Short: who holds one that is valid need not look for a newer one."""
+        return 2 * self.interval_us
+
+    def is_over(self, delta: CrlRecord, now_us: int) -> bool:
+        return not 0 <= now_us - delta.this_update_us < self.interval_us
+
+
+class PieceCaller(Caller, Protocol):
+    """The authority, as who sends it many pieces calls it."""
+
+    def execute_each(self, commands: Iterable[Command], answer: type[Answer]) -> int:
+        """One after the other, the next being made meanwhile; gives how many there were."""
+        ...
 
 
 class CrlJob:
@@ -50,7 +83,8 @@ class CrlJob:
         times: CrlTimes,
         *,
         records: Records,
-        caller: Caller,
+        caller: PieceCaller,
+        delta: DeltaCrls | None = None,
         clock: Clock,
         on_published: Callable[[CrlRecord, int], None],
     ) -> None:
@@ -60,15 +94,100 @@ class CrlJob:
         self._times = times
         self._records = records
         self._caller = caller
+        self._delta = delta
         self._clock = clock
         # Given how long the run took, too, in microseconds.
         self._on_published = on_published
         self._changed_us: int | None = None
 
     def is_wanted(self, now_us: int) -> bool:
-        last = self._records.crl(self._issuer_id)
-        if last is None or self._is_scheduled(last, now_us):
+        full = self._records.crl(self._issuer_id)
+        if full is None or self._is_full_due(full, now_us):
             return True
+        last = full
+        if self._delta is not None:
+            delta = self._records.crl(crl_scope(self._issuer_id, delta=True))
+            if delta is None or delta.number < full.number or self._delta.is_over(delta, now_us):
+                return True
+            last = delta
+        return self._has_changed(last, now_us)
+
+    def run(self, fence: int) -> None:
+        full = self._records.crl(self._issuer_id)
+        now_us = self._clock()
+        if self._delta is None or full is None or self._is_full_due(full, now_us):
+            full = self._make_full(full, fence, now_us)
+        if self._delta is not None:
+            self._make_delta(full, self._delta, fence)
+        self._changed_us = None
+
+    def _make_full(self, last: CrlRecord | None, fence: int, now_us: int) -> CrlRecord:
+        # Before the entries: what changes in between makes one CRL more, not one less.
+        stamp = self._records.revocation_stamp(self._issuer_id)
+        # All of it before anything is written: a reader of one state keeps SQLite from
+        # using its log again, and what has gathered there is written by one commit then.
+        blocks = [
+            *self._records.revoked(self._issuer_id, listed_us=last.scheduled_us if last else 0)
+        ]
+        fields = CrlFields(
+            number=self._next_number(),
+            this_update_us=now_us,
+            next_update_us=now_us + self._times.validity_us,
+            freshest_url=self._delta.url if self._delta else None,
+        )
+        scheduled = last is None or self._is_scheduled(last, now_us)
+        return self._publish(fields, blocks, fence, stamp=stamp, scheduled=scheduled)
+
+    def _make_delta(self, full: CrlRecord, delta: DeltaCrls, fence: int) -> None:
+        stamp = self._records.revocation_stamp(self._issuer_id)
+        now_us = self._clock()
+        base, since_us = base_of(full)
+        changes = self._records.revocation_changes(self._issuer_id, since_us=since_us)
+        fields = CrlFields(
+            number=self._next_number(),
+            this_update_us=now_us,
+            next_update_us=now_us + delta.validity_us,
+            base_number=base,
+        )
+        self._publish(fields, [pack(changes)], fence, stamp=stamp, scheduled=True)
+
+    def _publish(
+        self,
+        fields: CrlFields,
+        blocks: Sequence[RevokedBlock],
+        fence: int,
+        *,
+        stamp: str,
+        scheduled: bool,
+    ) -> CrlRecord:
+        delta = fields.base_number is not None
+        parts = self._send(
+            encode_pieces(self._issuer, fields, blocks), fields.number, fence, delta=delta
+        )
+        signed = self._caller.execute(
+            SignCrl(
+                fence=fence,
+                issuer_id=self._issuer_id,
+                number=fields.number,
+                parts=parts,
+                scheduled=scheduled,
+                stamp=stamp,
+                delta=delta,
+            ),
+            CrlPublished,
+        )
+        self._on_published(signed.crl, self._clock() - fields.this_update_us)
+        self._drop_old(fence, delta=delta)
+        return signed.crl
+
+    def _next_number(self) -> int:
+        """Full and delta CRLs share their numbers (RFC 5280 §5.2.3)."""
+        found = (
+            self._records.crl(crl_scope(self._issuer_id, delta=delta)) for delta in (False, True)
+        )
+        return 1 + max((each.number for each in found if each is not None), default=0)
+
+    def _has_changed(self, last: CrlRecord, now_us: int) -> bool:
         if self._records.revocation_stamp(self._issuer_id) == last.stamp:
             self._changed_us = None
             return False
@@ -77,57 +196,30 @@ class CrlJob:
         # It may have changed right after the look before.
         return now_us - self._changed_us >= self._times.debounce_us - LOOK_US
 
-    def run(self, fence: int) -> None:
-        last = self._records.crl(self._issuer_id)
-        # Before the entries: what changes in between makes one CRL more, not one less.
-        stamp = self._records.revocation_stamp(self._issuer_id)
-        now_us = self._clock()
-        number = last.number + 1 if last else 1
-        tbs = encode_tbs(
-            self._issuer,
-            CrlFields(
-                number=number,
-                this_update_us=now_us,
-                next_update_us=now_us + self._times.validity_us,
-            ),
-            self._records.revoked(self._issuer_id, listed_us=last.scheduled_us if last else 0),
-        )
-        parts = self._send(tbs, number, fence)
-        del tbs
-        signed = self._caller.execute(
-            SignCrl(
-                fence=fence,
-                issuer_id=self._issuer_id,
-                number=number,
-                parts=parts,
-                scheduled=last is None or self._is_scheduled(last, now_us),
-                stamp=stamp,
-            ),
-            CrlPublished,
-        )
-        self._changed_us = None
-        self._on_published(signed.crl, self._clock() - now_us)
-        self._drop_old(fence)
+    def _is_full_due(self, last: CrlRecord, now_us: int) -> bool:
+        # Without a stamp it comes out of a backup: nobody knows what has changed since.
+        return self._is_scheduled(last, now_us) or not last.stamp
 
     def _is_scheduled(self, last: CrlRecord, now_us: int) -> bool:
         # A clock set back far must not stop the schedule for as long as it was ahead.
         return not 0 <= now_us - last.scheduled_us < self._times.interval_us
 
-    def _send(self, tbs: bytes, number: int, fence: int) -> int:
-        """In pieces of which each is a short transaction; gives how many."""
-        starts = range(0, len(tbs), PART_OCTETS)
-        for part, start in enumerate(starts):
-            piece = PutCrlPart(
+    def _send(self, pieces: Iterable[bytes], number: int, fence: int, *, delta: bool) -> int:
+        """Each is a short transaction; gives how many."""
+        commands = (
+            PutCrlPart(
                 fence=fence,
                 issuer_id=self._issuer_id,
                 number=number,
                 part=part,
-                octets=tbs[start : start + PART_OCTETS],
+                octets=octets,
+                delta=delta,
             )
-            self._caller.execute(piece, CrlPartKept)
-        return len(starts)
+            for part, octets in enumerate(pieces)
+        )
+        return self._caller.execute_each(commands, CrlPartKept)
 
-    def _drop_old(self, fence: int) -> None:
-        command = DropCrlParts(fence=fence, issuer_id=self._issuer_id)
+    def _drop_old(self, fence: int, *, delta: bool) -> None:
+        command = DropCrlParts(fence=fence, issuer_id=self._issuer_id, delta=delta)
         while self._caller.execute(command, CrlPartsDropped).more:
             pass

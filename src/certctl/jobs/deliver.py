@@ -16,7 +16,7 @@ from typing import Final
 from certctl.authority.commands import DeliveriesSettled, SettleDeliveries
 from certctl.authority.deliveries import JOB
 from certctl.domain.clock import SECOND_US, Clock
-from certctl.domain.events import Delivery, DeliveryStatus, delivered, failed, given_up
+from certctl.domain.events import CA_CHANNEL, Delivery, DeliveryStatus, delivered, failed, given_up
 from certctl.domain.ports import Channel, DeliveryFailed, Records
 from certctl.jobs.loop import Caller
 from certctl.obs.metrics.measured import JobsMetrics
@@ -161,7 +161,9 @@ class DeliveryJob:
             {
                 name
                 for name, status in self._records.outbox_depth()
-                if status is DeliveryStatus.WAITING and name not in known
+                if status is DeliveryStatus.WAITING
+                and name not in known
+                and not name.startswith(CA_CHANNEL)
             }
         )
 

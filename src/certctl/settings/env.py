@@ -62,7 +62,7 @@ def load_settings(
     given = read_given(written, here.directory, report)
     server = server_settings(given, environ, here)
     issuers = issuer_settings(given)
-    revocation = revocation_settings(given)
+    revocation = revocation_settings(given, server)
     est = est_settings(given, frozenset(issuer.id for issuer in issuers))
     events = event_settings(given, server)
     files = CheckedFiles()

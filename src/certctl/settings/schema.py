@@ -219,12 +219,14 @@ class RevocationSettings:
     """When CRLs are made and how long OCSP responders serve; times in seconds.
 
     Attributes:
+        crl_delta_s: longest time between two delta CRLs; None: there are none.
         ocsp_per_minute: requests of one source that a worker answers; 0 is no limit.
     """
 
     crl_interval_s: int
     crl_debounce_s: int
     crl_validity_s: int
+    crl_delta_s: int | None
     responder_validity_s: int
     responder_grace_s: int
     ocsp_per_minute: int

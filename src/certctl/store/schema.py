@@ -23,6 +23,7 @@ REVISIONS: Final = (
     "0009",
     "0010",
     "0013",
+    "0012",
 )
 """Schema revisions this version knows, oldest first; the last is the one it works with."""
 

@@ -80,15 +80,15 @@ class CrlShelf:
             digest.update(octets)
             target.append(octets)
 
-        put(record.seal.front)
+        target.append(record.seal.front)
         for number in range(record.parts):
-            part = self._records.crl_part(record.issuer_id, record.number, number)
+            part = self._records.crl_part(record.scope, record.number, number)
             if part is None:
                 return None
             put(part)
             # Others get their turn after each piece.
             await asyncio.sleep(0)
-        put(record.seal.back)
+        target.append(record.seal.back)
         return ShelvedCrl(record, target) if digest.digest() == record.digest else None
 
 

@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from certctl.domain.clock import SECOND_US, Clock
+from certctl.domain.crl import crl_scope
 from certctl.web.answers import Answer, Headers, Receive, Scope, Send, send_answer
 from certctl.web.conditional import Validators
 from certctl.web.crl_shelf import CrlShelf, ShelvedCrl
@@ -57,9 +58,12 @@ class PkiApp:
         ocsp: OcspApp,
         *,
         with_crl: frozenset[str],
+        with_delta: bool = False,
         clock: Clock,
     ) -> None:
-        """``with_crl``: the issuers that have a CRL, or will have one any moment."""
+        """``with_crl``: the issuers that have a CRL, or will have one any moment, and
+        ``with_delta`` a delta CRL, too.
+        """
         self._crls = crls
         self._ocsp = ocsp
         self._clock = clock
@@ -71,14 +75,17 @@ class PkiApp:
             if issuer_id in with_crl:
                 self._crl_paths[PREFIX + b"crl/" + name] = issuer_id
                 self._crl_paths[PREFIX + b"crls/" + name + b".crl"] = issuer_id
+                if with_delta:
+                    path = PREFIX + b"delta/" + name + b".crl"
+                    self._crl_paths[path] = crl_scope(issuer_id, delta=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: bytes = scope["raw_path"]
         if path.startswith(_OCSP):
             await self._ocsp(path[len(_OCSP) :], scope, receive, send)
             return
-        issuer_id, ca = self._crl_paths.get(path), self._ca_paths.get(path)
-        if issuer_id is None and ca is None:
+        scope_of, ca = self._crl_paths.get(path), self._ca_paths.get(path)
+        if scope_of is None and ca is None:
             body = (
                 b"Nothing is here.\nSee crl/ISSUER, crls/ISSUER.crl, ca/ISSUER.crt, ocsp/ISSUER.\n"
             )
@@ -92,11 +99,11 @@ class PkiApp:
             await send_answer(Answer(status=400, headers=(TEXT,), body=body), send)
         elif ca is not None:
             await send_answer(_ca_answer(ca, scope, pem=pem), send)
-        elif issuer_id is not None:
-            await self._crl(issuer_id, scope, send, pem=pem)
+        elif scope_of is not None:
+            await self._crl(scope_of, scope, send, pem=pem)
 
-    async def _crl(self, issuer_id: str, scope: Scope, send: Send, *, pem: bool) -> None:
-        crl = self._crls.find(issuer_id)
+    async def _crl(self, scope_of: str, scope: Scope, send: Send, *, pem: bool) -> None:
+        crl = self._crls.find(scope_of)
         if crl is None:
             # At the very first start, for a second or two.
             retry = (b"Retry-After", b"2")

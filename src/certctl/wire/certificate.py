@@ -48,6 +48,7 @@ _EC_PUBLIC_KEY = encode_oid("1.2.840.10045.2.1")[2:]
 
 _AUTHORITY_KEY_IDENTIFIER = "2.5.29.35"
 _CRL_DISTRIBUTION_POINTS = "2.5.29.31"
+_FRESHEST_CRL = "2.5.29.46"
 _AUTHORITY_INFORMATION_ACCESS = "1.3.6.1.5.5.7.1.1"
 
 
@@ -227,6 +228,9 @@ def _pointer_extensions(pointers: Pointers) -> bytes:
     if pointers.crl_url is not None:
         points = encode_distribution_points(pointers.crl_url)
         written += extension(_CRL_DISTRIBUTION_POINTS, points)
+    if pointers.freshest_url is not None:
+        # RFC 5280 §4.2.1.15: not critical, for who knows no delta CRLs reads the full one.
+        written += extension(_FRESHEST_CRL, encode_distribution_points(pointers.freshest_url))
     if pointers.ocsp_url is not None or pointers.ca_url is not None:
         access = encode_information_access(ocsp_url=pointers.ocsp_url, ca_url=pointers.ca_url)
         written += extension(_AUTHORITY_INFORMATION_ACCESS, access)

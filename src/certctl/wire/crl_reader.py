@@ -1,19 +1,18 @@
 """What a TBSCertList really says, read by the one who is asked to sign it (RFC 5280 §5.1).
 
-Whoever encoded it is not trusted: every octet is accounted for, the entries included,
-so that nothing is signed that is another kind of object or that a reader would refuse.
-Which serials stand in it cannot be judged here.
+Whoever encoded it is not trusted: every octet is accounted for, the entries included
+(``wire.crl_entry_checks``), so that nothing is signed that is another kind of object or
+that a reader would refuse. Which serials stand in it cannot be judged here.
 """
 
 from __future__ import annotations
 
-import re
+import copy
 from dataclasses import dataclass
 
 from certctl.domain.clock import SECOND_US
 from certctl.wire.crl import (
     AUTHORITY_KEY_IDENTIFIER,
-    CODES,
     CRL_NUMBER,
     DELTA_CRL_INDICATOR,
     EXTENSIONS,
@@ -21,14 +20,15 @@ from certctl.wire.crl import (
     ISSUING_DISTRIBUTION_POINT,
     KEY_IDENTIFIER,
     MAX_NUMBER,
-    REMOVE_FROM_CRL,
 )
+from certctl.wire.crl_entry_checks import check_entries
 from certctl.wire.der import (
     INTEGER,
     SEQUENCE,
     DerError,
     expect,
     read,
+    read_head,
     read_unsigned,
 )
 from certctl.wire.extensions import decode_extensions
@@ -41,38 +41,6 @@ _VERSION_2 = b"\x02\x01\x01"
 _POINT_NAME = (0xA0, 0xA0, 0x86)
 _IDP = (SEQUENCE, *_POINT_NAME)
 _FRESHEST = (SEQUENCE, SEQUENCE, *_POINT_NAME)
-
-# SEQUENCE { SEQUENCE { OID reasonCode, OCTET STRING { ENUMERATED } } }; the value follows.
-_REASON_HEAD = bytes.fromhex("300c 300a 0603551d15 0403 0a01")
-_REASONS_OF_DELTA = frozenset(bytes((code,)) for code in CODES.values() if code)
-_REASONS = _REASONS_OF_DELTA - {bytes((CODES[REMOVE_FROM_CRL],))}
-
-
-def _common_entries(reasons: frozenset[bytes]) -> re.Pattern[bytes]:
-    """Nearly all entries: a serial of twenty octets, a UTCTime, perhaps a reason.
-
-    A bounded number, so that a million of them leave little behind to go back to. Not
-    possessive: Python before 3.11.5, Debian 12's among them, matches too much then.
-    """
-    serial = rb"\x02\x14[\x01-\x7f].{19}"
-    long = rb"(?:0[13578]|1[02])(?:0[1-9]|[12][0-9]|3[01])"
-    short = rb"(?:0[469]|11)(?:0[1-9]|[12][0-9]|30)"
-    february = rb"02(?:0[1-9]|1[0-9]|2[0-8])"
-    # Of the years 1950 to 2049, each that four divides is a leap year.
-    leap = rb"(?:[02468][048]|[13579][26])0229"
-    days = b"(?:" + leap + b"|[0-9]{2}(?:" + b"|".join((long, short, february)) + b"))"
-    date = rb"\x17\x0d" + days
-    clock = rb"(?:[01][0-9]|2[0-3])(?:[0-5][0-9]){2}Z"
-    reason = re.escape(_REASON_HEAD) + b"[" + b"".join(map(re.escape, sorted(reasons))) + b"]"
-    moment = serial + date + clock
-    entry = rb"\x30(?:\x25" + moment + rb"|\x33" + moment + reason + rb")"
-    return re.compile(rb"(?:" + entry + rb"){0,1000}", re.DOTALL)
-
-
-_COMMON = _common_entries(_REASONS)
-_COMMON_OF_DELTA = _common_entries(_REASONS_OF_DELTA)
-
-_MAX_SERIAL = (1 << 160) - 1
 
 # Extension with OID, whether it is critical (RFC 5280 §5.2).
 _CRITICAL = {
@@ -93,6 +61,7 @@ class CrlSummary:
         issuer_der: Name (DER).
         distribution_point: URL of the IDP, or None for a CRL of the whole CA.
         base_number: of a delta CRL; None for a full one.
+        freshest_url: of the delta CRL that a full one names, if any.
         has_entries: whether any certificate is in it.
     """
 
@@ -104,53 +73,125 @@ class CrlSummary:
     next_update_us: int
     distribution_point: str | None
     base_number: int | None
+    freshest_url: str | None
     has_entries: bool
 
 
+class TbsReader:
+    """Reads a TBSCertList (DER) of version 2 piece by piece, in the form of ``wire.crl``.
+
+    What stands before the entries comes in the first piece, the extensions in the last,
+    and no entry is cut in two.
+    """
+
+    __slots__ = (
+        "_algorithm_der",
+        "_entries_left",
+        "_extensions",
+        "_has_entries",
+        "_issuer_der",
+        "_left",
+        "_next_update_us",
+        "_removes",
+        "_this_update_us",
+    )
+
+    def __init__(self) -> None:
+        self._left: int | None = None
+        self._entries_left = 0
+        self._has_entries = self._removes = False
+        self._extensions: dict[str, bytes] | None = None
+        self._algorithm_der = self._issuer_der = b""
+        self._this_update_us = self._next_update_us = 0
+
+    def copy(self) -> TbsReader:
+        """Another that has read the same so far."""
+        return copy.copy(self)
+
+    def feed(self, octets: bytes) -> None:
+        """Read the next piece.
+
+        Raises:
+            DerError: anything but such a list: another type of object, a missing or
+                unknown extension, an entry that is none, octets left over.
+        """
+        offset = self._read_front(octets) if self._left is None else 0
+        self._left = (self._left or 0) - (len(octets) - offset)
+        if self._left < 0:
+            raise DerError("octets after the list")
+        if self._entries_left and offset < len(octets):
+            stop = min(len(octets), offset + self._entries_left)
+            self._removes |= check_entries(octets, offset, stop)
+            self._entries_left -= stop - offset
+            offset = stop
+        if offset < len(octets):
+            if self._extensions is not None:
+                raise DerError("octets after the extensions")
+            content, stop = expect(octets, offset, len(octets), EXTENSIONS)
+            if stop != len(octets):
+                raise DerError("octets after the extensions")
+            self._extensions = _read_extensions(octets[content:stop])
+
+    def finish(self) -> CrlSummary:
+        """What has been read, once that is all.
+
+        Raises:
+            DerError: something is missing, or an entry is removed in a full CRL.
+        """
+        values = self._extensions
+        if self._left != 0 or values is None:
+            raise DerError("the list is cut off")
+        base = values.get(DELTA_CRL_INDICATOR)
+        point = values.get(ISSUING_DISTRIBUTION_POINT)
+        freshest = values.get(FRESHEST_CRL)
+        if self._removes and base is None:
+            raise DerError("only a delta CRL removes an entry")
+        return CrlSummary(
+            algorithm_der=self._algorithm_der,
+            issuer_der=self._issuer_der,
+            key_identifier=_descend(values[AUTHORITY_KEY_IDENTIFIER], (SEQUENCE, KEY_IDENTIFIER)),
+            number=_read_number(values[CRL_NUMBER]),
+            this_update_us=self._this_update_us,
+            next_update_us=self._next_update_us,
+            distribution_point=None if point is None else _read_url(point, _IDP),
+            base_number=None if base is None else _read_number(base),
+            freshest_url=None if freshest is None else _read_url(freshest, _FRESHEST),
+            has_entries=self._has_entries,
+        )
+
+    def _read_front(self, octets: bytes) -> int:
+        """Everything before the entries; gives where they begin."""
+        end = len(octets)
+        start, self._left = read_head(octets, SEQUENCE)
+        # A certificate has another version, and dates in a SEQUENCE, where this insists.
+        if not octets.startswith(_VERSION_2, start):
+            raise DerError("not a CRL of version 2")
+        algorithm = start + len(_VERSION_2)
+        _, issuer = expect(octets, algorithm, end, SEQUENCE)
+        _, this_update = expect(octets, issuer, end, SEQUENCE)
+        self._algorithm_der = octets[algorithm:issuer]
+        self._issuer_der = octets[issuer:this_update]
+        self._this_update_us, next_update = _read_time(octets, this_update, end)
+        self._next_update_us, offset = _read_time(octets, next_update, end)
+        if octets[offset : offset + 1] == bytes((SEQUENCE,)):
+            head, self._entries_left = read_head(octets, SEQUENCE, offset)
+            if not self._entries_left:
+                raise DerError("an empty list of entries is left out")
+            self._has_entries = True
+            offset = head
+        self._left -= offset - start
+        return offset
+
+
 def decode_tbs(tbs: bytes) -> CrlSummary:
-    """Read a TBSCertList (DER) of version 2, in the form that ``wire.crl`` writes.
+    """Read one that is at hand as a whole.
 
     Raises:
-        DerError: anything else: another type of object, a missing or unknown extension,
-            an entry that is none, octets left over.
+        DerError: as ``TbsReader``.
     """
-    start, end = expect(tbs, 0, len(tbs), SEQUENCE)
-    if end != len(tbs):
-        raise DerError("octets after the list")
-    # A certificate has another version, and dates in a SEQUENCE, where this insists.
-    if not tbs.startswith(_VERSION_2, start, end):
-        raise DerError("not a CRL of version 2")
-    algorithm = start + len(_VERSION_2)
-    _, issuer = expect(tbs, algorithm, end, SEQUENCE)
-    _, this_update = expect(tbs, issuer, end, SEQUENCE)
-    this_update_us, next_update = _read_time(tbs, this_update, end)
-    next_update_us, offset = _read_time(tbs, next_update, end)
-    entries = entries_end = offset
-    if tbs[offset : offset + 1] == bytes((SEQUENCE,)):
-        entries, entries_end = expect(tbs, offset, end, SEQUENCE)
-        if entries == entries_end:
-            raise DerError("an empty list of entries is left out")
-    content, stop = expect(tbs, entries_end, end, EXTENSIONS)
-    if stop != end:
-        raise DerError("octets after the extensions")
-    values = _read_extensions(tbs[content:stop])
-    base = values.get(DELTA_CRL_INDICATOR)
-    point = values.get(ISSUING_DISTRIBUTION_POINT)
-    freshest = values.get(FRESHEST_CRL)
-    if freshest is not None:
-        _read_url(freshest, _FRESHEST)
-    _check_entries(tbs, entries, entries_end, delta=base is not None)
-    return CrlSummary(
-        algorithm_der=tbs[algorithm:issuer],
-        issuer_der=tbs[issuer:this_update],
-        key_identifier=_descend(values[AUTHORITY_KEY_IDENTIFIER], (SEQUENCE, KEY_IDENTIFIER)),
-        number=_read_number(values[CRL_NUMBER]),
-        this_update_us=this_update_us,
-        next_update_us=next_update_us,
-        distribution_point=None if point is None else _read_url(point, _IDP),
-        base_number=None if base is None else _read_number(base),
-        has_entries=entries != entries_end,
-    )
+    reader = TbsReader()
+    reader.feed(tbs)
+    return reader.finish()
 
 
 def _read_time(data: bytes, offset: int, end: int) -> tuple[int, int]:
@@ -195,27 +236,3 @@ def _descend(value: bytes, tags: tuple[int, ...]) -> bytes:
         if stop != end:
             raise DerError("octets after a value")
     return value[start:end]
-
-
-def _check_entries(data: bytes, start: int, end: int, *, delta: bool) -> None:
-    common = _COMMON_OF_DELTA if delta else _COMMON
-    while start < end:
-        match = common.match(data, start, end)
-        # The pattern also matches nothing at all, so there is always a match.
-        start = match.end() if match else start
-        if start < end:
-            start = _check_rare(data, start, end, delta=delta)
-
-
-def _check_rare(data: bytes, offset: int, end: int, *, delta: bool) -> int:
-    start, stop = expect(data, offset, end, SEQUENCE)
-    serial, serial_end = expect(data, start, stop, INTEGER)
-    if read_unsigned(data[serial:serial_end]) > _MAX_SERIAL:
-        raise DerError("a serial of more than twenty octets")
-    _, time_end = _read_time(data, serial_end, stop)
-    if time_end != stop:
-        tail = data[time_end:stop]
-        reasons = _REASONS_OF_DELTA if delta else _REASONS
-        if not (tail.startswith(_REASON_HEAD) and tail[len(_REASON_HEAD) :] in reasons):
-            raise DerError("an entry extension that is no reason")
-    return stop

@@ -58,6 +58,21 @@ def read(data: bytes, offset: int, end: int) -> tuple[int, int, int]:
     return tag, start, stop
 
 
+def read_head(data: bytes, tag: int, offset: int = 0) -> tuple[int, int]:
+    """Tag and length of a value whose content need not be at hand: (its start, its length).
+
+    Raises:
+        DerError: another tag, or a head that is cut off, indefinite or not minimal.
+    """
+    octets = data[offset + 1] & 0x7F if data[offset + 1 : offset + 2] >= b"\x80" else 0
+    head = data[offset : offset + 2 + octets]
+    start = offset + len(head)
+    length = int.from_bytes(head[2:], "big") if octets else int.from_bytes(head[1:2], "big")
+    if head[:1] != bytes((tag,)) or encode_head(tag, length) != head or octets > MAX_LENGTH_OCTETS:
+        raise DerError(f"no head of a value with tag {tag:#04x}")
+    return start, length
+
+
 def expect(data: bytes, offset: int, end: int, tag: int) -> tuple[int, int]:
     """Like ``read`` but insists on ``tag``; returns (start, end) of the content."""
     start = offset + 2

@@ -26,16 +26,18 @@ class Pointers:
 
     Attributes:
         crl_url: of the CRL (DER), for the CRL distribution points.
+        freshest_url: of its delta CRL (DER), for FreshestCRL.
         ocsp_url: of the OCSP responder.
         ca_url: of the issuer's own certificate (DER).
     """
 
     crl_url: str | None = None
+    freshest_url: str | None = None
     ocsp_url: str | None = None
     ca_url: str | None = None
 
     def __post_init__(self) -> None:
-        for url in (self.crl_url, self.ocsp_url, self.ca_url):
+        for url in (self.crl_url, self.freshest_url, self.ocsp_url, self.ca_url):
             if url is not None:
                 check_url(url)
 

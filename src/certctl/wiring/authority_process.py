@@ -11,6 +11,7 @@ from typing import Final
 
 from certctl.authority.calls import OutsideCalls
 from certctl.authority.carry_out import Powers
+from certctl.authority.crl import CrlDrafts
 from certctl.authority.issue import IssuingRules
 from certctl.authority.server import AuthorityServer
 from certctl.authority.service import AuthorityService
@@ -134,7 +135,7 @@ def run(
             registration=registration,
             keys=key_gate(settings, pepper),
             calls=calls,
-            crl_signers=issuers,
+            crl_drafts=CrlDrafts(issuers),
             is_gone=is_gone,
             named_by=lambda: named_by(settings, certificate_profiles),
             profiles_changed=lambda rows: certificate_profiles.replace(stored=usable(rows, log)),

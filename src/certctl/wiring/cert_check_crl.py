@@ -1,7 +1,8 @@
 """The newest CRL of each issuer against the records (``cert_check``, RFC 5280 §5).
 
-Whoever had been revoked before it was made is on it, and nobody else is. It is read anew,
-by another reader than the one that its signer uses; one CRL at a time is held in memory.
+Whoever had been revoked before it was made is on it, and nobody else is; where there are
+delta CRLs, whoever was revoked since the full one is on that. Each is read anew, by
+another reader than the one that its signer uses; one CRL at a time is held in memory.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from certctl.authority.certificate_check import Read, Rules
 from certctl.domain.clock import SECOND_US
-from certctl.domain.crl import CrlRecord
+from certctl.domain.crl import DELTA, CrlRecord, crl_scope
 from certctl.domain.inspection import CertificateRow, Finding
 from certctl.domain.plain_text import shown
 from certctl.store import SqlRecords
@@ -40,14 +41,16 @@ class Crls:
 
     def load(self) -> Iterator[Finding]:
         """Read each; what cannot be read is found, and judges nothing."""
-        for issuer_id in self._rules.known:
-            found = self._whole(issuer_id)
+        kinds = (False, True)
+        scopes = ((each, crl_scope(each, delta=d)) for each in self._rules.known for d in kinds)
+        for issuer_id, scope in scopes:
+            found = self._whole(scope)
             if found is None:
                 continue
             crl, der = found
-            problem = self._take(crl, der)
+            problem = self._take(issuer_id, crl, der)
             if problem:
-                yield Finding("crl", shown(issuer_id), "", f"CRL {crl.number}: {problem}")
+                yield Finding("crl", shown(scope), "", f"CRL {crl.number}: {problem}")
 
     def check(self, row: CertificateRow, found: Read) -> Iterator[Finding]:
         """Whether a revoked certificate is on its issuer's CRL."""
@@ -60,11 +63,20 @@ class Crls:
         if not listed and before and row.not_after_us >= crl.scheduled_us:
             problem = f"revoked, and not on CRL {crl.number} of {shown(row.issuer_id)}"
             yield Finding("crl", shown(row.id), f"{found.serial:x}", problem)
+        delta = self._listed.get(crl_scope(row.issuer_id, delta=True))
+        if delta is None:
+            return
+        on_delta = self._tally.meet(delta.scope, _octets(found.serial))
+        since = crl.this_update_us <= (row.revoked_us or 0) < delta.this_update_us - self._margin_us
+        if not listed and not on_delta and since:
+            problem = f"revoked, and not on delta CRL {delta.number} of {shown(row.issuer_id)}"
+            yield Finding("crl", shown(row.id), f"{found.serial:x}", problem)
 
     def rest(self) -> Iterator[Finding]:
         """What is on a CRL and was not met: released since, or a finding."""
-        for issuer_id, serial in self._tally.unmet():
-            crl = self._listed[issuer_id]
+        for scope, serial in self._tally.unmet():
+            crl = self._listed[scope]
+            issuer_id = scope.removesuffix(DELTA)
             now = self._records.standing_of(issuer_id, serial)
             if now is not None and now.status == "revoked":
                 continue
@@ -72,43 +84,61 @@ class Crls:
             if released_us is not None and released_us > crl.this_update_us - self._margin_us:
                 continue
             what = "it is not revoked" if now is not None else "no such certificate is on record"
-            problem = f"on CRL {crl.number} of {shown(issuer_id)}, and {what}"
+            problem = f"on CRL {crl.number} of {shown(scope)}, and {what}"
             name = shown(now.certificate_id) if now is not None else ""
             yield Finding("crl", name, serial.hex().lstrip("0") or "0", problem)
 
-    def _whole(self, issuer_id: str) -> tuple[CrlRecord, bytes] | None:
+    def _whole(self, scope: str) -> tuple[CrlRecord, bytes] | None:
         """Octets that cannot be had are left out; the digest then does not fit."""
         while True:
-            crl = self._records.crl(issuer_id)
+            crl = self._records.crl(scope)
             if crl is None:
                 return None
-            parts = [
-                self._records.crl_part(issuer_id, crl.number, part) for part in range(crl.parts)
-            ]
-            again = self._records.crl(issuer_id)
+            parts = [self._records.crl_part(scope, crl.number, part) for part in range(crl.parts)]
+            again = self._records.crl(scope)
             # A newer one has taken its place meanwhile, and its parts may be gone.
             if again is not None and again.number == crl.number:
                 return crl, crl.seal.around(b"".join(each or b"" for each in parts))
 
-    def _take(self, crl: CrlRecord, der: bytes) -> str:
+    def _take(self, issuer_id: str, crl: CrlRecord, der: bytes) -> str:
         """Gives what is wrong with it, if anything; else its entries are in the tally."""
-        if hashlib.sha256(der).digest() != crl.digest:
+        tbs = der[len(crl.seal.front) : len(der) - len(crl.seal.back)]
+        if hashlib.sha256(tbs).digest() != crl.digest:
             return "its octets are not those that were signed"
         try:
             read = x509.load_der_x509_crl(der)
             number = read.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-            serials = [_octets(entry.serial_number) for entry in read]
+            base = _base(read)
+            entries = read if base is None else (each for each in read if not _removes(each))
+            serials = [_octets(entry.serial_number) for entry in entries]
         except (ValueError, OverflowError, UnsupportedAlgorithm, x509.ExtensionNotFound) as err:
             return f"it cannot be read: {shown(str(err))}"
         if number != crl.number:
             return f"it says that it is number {number}"
-        ca = self._rules.ca.get(crl.issuer_id)
+        if (base is not None) is not (crl.scope != issuer_id):
+            return "it is a full CRL in place of a delta CRL, or the other way round"
+        ca = self._rules.ca.get(issuer_id)
         # That a CA's certificate is not at hand is said once, where certificates are checked.
         if ca is not None and not _is_signed_by(read, ca):
             return "it is not signed by its CA"
-        self._listed[crl.issuer_id] = crl
-        self._tally.list(crl.issuer_id, serials)
+        self._listed[crl.scope] = crl
+        self._tally.list(crl.scope, serials)
         return ""
+
+
+def _removes(entry: x509.RevokedCertificate) -> bool:
+    for extension in entry.extensions:
+        if isinstance(extension.value, x509.CRLReason):
+            return extension.value.reason is x509.ReasonFlags.remove_from_crl
+    return False
+
+
+def _base(crl: x509.CertificateRevocationList) -> int | None:
+    try:
+        found = crl.extensions.get_extension_for_class(x509.DeltaCRLIndicator)
+    except x509.ExtensionNotFound:
+        return None
+    return found.value.crl_number
 
 
 def _is_signed_by(crl: x509.CertificateRevocationList, ca: x509.Certificate) -> bool:

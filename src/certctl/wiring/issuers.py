@@ -13,7 +13,7 @@ from certctl.issuers import ca_checks
 from certctl.issuers.local import LocalCA
 from certctl.issuers.script import ScriptCA, open_script
 from certctl.issuers.signers.file import KeyType
-from certctl.settings.schema import IssuerSettings, ServerSettings, Settings
+from certctl.settings.schema import IssuerSettings, Settings
 from certctl.store import SqlStore
 from certctl.wiring.pointers import pointers
 
@@ -31,7 +31,7 @@ def open_issuers(settings: Settings, store: SqlStore, *, now_us: int) -> dict[st
     for issuer in settings.issuers:
         if not issuer.is_local:
             continue
-        ca = _open(issuer, settings.server, store.ca_fingerprint(issuer.id), now_us)
+        ca = _open(issuer, settings, store.ca_fingerprint(issuer.id), now_us)
         store.bind_ca(issuer.id, hashlib.sha256(ca.ca_chain()[0]).digest())
         opened[issuer.id] = ca
     return opened
@@ -68,9 +68,7 @@ def open_outside_issuers(
     return opened
 
 
-def _open(
-    issuer: IssuerSettings, server: ServerSettings, known: bytes | None, now_us: int
-) -> LocalCA:
+def _open(issuer: IssuerSettings, settings: Settings, known: bytes | None, now_us: int) -> LocalCA:
     source = issuer.ca_key_passphrase
     passphrase = source.read().reveal().encode() if source is not None else None
     lifetime_us = issuer.validity_s * SECOND_US
@@ -83,17 +81,17 @@ def _open(
             now_us=now_us,
             known_fingerprint=known,
             lifetime_us=lifetime_us,
-            pointers=pointers(server, issuer.id),
+            pointers=pointers(settings, issuer.id),
         )
     return LocalCA.open(
-        server.data_dir,
+        settings.server.data_dir,
         issuer_id=issuer.id,
         key_type=KeyType(issuer.ca_key_type.value),
         passphrase=passphrase,
         now_us=now_us,
         known_fingerprint=known,
         lifetime_us=lifetime_us,
-        pointers=pointers(server, issuer.id),
+        pointers=pointers(settings, issuer.id),
     )
 
 

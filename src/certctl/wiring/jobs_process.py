@@ -15,11 +15,12 @@ from certctl.domain.checkpoint import Checkpoint
 from certctl.domain.clock import SECOND_US, Clock
 from certctl.domain.crl import CrlRecord
 from certctl.jobs.checkpoint import CheckpointJob
-from certctl.jobs.crl import CrlJob, CrlTimes
+from certctl.jobs.crl import CrlJob, CrlTimes, DeltaCrls
 from certctl.jobs.loop import Job, JobLoop
 from certctl.jobs.purge import PurgeJob
 from certctl.jobs.reconcile import ReconcileJob
 from certctl.jobs.retention import RetentionJob
+from certctl.jobs.telling import TellingJob
 from certctl.obs.log import Log
 from certctl.obs.metrics.measured import JobsMetrics
 from certctl.settings.schema import Settings
@@ -28,7 +29,9 @@ from certctl.store import SqlRecords, StoreError, open_records
 from certctl.wiring import sockets
 from certctl.wiring.audit_copy import AuditCopy
 from certctl.wiring.event_jobs import EventJobs
+from certctl.wiring.events import revokers
 from certctl.wiring.figure_jobs import FigureJobs
+from certctl.wiring.pointers import pointers
 from certctl.wiring.process import holder_name, name_process
 from certctl.wiring.publishing import ca_certificates, crl_issuers
 from certctl.wiring.supervisor import Status, refuse_start
@@ -116,7 +119,7 @@ def _jobs(
     def on_published(crl: CrlRecord, took_us: int) -> None:
         log.info(
             "crl_published",
-            issuer=crl.issuer_id,
+            scope=crl.scope,
             number=crl.number,
             octets=crl.size,
             milliseconds=took_us // 1_000,
@@ -135,10 +138,11 @@ def _jobs(
             times,
             records=records,
             caller=caller,
+            delta=_delta(settings, issuer_id),
             clock=clock,
             on_published=on_published,
         )
-        for issuer_id, issuer in crl_issuers(ca_certificates(settings)).items()
+        for issuer_id, issuer in crl_issuers(settings, ca_certificates(settings)).items()
     ]
     # CRLs first: nothing else here has to be there within seconds.
     return [
@@ -146,8 +150,17 @@ def _jobs(
         CheckpointJob(records, caller, on_sealed=on_sealed),
         PurgeJob(caller),
         ReconcileJob(records, caller, on_reconciled=on_reconciled),
+        TellingJob(revokers(settings), records=records, caller=caller, clock=clock),
         RetentionJob(records, caller, settings.records.retention, clock=clock),
     ]
+
+
+def _delta(settings: Settings, issuer_id: str) -> DeltaCrls | None:
+    interval_s = settings.revocation.crl_delta_s
+    if interval_s is None:
+        return None
+    url = pointers(settings, issuer_id).freshest_url
+    return DeltaCrls(url=url, interval_us=interval_s * SECOND_US) if url else None
 
 
 @dataclass(slots=True)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 
-from certctl.settings.schema import ServerSettings
+from certctl.settings.schema import Settings
 from certctl.wire.pointers import NO_POINTERS, Pointers
 
 HTTP = 80
 
 
-def pointers(server: ServerSettings, issuer_id: str) -> Pointers:
+def pointers(settings: Settings, issuer_id: str) -> Pointers:
     """What certificates of an issuer say of where it publishes; nothing that none can reach."""
+    server = settings.server
+    delta = settings.revocation.crl_delta_s is not None
     if server.public_host is None or server.pki_http_port is None:
         return NO_POINTERS
     host = server.public_host
@@ -24,6 +26,7 @@ def pointers(server: ServerSettings, issuer_id: str) -> Pointers:
     base = f"http://{host}{port}/.well-known/pki"
     return Pointers(
         crl_url=f"{base}/crls/{issuer_id}.crl",
+        freshest_url=f"{base}/delta/{issuer_id}.crl" if delta else None,
         ocsp_url=f"{base}/ocsp/{issuer_id}",
         ca_url=f"{base}/ca/{issuer_id}.crt",
     )

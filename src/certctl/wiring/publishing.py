@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certctl.domain.clock import SECOND_US, Clock
+from certctl.domain.crl import crl_scope
 from certctl.domain.ports import Records
 from certctl.issuers.crl_checks import may_sign_crls
 from certctl.issuers.ocsp_answers import OcspAnswers
@@ -44,12 +45,12 @@ def ca_certificates(settings: Settings) -> dict[str, x509.Certificate]:
     }
 
 
-def crl_issuers(cas: Mapping[str, x509.Certificate]) -> dict[str, CrlIssuer]:
-    """Those that have a CRL."""
+def crl_issuers(settings: Settings, cas: Mapping[str, x509.Certificate]) -> dict[str, CrlIssuer]:
+    """Those that have a CRL here: a CA outside publishes its own."""
     return {
-        issuer_id: crl_issuer(certificate)
-        for issuer_id, certificate in cas.items()
-        if may_sign_crls(certificate)
+        issuer.id: crl_issuer(cas[issuer.id])
+        for issuer in settings.issuers
+        if issuer.is_local and may_sign_crls(cas[issuer.id])
     }
 
 
@@ -73,8 +74,12 @@ class Publisher:
         self._records = records
         self._log = log
         self._cas = ca_certificates(settings)
-        with_crl = frozenset(crl_issuers(self._cas))
-        self._shelf = CrlShelf(sorted(with_crl), records, directory)
+        with_crl = frozenset(crl_issuers(settings, self._cas))
+        with_delta = settings.revocation.crl_delta_s is not None
+        scopes = [
+            crl_scope(each, delta=delta) for each in sorted(with_crl) for delta in (False, True)
+        ]
+        self._shelf = CrlShelf(scopes if with_delta else sorted(with_crl), records, directory)
         self._answers: dict[str, OcspAnswers] = {}
         self._responders: dict[str, bytes] = {}
         self._desks: dict[str, OcspDesk] = {}
@@ -91,6 +96,7 @@ class Publisher:
                 on_answer=on_ocsp,
             ),
             with_crl=with_crl,
+            with_delta=with_delta,
             clock=clock,
         )
 

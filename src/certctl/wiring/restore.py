@@ -25,6 +25,7 @@ from certctl.authority.backup import restored_event
 from certctl.authority.verify import Broken
 from certctl.domain.audit import RecordedEvent
 from certctl.domain.clock import SECOND_US, Clock
+from certctl.domain.crl import crl_scope
 from certctl.issuers.atomic_write import sync_directory
 from certctl.issuers.ca_checks import CARefused, read_chain
 from certctl.issuers.local_files import check_known
@@ -226,9 +227,10 @@ def _skip_crl_numbers(
 ) -> None:
     """No CRL that was published after the backup may share its number with a later one.
 
-    Between two CRLs lies a second at least, so as many numbers are left out as seconds
-    have passed. What is on record keeps its octets until the next CRL, due at once
-    because nothing was made from the stamp it has now.
+    Between two runs that make CRLs lies a second at least, and each makes a full and a
+    delta CRL at most, so twice as many numbers are left out as seconds have passed. What
+    is on record keeps its octets until the next CRL, due at once because nothing was made
+    from the stamp it has now.
     """
     passed = max(1, (now_us - manifest.made_us) // SECOND_US + 1)
     store = open_writable(_url(place / DATABASE), node=manifest.node)
@@ -238,7 +240,8 @@ def _skip_crl_numbers(
                 crl = transaction.crl(issuer_id)
                 if crl is None:
                     continue
-                number = crl.number + passed
+                delta = transaction.crl(crl_scope(issuer_id, delta=True))
+                number = max(crl.number, delta.number if delta else 0) + 2 * passed
                 parts = transaction.crl_parts(issuer_id, crl.number, crl.parts)
                 for part, octets in enumerate(parts):
                     transaction.put_crl_part(issuer_id, number, part, octets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import time
 from typing import Any
@@ -11,13 +12,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certctl.domain.clock import DAY_US, SECOND_US
+from certctl.domain.crl import REMOVE_FROM_CRL
 from certctl.domain.errors import CrlRefused, IssuerUnavailable
 from certctl.domain.ports import CanIssueResponder, CanSignCRL
 from certctl.domain.revocation import RevocationReason
 from certctl.issuers.crl_checks import MAX_AGE_US, MAX_AHEAD_US, MAX_VALIDITY_US
 from certctl.issuers.local import LocalCA
 from certctl.issuers.signers.file import FileSigner, KeyType
-from certctl.wire.crl import REMOVE_FROM_CRL, CrlFields, CrlIssuer, encode_tbs
+from certctl.wire.crl import CrlFields, CrlIssuer, encode_tbs
 from tests.harness.pkilint import findings
 from tests.unit.issuers.orders import order, spki_of
 from tests.unit.issuers.test_local_sign import (
@@ -46,13 +48,14 @@ def tbs(ca=CA, *, issuer=None, entries=(), now_us=NOW_US, **changes: Any):
 
 def signed(ca=CA, *, last_number=7, now_us=NOW_US, **changes: Any):
     octets = tbs(ca, now_us=now_us, **changes)
-    signed = ca.sign_crl(octets, last_number=last_number, now_us=now_us)
+    signed = ca.begin_crl().fed(octets).sign(last_number=last_number, now_us=now_us)
+    assert (signed.size, signed.digest) == (len(octets), hashlib.sha256(octets).digest())
     return signed.seal.around(octets)
 
 
 def refused(octets, *, ca=CA, last_number=7, now_us=NOW_US):
     with pytest.raises(CrlRefused) as caught:
-        ca.sign_crl(octets, last_number=last_number, now_us=now_us)
+        ca.begin_crl().fed(octets).sign(last_number=last_number, now_us=now_us)
     assert caught.value.details() == {
         "reason": caught.value.reason,
         "wanted": caught.value.wanted,

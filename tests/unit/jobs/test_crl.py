@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 from cryptography import x509
 
-from certctl.authority.caller import expect
-from certctl.authority.carry_out import Powers
 from certctl.authority.commands import (
     Command,
-    CrlPartKept,
-    CrlPublished,
     LeaseAnswer,
     Purged,
     PurgeExpired,
@@ -25,135 +18,15 @@ from certctl.authority.commands import (
     SignCrl,
     TakeLease,
 )
-from certctl.authority.crl import LEASE_US, job_name
-from certctl.authority.issue import IssuingRules
+from certctl.authority.crl import LEASE_US
 from certctl.authority.purge import JOB as PURGE
-from certctl.authority.service import AuthorityService
+from certctl.authority.retention import JOB as RETENTION
 from certctl.domain.clock import DAY_US, SECOND_US
-from certctl.domain.crl import PART_OCTETS, CrlRecord
-from certctl.domain.errors import CrlRefused, Failure, LeaseLost, StoreUnavailable
-from certctl.domain.ids import sortable_id
-from certctl.domain.revocation import RevocationReason
-from certctl.issuers.local import LocalCA
-from certctl.issuers.signers.file import KeyType
-from certctl.jobs.crl import CrlJob, CrlTimes
-from certctl.jobs.loop import JobLoop
-from certctl.store import open_records, open_writable
-from certctl.wire.crl import CrlFields, encode_tbs
+from certctl.domain.errors import StoreUnavailable
+from certctl.domain.retention import Retention
+from certctl.jobs.retention import RetentionJob
 from tests.contract.samples import certificate
-
-Answer = TypeVar("Answer")
-
-START_US = 1_800_000_000_000_000
-HOUR_US = 3_600 * SECOND_US
-ISSUER = "iss-local"
-TIMES = CrlTimes(interval_us=HOUR_US, debounce_us=10 * SECOND_US, validity_us=DAY_US)
-
-
-class Node:
-    """Authority, store and jobs of one node; ``dies_at`` cuts the job off in the middle."""
-
-    def __init__(self, directory: Path) -> None:
-        self.now_us = START_US
-        self.database = directory / "certctl.db"
-        self.ca = self._ca(directory, ISSUER)
-        self.stranger = self._ca(directory, "other")
-        self.store = open_writable(f"sqlite:///{self.database}", node="one")
-        self.records = open_records(f"sqlite:///{self.database}")
-        self.told: list[BaseException] = []
-        self.published: list[CrlRecord] = []
-        self.dies_at: type | None = None
-        self.service = AuthorityService(
-            self.store,
-            IssuingRules({}, {}),
-            node="one",
-            clock=lambda: self.now_us,
-            new_id=lambda: sortable_id(self.now_us, secrets.token_bytes),
-            on_fault=self.told.append,
-            powers=Powers(crl_signers={ISSUER: self.ca}),
-        )
-        self.restart()
-
-    def _ca(self, directory: Path, issuer_id: str) -> LocalCA:
-        return LocalCA.open(
-            directory,
-            issuer_id=issuer_id,
-            key_type=KeyType.P256,
-            passphrase=None,
-            now_us=START_US,
-            known_fingerprint=None,
-        )
-
-    def restart(self) -> None:
-        """A new jobs process: nothing is left in memory."""
-        self.job = CrlJob(
-            ISSUER,
-            self.ca.crl_issuer,
-            TIMES,
-            records=self.records,
-            caller=self,
-            clock=lambda: self.now_us,
-            on_published=lambda crl, _took_us: self.published.append(crl),
-        )
-        self.loop = JobLoop(
-            [self.job],
-            self,
-            holder="one/1",
-            clock=lambda: self.now_us,
-            on_fault=lambda _, fault: self.told.append(fault),
-        )
-
-    def execute(self, command: Command, answer: type[Answer]) -> Answer:
-        if self.dies_at is not None and isinstance(command, self.dies_at):
-            raise KeyboardInterrupt  # as sudden as a kill: no except clause of ours sees it
-        result = self.service.execute(command)
-        if isinstance(result, Failure):
-            raise result
-        return expect(result, answer)
-
-    def pass_time(self, seconds: int) -> None:
-        """Tick once a second, as the jobs process does."""
-        for _ in range(seconds):
-            self.now_us += SECOND_US
-            self.loop.tick()
-
-    def jump(self, us: int) -> None:
-        self.now_us += us
-        self.loop.tick()
-
-    def issue(self, *numbers: int, not_after_us: int = START_US + 90 * DAY_US) -> None:
-        with self.store.transaction() as transaction:
-            transaction.record_certificates(
-                [certificate(number, not_after_us=not_after_us) for number in numbers]
-            )
-
-    def revoke(self, number: int, reason: str = "superseded") -> None:
-        with self.store.transaction() as transaction:
-            transaction.revoke_certificates(
-                [certificate(number).id], self.now_us, RevocationReason(reason)
-            )
-
-    def crl(self) -> x509.CertificateRevocationList:
-        """As served: put together from the store, and verified with the CA's key."""
-        record = self.records.crl(ISSUER)
-        assert record is not None
-        parts = [self.records.crl_part(ISSUER, record.number, n) for n in range(record.parts)]
-        der = record.seal.around(b"".join(part or b"" for part in parts))
-        assert (len(der), hashlib.sha256(der).digest()) == (record.size, record.digest)
-        crl = x509.load_der_x509_crl(der)
-        ca = x509.load_der_x509_certificate(self.ca.ca_chain()[0])
-        assert crl.is_signature_valid(ca.public_key())  # type: ignore[arg-type]
-        number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-        assert number == record.number
-        return crl
-
-    def listed(self) -> set[int]:
-        """Numbers of the sample certificates that are on the CRL."""
-        return {entry.serial_number - (1 << 150) for entry in self.crl()}
-
-    def number(self) -> int:
-        record = self.records.crl(ISSUER)
-        return record.number if record else 0
+from tests.unit.jobs.crl_node import HOUR_US, ISSUER, KEPT_US, START_US, Answer, Node
 
 
 @pytest.fixture
@@ -265,119 +138,6 @@ def test_killed_right_after_signing_the_number_is_taken(node: Node):
     assert node.number() == 3
 
 
-def taken(node: Node) -> int:
-    lease = TakeLease(job=job_name(ISSUER), holder="two/2", every_us=0, lease_us=LEASE_US)
-    fence = node.execute(lease, LeaseAnswer).fence
-    assert fence is not None
-    return fence
-
-
-def put(node: Node, tbs: bytes, *, fence: int, number: int, part: int = 0) -> None:
-    node.execute(
-        PutCrlPart(fence=fence, issuer_id=ISSUER, number=number, part=part, octets=tbs),
-        CrlPartKept,
-    )
-
-
-def sign(node: Node, *, fence: int, number: int, parts: int = 1) -> None:
-    node.execute(
-        SignCrl(
-            fence=fence, issuer_id=ISSUER, number=number, parts=parts, scheduled=True, stamp="0"
-        ),
-        CrlPublished,
-    )
-
-
-def test_who_lost_the_lease_writes_nothing(node: Node):
-    node.loop.tick()
-    old = taken(node)
-    node.now_us += LEASE_US + 1
-    new = taken(node)
-    for attempt in (
-        lambda: put(node, b"x", fence=old, number=2),
-        lambda: sign(node, fence=old, number=2),
-    ):
-        with pytest.raises(LeaseLost):
-            attempt()
-    assert new == old + 1
-    assert node.number() == 1
-
-
-def test_nothing_is_written_over_a_published_crl(node: Node):
-    node.loop.tick()
-    before = node.crl()
-    fence = taken(node)
-    with pytest.raises(CrlRefused, match="number"):
-        put(node, tbs_of(node, node.ca, number=1), fence=fence, number=1)
-    assert node.crl() == before
-
-
-def tbs_of(node: Node, ca: LocalCA, *, number: int, now_us: int | None = None) -> bytes:
-    now_us = now_us or node.now_us
-    fields = CrlFields(number=number, this_update_us=now_us, next_update_us=now_us + DAY_US)
-    return encode_tbs(ca.crl_issuer, fields, ())
-
-
-@pytest.mark.parametrize(
-    ("reason", "said", "inside", "ours", "age_us"),
-    [
-        ("number", 1, 1, "ours", 0),
-        ("number", 2, 3, "ours", 0),
-        ("number", 2, 1, "ours", 0),
-        ("issuer", 2, 2, "another's", 0),
-        ("dates", 2, 2, "ours", DAY_US),
-    ],
-)
-def test_the_authority_signs_only_the_next_crl_of_the_issuer(
-    node: Node, reason: str, said: int, inside: int, ours: str, age_us: int
-):
-    node.loop.tick()
-    before = node.crl()
-    fence = taken(node)
-    ca = node.ca if ours == "ours" else node.stranger
-
-    def attempt() -> None:
-        tbs = tbs_of(node, ca, number=inside, now_us=node.now_us - age_us)
-        put(node, tbs, fence=fence, number=said)
-        sign(node, fence=fence, number=said)
-
-    with pytest.raises(CrlRefused) as refused:
-        attempt()
-    assert refused.value.reason == reason
-    assert node.crl() == before
-
-
-@pytest.mark.parametrize(
-    "scope", [{"base_number": 1}, {"distribution_point": "http://pki.example.org/part.crl"}]
-)
-def test_a_part_of_a_list_does_not_take_the_place_of_the_whole(node: Node, scope: dict[str, Any]):
-    node.loop.tick()
-    before = node.crl()
-    fence = taken(node)
-    fields = CrlFields(
-        number=2, this_update_us=node.now_us, next_update_us=node.now_us + DAY_US, **scope
-    )
-    put(node, encode_tbs(node.ca.crl_issuer, fields, ()), fence=fence, number=2)
-    with pytest.raises(CrlRefused, match="malformed"):
-        sign(node, fence=fence, number=2)
-    assert node.crl() == before
-
-
-def test_what_is_no_crl_or_not_all_there_is_not_signed(node: Node):
-    node.loop.tick()
-    before = node.crl()
-    fence = taken(node)
-    tbs = tbs_of(node, node.ca, number=2)
-    put(node, tbs[:40], fence=fence, number=2)
-    for parts in (1, 2):
-        with pytest.raises(CrlRefused, match="malformed"):
-            sign(node, fence=fence, number=2, parts=parts)
-    for part, octets in ((-1, tbs), (0, b""), (1 << 20, tbs), (0, bytes(PART_OCTETS + 1))):
-        with pytest.raises(CrlRefused, match="size"):
-            put(node, octets, fence=fence, number=2, part=part)
-    assert node.crl() == before
-
-
 def test_no_clean_up_drops_a_revoked_certificate_before_its_time(node: Node):
     ends_us = START_US + 8 * HOUR_US + 600 * SECOND_US
     node.issue(1, not_after_us=ends_us)
@@ -445,3 +205,41 @@ def test_an_authority_that_is_away_costs_no_number(node: Node):
     del node.job._caller.execute
     node.pass_time(10)
     assert node.number() == 1
+
+
+def retention(node: Node) -> set[str]:
+    """A run of the job; gives which certificates are on record then."""
+    job = RetentionJob(node.records, node, Retention(records_us=KEPT_US), clock=lambda: node.now_us)
+    lease = TakeLease(job=RETENTION, holder="one/1", every_us=0, lease_us=1)
+    fence = node.execute(lease, LeaseAnswer).fence
+    assert fence is not None
+    job.run(fence)
+    return {each.id for each in node.records.certificates()}
+
+
+def test_a_revoked_one_leaves_the_records_after_it_has_left_the_crl(node: Node):
+    """Never before: hour by hour, by a clock that is moved, with retention at every step."""
+    ends_us = START_US + 3 * HOUR_US + 600 * SECOND_US
+    node.issue(1, not_after_us=ends_us)
+    node.issue(2)
+    one, two = certificate(1).id, certificate(2).id
+    node.loop.tick()
+    node.revoke(1, "keyCompromise")
+    node.revoke(2)
+    node.pass_time(12)
+    while node.now_us + HOUR_US < ends_us:
+        node.jump(HOUR_US)
+        assert retention(node) == {one, two}
+    node.now_us = ends_us + SECOND_US
+    assert retention(node) == {one, two}, "ended, and on no scheduled CRL since"
+    node.jump(HOUR_US)
+    assert node.listed() == {1, 2}, "the scheduled one after its end"
+    assert retention(node) == {one, two}
+    node.jump(HOUR_US)
+    assert node.listed() == {2}
+    assert retention(node) == {two}
+    node.jump(200 * DAY_US)
+    assert node.listed() == {2}, "it has ended, too, and stands on its last"
+    assert retention(node) == {two}
+    node.jump(HOUR_US)
+    assert (node.listed(), retention(node)) == (set(), set())

@@ -284,6 +284,24 @@ MODES = f"{PREFIX}ALLOWED_AUTH_MODES"
             " the next one is there",
             id="crl-stale-before-the-next",
         ),
+        pytest.param(
+            {"CRL_DELTA_INTERVAL": "5m", "PKI_HTTP_PORT": "8080"},
+            "CRL_DELTA_INTERVAL",
+            "a reader finds delta CRLs by a URL, and without CERTCTL_PUBLIC_URL and"
+            " CERTCTL_PKI_HTTP_PORT there is none",
+            id="delta-crls-that-nobody-finds",
+        ),
+        pytest.param(
+            {
+                "CRL_DELTA_INTERVAL": "31m",
+                "PUBLIC_URL": "https://pki.example.org",
+                "PKI_HTTP_PORT": "8080",
+            },
+            "CRL_DELTA_INTERVAL",
+            "more than half of CERTCTL_CRL_GENERATION_INTERVAL: full CRLs would be as fresh as"
+            " delta CRLs",
+            id="delta-crls-as-rare-as-full-ones",
+        ),
     ],
 )
 def test_refused_at_start(

@@ -125,6 +125,7 @@ def test_what_does_not_parse_is_refused(refuse: Refuse, name: str, text: str, pr
         ("CRL_GENERATION_INTERVAL", "2h", "revocation.crl_interval_s", 7_200),
         ("CRL_DEBOUNCE", "0s", "revocation.crl_debounce_s", 0),
         ("CRL_VALIDITY", "48h", "revocation.crl_validity_s", 172_800),
+        ("CRL_DELTA_INTERVAL", "off", "revocation.crl_delta_s", None),
         ("OCSP_RESPONDER_VALIDITY", "10d", "revocation.responder_validity_s", 864_000),
         ("OCSP_RESPONDER_ROTATION_GRACE", "0s", "revocation.responder_grace_s", 0),
         ("OCSP_RATE_LIMIT_PER_IP_MIN", "0", "revocation.ocsp_per_minute", 0),

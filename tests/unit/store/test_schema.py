@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from sqlalchemy import create_engine
 from certctl.domain.inventory import CertificateFilter, NameMatch
 from certctl.store import open_records, open_writable
 from certctl.store.migrations import scripts
-from certctl.store.queries.status import _revoked
+from certctl.store.queries.crl_entries import _end, _packed
 from certctl.store.schema import REVISIONS
 from certctl.store.tables import HELD, metadata
 from tests.contract.samples import NOW, certificate, event
@@ -167,9 +168,31 @@ def test_certificates_of_the_first_schema_are_found_by_name(database: sqlite3.Co
 
 def test_crls_are_made_without_touching_the_table(database: sqlite3.Connection):
     """Or a list of a million would read a million random pages."""
-    statement = _revoked(create_engine("sqlite://").dialect)
-    plan = database.execute(f"EXPLAIN QUERY PLAN {statement}", ("i", 0, 0)).fetchall()
-    assert "USING COVERING INDEX ix_certificates_crl" in plan[0][-1]
+    dialect = create_engine("sqlite://").dialect
+    for statement, values in (
+        (_packed(dialect, ""), ("i", 0, 0, 0, 9)),
+        (_end(dialect), ("i", 0, 9)),
+    ):
+        (step,) = database.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
+        assert "USING COVERING INDEX ix_certificates_crl (issuer_id=? AND revoked_us>" in step[-1]
     counted = f"SELECT count(*) FROM certificates WHERE issuer_id = ? AND {HELD}"  # noqa: S608 - ours
     plan = database.execute(f"EXPLAIN QUERY PLAN {counted}", ("i",)).fetchall()
     assert "USING COVERING INDEX ix_certificates_held" in plan[0][-1]
+
+
+def test_digests_of_crls_become_those_of_what_is_signed(database: sqlite3.Connection, url: str):
+    """Before, they were of the whole: a worker would take it for damaged."""
+    database.execute(
+        "INSERT INTO crls VALUES ('i', 7, 0, 1, 2, 1, 0, '0', x'aa', x'bb', 2, 5, zeroblob(32))"
+    )
+    database.execute("ALTER TABLE crls DROP COLUMN listed_us")
+    database.execute("ALTER TABLE crls DROP COLUMN before")
+    for table in ("crls", "crl_parts"):
+        database.execute(f"ALTER TABLE {table} RENAME COLUMN scope TO issuer_id")
+    database.execute("INSERT INTO crl_parts VALUES ('i', 7, 0, x'01'), ('i', 7, 1, x'0203')")
+    database.execute("INSERT INTO crl_parts VALUES ('i', 6, 0, x'09'), ('i', 7, 2, x'09')")
+    database.execute("UPDATE alembic_version SET version_num = '0013'")
+    database.commit()
+    open_writable(url, node="one").close()
+    row = database.execute("SELECT digest, listed_us FROM crls").fetchone()
+    assert row == (hashlib.sha256(b"\1\2\3").digest(), 0)

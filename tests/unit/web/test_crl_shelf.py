@@ -22,16 +22,18 @@ def publish(store: MemoryStore, number: int, parts: list[bytes], *, digest: byte
             transaction.put_crl_part(ISSUER, number, part, octets)
         transaction.publish_crl(
             CrlRecord(
-                issuer_id=ISSUER,
+                scope=ISSUER,
                 number=number,
+                before=0,
                 this_update_us=0,
                 next_update_us=1,
                 scheduled_us=0,
+                listed_us=0,
                 stamp="0",
                 seal=SEAL,
                 parts=len(parts),
                 size=len(whole),
-                digest=digest or hashlib.sha256(whole).digest(),
+                digest=digest or hashlib.sha256(b"".join(parts)).digest(),
             )
         )
     return whole

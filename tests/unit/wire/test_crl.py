@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from certctl.domain.clock import SECOND_US
+from certctl.domain.crl import CODES, PART_OCTETS, REMOVE_FROM_CRL, pack
 from certctl.domain.revocation import RevocationReason
-from certctl.wire.crl import CODES, REMOVE_FROM_CRL, CrlFields, CrlIssuer, encode_tbs, seal
-from certctl.wire.crl_reader import decode_tbs
+from certctl.wire.crl import CrlFields, CrlIssuer, encode_pieces, encode_tbs, seal
+from certctl.wire.crl_reader import TbsReader, decode_tbs
 
 ECDSA_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
 NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "CA")])
@@ -52,10 +53,19 @@ def read(*entries: Any, **changes: Any):
         ((SERIAL, -SECOND_US * 86_400 * 400, RevocationReason.SUPERSEDED), ValueError),
         ((SERIAL, at(9999, 12, 31) + 86_400 * SECOND_US, RevocationReason.SUPERSEDED), ValueError),
         ((b"\x01" + SERIAL, THIS, RevocationReason.SUPERSEDED), ValueError),
-        ((SERIAL, THIS, REMOVE_FROM_CRL), KeyError),
+        ((SERIAL, THIS, REMOVE_FROM_CRL), ValueError),
+        ((b"\x01", THIS, REMOVE_FROM_CRL), ValueError),
         ((SERIAL, THIS, "because"), KeyError),
     ],
-    ids=["before-1970", "long-before", "year-10000", "serial-21", "remove", "no-reason"],
+    ids=[
+        "before-1970",
+        "long-before",
+        "year-10000",
+        "serial-21",
+        "remove",
+        "remove-rare",
+        "no-reason",
+    ],
 )
 def test_an_entry_that_cannot_be_written_is_refused(entry, fault):
     with pytest.raises(fault):
@@ -176,7 +186,8 @@ def test_a_partition_and_its_delta_name_their_scope():
 
 
 def test_the_encoding_equals_the_builders():
-    moments = [at(1999, 12, 31, 23, 59, 59), THIS, at(2060, 5, 6, 7, 8, 9)]
+    # Those of uncommon form are written first.
+    moments = [at(1999, 12, 31, 23, 59, 59), at(2060, 5, 6, 7, 8, 9), THIS]
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(NAME)
@@ -206,8 +217,8 @@ def test_the_encoding_equals_the_builders():
 
 
 ENTRIES = st.tuples(
-    st.binary(max_size=20),
-    st.integers(0, at(9999, 12, 31)),
+    st.binary(max_size=20) | st.binary(min_size=20, max_size=20),
+    st.integers(0, at(9999, 12, 31)) | st.integers(at(2001, 9, 1), at(2050, 1, 2)),
     st.sampled_from(sorted(CODES)),
 )
 
@@ -230,16 +241,22 @@ def test_what_is_written_is_read_again(entries, number, scope):
     assert (summary.issuer_der, summary.algorithm_der) == (ISSUER.issuer_der, ECDSA_SHA256)
     assert summary.key_identifier == b"k" * 20
     library = x509.load_der_x509_crl(seal(tbs, algorithm_der=ECDSA_SHA256, signature=b"s"))
-    assert [each.serial_number for each in library] == [
-        int.from_bytes(serial, "big") for serial, _, _ in entries
+    written = [
+        (
+            each.serial_number,
+            int(each.revocation_date_utc.timestamp()),
+            next((one.value.reason.value for one in each.extensions), "unspecified"),
+        )
+        for each in library
     ]
-    assert [int(each.revocation_date_utc.timestamp()) for each in library] == [
-        revoked_us // SECOND_US for _, revoked_us, _ in entries
-    ]
+    assert sorted(written) == sorted(
+        (int.from_bytes(serial, "big"), at_us // SECOND_US, reason)
+        for serial, at_us, reason in entries
+    )
 
 
 @pytest.mark.parametrize("rare", [[], [0], [999], [1000], [1500, 2999]])
-def test_many_entries_keep_their_order_whatever_stands_among_them(rare):
+def test_many_entries_are_all_written_whatever_stands_among_them(rare):
     entries = [
         (
             b"\x7f" if place in rare else ((0x41 << 152) + place).to_bytes(20, "big"),
@@ -249,9 +266,9 @@ def test_many_entries_keep_their_order_whatever_stands_among_them(rare):
         for place in range(3000)
     ]
     crl = read(*entries)
-    assert [each.serial_number for each in crl] == [
+    assert sorted(each.serial_number for each in crl) == sorted(
         int.from_bytes(serial, "big") for serial, _, _ in entries
-    ]
+    )
     tbs = encode_tbs(ISSUER, fields(), iter(entries))
     assert decode_tbs(tbs).has_entries
     assert tbs == crl.tbs_certlist_bytes
@@ -262,3 +279,25 @@ def test_a_rare_entry_after_common_ones_is_read_in_its_place():
     rare = (b"\x80" + bytes(4), 0, RevocationReason.AA_COMPROMISE)
     tbs = encode_tbs(ISSUER, fields(), [*common, rare, *common])
     assert decode_tbs(tbs).has_entries
+
+
+@pytest.mark.parametrize(
+    "reasons", [("superseded",), ("unspecified",), ("unspecified", "keyCompromise")]
+)
+def test_a_long_list_comes_in_pieces_that_can_be_read_by_themselves(reasons):
+    entries = [((0x41 << 152) + place).to_bytes(20, "big") for place in range(45_000)]
+    rows = [(serial, THIS, reasons[place % len(reasons)]) for place, serial in enumerate(entries)]
+    rows.append((b"\x01", THIS, "superseded"))
+    pieces = list(encode_pieces(ISSUER, fields(), [pack(rows[:20_000]), pack(rows[20_000:])]))
+    assert len(pieces) >= 2
+    assert max(map(len, pieces)) <= PART_OCTETS
+    reader = TbsReader()
+    for piece in pieces:
+        reader.feed(piece)
+    tbs = b"".join(pieces)
+    assert reader.finish() == decode_tbs(tbs)
+    crl = x509.load_der_x509_crl(seal(tbs, algorithm_der=ECDSA_SHA256, signature=b"s"))
+    assert {each.serial_number for each in crl} == {
+        int.from_bytes(serial, "big") for serial, _, _ in rows
+    }
+    assert len(crl) == len(rows)

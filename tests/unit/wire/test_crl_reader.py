@@ -6,11 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
+from hypothesis import given
+from hypothesis import strategies as st
 
 from certctl.domain.revocation import RevocationReason
 from certctl.wire.certificate import CertificateTemplate, extension
 from certctl.wire.crl import encode_tbs
-from certctl.wire.crl_reader import _COMMON, decode_tbs
+from certctl.wire.crl_entry_checks import _COMMON, _are_uniform, check_entries
+from certctl.wire.crl_reader import TbsReader, decode_tbs
 from certctl.wire.der import SEQUENCE, DerError, encode, expect
 from certctl.wire.pointers import encode_distribution_points, encode_point_name
 from tests.unit.wire.test_certificate import SPKI
@@ -198,3 +201,67 @@ def test_every_day_there_is_may_stand_in_an_entry():
         day += timedelta(days=1)
     entries = [entry(NUMBERED, b"\x17\x0d" + text + b"235959Z") for text in days]
     assert all(map(_COMMON.fullmatch, entries)), "all of them in the quick way"
+
+
+@given(
+    width=st.sampled_from(["plain", "reasoned"]),
+    count=st.integers(1, 4),
+    at=st.integers(0, 10_000),
+    octet=st.integers(0, 255),
+)
+def test_the_quick_look_at_columns_lets_nothing_pass_that_another_refuses(width, count, at, octet):
+    good = entry(NUMBERED, TIME, *([REASON] if width == "reasoned" else []))
+    octets = bytearray(good * count)
+    octets[at % len(octets)] = octet
+    if _are_uniform(bytes(octets), len(good)):
+        # One by one and by the pattern, as the reader does with entries of mixed forms.
+        mixed = bytes(octets) + entry(b"\x02\x01\x07", TIME)
+        removes = check_entries(mixed, 0, len(mixed))
+        assert check_entries(bytes(octets), 0, len(octets)) is removes
+
+
+def test_each_field_of_a_column_is_looked_at():
+    """Nothing but serial, digits and reason of an entry may be any other octet."""
+    good = entry(NUMBERED, TIME, REASON)
+    free = 0
+    for at in range(len(good)):
+        changed = bytearray(good * 3)
+        changed[len(good) + at] = 0xEE
+        free += _are_uniform(bytes(changed), len(good))
+    assert free == 19, "all of the serial but its first octet"
+    assert _are_uniform(good * 3, len(good))
+
+
+def pieces_of(*ends: int) -> list[bytes]:
+    return [TBS[start:stop] for start, stop in zip((0, *ends), (*ends, len(TBS)), strict=True)]
+
+
+ENTRIES_AT = TBS.index(b"\x30\x33")
+EXTENSIONS_AT = ENTRIES_AT + 53
+
+
+@pytest.mark.parametrize("ends", [(), (ENTRIES_AT,), (EXTENSIONS_AT,), (ENTRIES_AT, EXTENSIONS_AT)])
+def test_a_list_may_come_in_pieces(ends):
+    reader = TbsReader()
+    for piece in pieces_of(*ends):
+        reader, before = reader.copy(), reader
+        reader.feed(piece)
+        with pytest.raises(DerError, match="cut off"):
+            before.finish()
+    assert reader.finish() == decode_tbs(TBS)
+    with pytest.raises(DerError, match="after the list"):
+        reader.feed(b"\x00")
+
+
+def test_no_piece_cuts_anything_in_two():
+    for end in range(1, len(TBS)):
+        if end in (ENTRIES_AT, EXTENSIONS_AT):
+            continue
+        reader = TbsReader()
+
+        def read(reader: TbsReader = reader, end: int = end) -> None:
+            for piece in pieces_of(end):
+                reader.feed(piece)
+
+        with pytest.raises(DerError):
+            read()

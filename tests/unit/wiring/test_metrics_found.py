@@ -68,8 +68,10 @@ def test_all_twelve_counters_are_there_and_removed_profiles_are_other(settings: 
 def test_lost_calls_and_the_crl_are_told(settings: Settings) -> None:
     store = MemoryStore()
     crl = CrlRecord(
-        issuer_id="iss-local",
+        scope="iss-local",
         number=1,
+        before=0,
+        listed_us=0,
         this_update_us=NOW_US,
         next_update_us=NOW_US + 60 * SECOND_US,
         scheduled_us=NOW_US,

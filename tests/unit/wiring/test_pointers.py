@@ -20,10 +20,13 @@ from certctl.wiring.pointers import pointers
 )
 def test_named_where_both_are_known(url: str, port: str, base: str):
     given = {"CERTCTL_PUBLIC_URL": url, "CERTCTL_PKI_HTTP_PORT": port}
-    found = pointers(load_settings(given, None).server, "iss-local")
+    found = pointers(load_settings(given, None), "iss-local")
     assert found.crl_url == f"{base}/.well-known/pki/crls/iss-local.crl"
     assert found.ocsp_url == f"{base}/.well-known/pki/ocsp/iss-local"
     assert found.ca_url == f"{base}/.well-known/pki/ca/iss-local.crt"
+    assert found.freshest_url is None
+    found = pointers(load_settings(given | {"CERTCTL_CRL_DELTA_INTERVAL": "5m"}, None), "iss-local")
+    assert found.freshest_url == f"{base}/.well-known/pki/delta/iss-local.crl"
 
 
 @pytest.mark.parametrize(
@@ -35,4 +38,4 @@ def test_named_where_both_are_known(url: str, port: str, base: str):
     ],
 )
 def test_nothing_is_said_that_nobody_could_reach(given: dict[str, str]):
-    assert pointers(load_settings(given, None).server, "iss-local") == NO_POINTERS
+    assert pointers(load_settings(given, None), "iss-local") == NO_POINTERS

@@ -135,12 +135,21 @@ class CanRevoke(Protocol):
         ...
 
 
-@runtime_checkable
-class CanSignCRL(Protocol):
-    """An issuer whose key may sign lists of revoked certificates here."""
+class CrlDraft(Protocol):
+    """A TBSCertList (DER) that another process encoded, read piece by piece. A value:
+    nothing changes it.
+    """
 
-    def sign_crl(self, tbs_der: bytes, *, last_number: int, now_us: int) -> SignedCrl:
-        """Check a TBSCertList (DER) that another process encoded, and sign it.
+    def fed(self, octets: bytes) -> CrlDraft:
+        """The draft with one piece more, which cuts no entry in two.
+
+        Raises:
+            CrlRefused: that is no piece of such a list.
+        """
+        ...
+
+    def sign(self, *, last_number: int, now_us: int) -> SignedCrl:
+        """Check and sign what was read.
 
         ``last_number`` is the highest CRL number signed so far for this scope, 0 for
         none; a delta CRL may repeat it, a full CRL must be above it.
@@ -148,6 +157,19 @@ class CanSignCRL(Protocol):
         Raises:
             CrlRefused: not a list of this issuer, or its number or dates are wrong.
             IssuerUnavailable: the key cannot be used now.
+        """
+        ...
+
+
+@runtime_checkable
+class CanSignCRL(Protocol):
+    """An issuer whose key may sign lists of revoked certificates here."""
+
+    def begin_crl(self) -> CrlDraft:
+        """A draft that nothing has been read of.
+
+        Raises:
+            CrlRefused: its key may not sign lists.
         """
         ...
 

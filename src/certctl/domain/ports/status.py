@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from certctl.domain.crl import CrlRecord, RevokedRow
+from certctl.domain.crl import CrlRecord, RevokedBlock, RevokedRow
 from certctl.domain.ocsp import CertificateStanding
 
 
@@ -26,7 +26,7 @@ class StatusReads(Protocol):
         """
         ...
 
-    def revoked(self, issuer_id: str, *, listed_us: int) -> Iterator[RevokedRow]:
+    def revoked(self, issuer_id: str, *, listed_us: int) -> Iterator[RevokedBlock]:
         """The entries of a CRL, as of one moment, in no order; to be read to the end.
 
         Args:
@@ -36,9 +36,17 @@ class StatusReads(Protocol):
         """
         ...
 
-    def crl(self, issuer_id: str) -> CrlRecord | None: ...
+    def revocation_changes(self, issuer_id: str, *, since_us: int) -> Iterator[RevokedRow]:
+        """The entries of a delta CRL, as of one moment: what has been revoked since a base
+        of that thisUpdate, and as ``REMOVE_FROM_CRL`` what was released from a hold and is
+        valid now, whether the base lists it or not (RFC 5280 §5.2.4). Clocks that are not
+        far apart are allowed for.
+        """
+        ...
 
-    def crl_part(self, issuer_id: str, number: int, part: int) -> bytes | None:
+    def crl(self, scope: str) -> CrlRecord | None: ...
+
+    def crl_part(self, scope: str, number: int, part: int) -> bytes | None:
         """Octets of a CRL's TBSCertList; None where there are no such (any more)."""
         ...
 
@@ -46,13 +54,13 @@ class StatusReads(Protocol):
 class StatusWrites(Protocol):
     """What the authority writes of CRLs."""
 
-    def crl(self, issuer_id: str) -> CrlRecord | None: ...
+    def crl(self, scope: str) -> CrlRecord | None: ...
 
-    def put_crl_part(self, issuer_id: str, number: int, part: int, octets: bytes) -> None:
+    def put_crl_part(self, scope: str, number: int, part: int, octets: bytes) -> None:
         """Keep a piece of a TBSCertList, in place of one there may be."""
         ...
 
-    def crl_parts(self, issuer_id: str, number: int, parts: int) -> Sequence[bytes]:
+    def crl_parts(self, scope: str, number: int, parts: int) -> Sequence[bytes]:
         """The first so many pieces that are there, in order."""
         ...
 
@@ -64,6 +72,6 @@ class StatusWrites(Protocol):
         """
         ...
 
-    def drop_crl_parts(self, issuer_id: str, below: int, most: int) -> int:
+    def drop_crl_parts(self, scope: str, below: int, most: int) -> int:
         """Remove at most so many pieces of CRLs below a number; gives how many went."""
         ...

@@ -16,6 +16,7 @@ from typing import TypeAlias, assert_never
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -69,11 +70,14 @@ class FileSigner:
     SHA-256, Ed25519 with itself.
     """
 
-    __slots__ = ("_sign", "algorithm_der", "spki_der")
+    __slots__ = ("_key", "_sign", "algorithm_der", "digest_name", "spki_der")
 
     def __init__(self, key: PrivateKey) -> None:
         self.algorithm_der = signature_algorithm(key.public_key())
+        self._key = key
         self._sign = _signing(key)
+        digest = _digest(key)
+        self.digest_name = digest.name if digest else None
         self.spki_der = key.public_key().public_bytes(
             Encoding.DER, PublicFormat.SubjectPublicKeyInfo
         )
@@ -81,6 +85,10 @@ class FileSigner:
     def sign(self, data: bytes) -> bytes:
         """Signature over ``data``: ECDSA as the DER of (r, s), the others as octets."""
         return self._sign(data)
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """The same for data of that digest; only where there is a ``digest_name``."""
+        return _signing(self._key, prehashed=True)(digest)
 
 
 def make_key(key_type: KeyType) -> PrivateKey:
@@ -244,14 +252,24 @@ def signature_algorithm(key: object) -> bytes:
             raise TypeError(f"no signature algorithm for {type(key).__name__}")
 
 
-def _signing(key: PrivateKey) -> Callable[[bytes], bytes]:
+def _digest(key: PrivateKey) -> SHA256 | SHA384 | None:
+    """What a key's algorithm hashes with before it signs; None: it hashes by itself."""
     match key:
-        case rsa.RSAPrivateKey():
-            pkcs1, sha256 = padding.PKCS1v15(), SHA256()
-            return lambda data: key.sign(data, pkcs1, sha256)
-        case ec.EllipticCurvePrivateKey():
-            large = isinstance(key.curve, ec.SECP384R1)
-            ecdsa = ec.ECDSA(SHA384() if large else SHA256())
-            return lambda data: key.sign(data, ecdsa)
+        case ed25519.Ed25519PrivateKey():
+            return None
+        case ec.EllipticCurvePrivateKey(curve=ec.SECP384R1()):
+            return SHA384()
         case _:
-            return key.sign
+            return SHA256()
+
+
+def _signing(key: PrivateKey, *, prehashed: bool = False) -> Callable[[bytes], bytes]:
+    digest = _digest(key)
+    if digest is None or isinstance(key, ed25519.Ed25519PrivateKey):
+        return key.sign  # type: ignore[return-value]
+    algorithm = Prehashed(digest) if prehashed else digest
+    if isinstance(key, rsa.RSAPrivateKey):
+        pkcs1 = padding.PKCS1v15()
+        return lambda data: key.sign(data, pkcs1, algorithm)
+    ecdsa = ec.ECDSA(algorithm)
+    return lambda data: key.sign(data, ecdsa)

@@ -144,6 +144,14 @@ CRL_VALIDITY: Final = Variable(
     default_text="24h",
     meaning="nextUpdate of a CRL; longer than `CRL_GENERATION_INTERVAL`.",
 )
+CRL_DELTA_INTERVAL: Final[Variable[int | None]] = Variable(
+    name="CRL_DELTA_INTERVAL",
+    kind=or_off(duration(30, 30 * 86_400)),
+    default=None,
+    default_text="off",
+    meaning="Longest time between two delta CRLs; with them, full CRLs are made only each "
+    "`CRL_GENERATION_INTERVAL`, and readers must know delta CRLs to hear of a revocation before.",
+)
 OCSP_RESPONDER_VALIDITY: Final = Variable(
     name="OCSP_RESPONDER_VALIDITY",
     kind=duration(3_600, YEARS),
@@ -188,7 +196,8 @@ AUDIT_RETENTION: Final = _retention(
 RECORD_RETENTION: Final = _retention(
     "RECORD_RETENTION",
     "certificates",
-    "counted from the end of their validity, and never of revoked ones",
+    "counted from the end of their validity; a revoked one stays for as long as a CRL made here "
+    "may list it, and for ever where none is made",
 )
 
 ISSUER_VARIABLES: Final[tuple[Variable[Any], ...]] = (
@@ -210,6 +219,7 @@ ISSUING_VARIABLES: Final[tuple[Variable[Any], ...]] = (
     CRL_GENERATION_INTERVAL,
     CRL_DEBOUNCE,
     CRL_VALIDITY,
+    CRL_DELTA_INTERVAL,
     OCSP_RESPONDER_VALIDITY,
     OCSP_RESPONDER_ROTATION_GRACE,
     OCSP_RATE_LIMIT_PER_IP_MIN,

@@ -12,16 +12,16 @@ from certctl.store.tables import crl_parts
 _p = crl_parts.c
 
 
-def put_part(connection: Connection, issuer_id: str, number: int, part: int, octets: bytes) -> None:
+def put_part(connection: Connection, scope: str, number: int, part: int, octets: bytes) -> None:
     """Write one piece, whether there was one or not."""
     connection.execute(
         text(
             """
-INSERT INTO crl_parts (issuer_id, number, part, octets)
-VALUES (:issuer_id, :number, :part, :octets)
-ON CONFLICT (issuer_id, number, part) DO UPDATE SET octets = excluded.octets"""
+INSERT INTO crl_parts (scope, number, part, octets)
+VALUES (:scope, :number, :part, :octets)
+ON CONFLICT (scope, number, part) DO UPDATE SET octets = excluded.octets"""
         ),
-        {"issuer_id": issuer_id, "number": number, "part": part, "octets": octets},
+        {"scope": scope, "number": number, "part": part, "octets": octets},
     )
 
 
@@ -34,23 +34,26 @@ def publish(connection: Connection, crl: CrlRecord) -> None:
     written = connection.execute(
         text(
             """
-INSERT INTO crls (issuer_id, number, this_update_us, next_update_us, scheduled_us, stamp,
-    front, back, parts, size, digest)
-VALUES (:issuer_id, :number, :this_update_us, :next_update_us, :scheduled_us, :stamp,
-    :front, :back, :parts, :size, :digest)
-ON CONFLICT (issuer_id) DO UPDATE
-SET number = excluded.number, this_update_us = excluded.this_update_us,
+INSERT INTO crls (scope, number, before, this_update_us, next_update_us, scheduled_us, listed_us,
+    stamp, front, back, parts, size, digest)
+VALUES (:scope, :number, :before, :this_update_us, :next_update_us, :scheduled_us, :listed_us,
+    :stamp, :front, :back, :parts, :size, :digest)
+ON CONFLICT (scope) DO UPDATE
+SET number = excluded.number, before = excluded.before,
+    this_update_us = excluded.this_update_us,
     next_update_us = excluded.next_update_us, scheduled_us = excluded.scheduled_us,
-    stamp = excluded.stamp, front = excluded.front, back = excluded.back,
-    parts = excluded.parts, size = excluded.size, digest = excluded.digest
+    listed_us = excluded.listed_us, stamp = excluded.stamp, front = excluded.front,
+    back = excluded.back, parts = excluded.parts, size = excluded.size, digest = excluded.digest
 WHERE crls.number < excluded.number"""
         ),
         {
-            "issuer_id": crl.issuer_id,
+            "scope": crl.scope,
             "number": crl.number,
+            "before": crl.before,
             "this_update_us": crl.this_update_us,
             "next_update_us": crl.next_update_us,
             "scheduled_us": crl.scheduled_us,
+            "listed_us": crl.listed_us,
             "stamp": crl.stamp,
             "front": crl.seal.front,
             "back": crl.seal.back,
@@ -60,19 +63,19 @@ WHERE crls.number < excluded.number"""
         },
     )
     if written.rowcount != 1:
-        raise DuplicateKey(f"CRL {crl.number} of {crl.issuer_id}")
+        raise DuplicateKey(f"CRL {crl.number} of {crl.scope}")
 
 
-def drop_parts(connection: Connection, issuer_id: str, below: int, most: int) -> int:
+def drop_parts(connection: Connection, scope: str, below: int, most: int) -> int:
     """Remove at most so many pieces of CRLs below a number; gives how many went."""
     old = connection.execute(
         select(_p.number, _p.part)
-        .where(_p.issuer_id == issuer_id, _p.number < below)
+        .where(_p.scope == scope, _p.number < below)
         .order_by(_p.number, _p.part)
         .limit(most)
     ).fetchall()
     for number, part in old:
         connection.execute(
-            delete(crl_parts).where(_p.issuer_id == issuer_id, _p.number == number, _p.part == part)
+            delete(crl_parts).where(_p.scope == scope, _p.number == number, _p.part == part)
         )
     return len(old)

@@ -7,11 +7,11 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import bindparam, delete, insert
 from sqlalchemy.engine import Connection
 
-from certctl.domain.certificates import CertificateStatus
 from certctl.domain.inventory import CertificateSummary
-from certctl.domain.retention import AuditStub
+from certctl.domain.retention import AuditStub, may_go
 from certctl.store.names import names_of
 from certctl.store.queries.inventory import summaries_of_ours
+from certctl.store.queries.retention import listed_since
 from certctl.store.rows import stub_row
 from certctl.store.tables import (
     audit_events,
@@ -38,14 +38,15 @@ def drop_segment(connection: Connection, stub: AuditStub) -> None:
 
 
 def drop_certificates(connection: Connection, ids: Collection[str], before_us: int) -> int:
-    """Of these, drop what expired before that and is not revoked; gives their number.
+    """Of these, drop what expired before that and ``may_go``; gives their number.
 
     With everything that names them, but for the audit trail and events on their way.
     """
+    listed = listed_since(connection)
     found = [
         each
         for each in summaries_of_ours(connection, ids).values()
-        if each.status is CertificateStatus.VALID and each.not_after_us < before_us
+        if may_go(each, before_us=before_us, listed_us=listed.get(each.issuer_id))
     ]
     if found:
         gone = [each.id for each in found]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from certctl.domain.audit import RecordedEvent
-from certctl.domain.certificates import CertificateRecord, CertificateStatus
+from certctl.domain.certificates import CertificateRecord
 from certctl.domain.checkpoint import Checkpoint
-from certctl.domain.retention import AuditStub
+from certctl.domain.crl import CrlRecord
+from certctl.domain.retention import AuditStub, may_go
 from certctl.store.errors import CommandRefused
 from certctl.store.memory.base import Reads, Writes
 from certctl.store.memory.tables import Tables
@@ -28,9 +29,9 @@ class RetentionReads(Reads):
         self, before_us: int, *, after: str = "", limit: int = 100
     ) -> Sequence[str]:
         rows = self._now().certificates
-        return [key for key in sorted(rows) if key > after and _may_go(rows[key], before_us)][
-            :limit
-        ]
+        crls = self._now().crls
+        found = [key for key in sorted(rows) if key > after and _may_go(rows[key], before_us, crls)]
+        return found[:limit]
 
 
 class RetentionWrites(Writes):
@@ -61,7 +62,9 @@ class RetentionWrites(Writes):
     def drop_certificates(self, ids: Collection[str], before_us: int) -> int:
         tables = self._open()
         rows = tables.certificates
-        found = [each for each in ids if each in rows and _may_go(rows[each], before_us)]
+        found = [
+            each for each in ids if each in rows and _may_go(rows[each], before_us, tables.crls)
+        ]
         for each in found:
             record = rows.pop(each)
             del tables.serials[record.issuer_id, serial_octets(record.serial)]
@@ -80,5 +83,6 @@ def _last_stub(tables: Tables, node: str) -> AuditStub | None:
     return tables.stubs[max(of_node)] if of_node else None
 
 
-def _may_go(record: CertificateRecord, before_us: int) -> bool:
-    return record.status is CertificateStatus.VALID and record.not_after_us < before_us
+def _may_go(record: CertificateRecord, before_us: int, crls: Mapping[str, CrlRecord]) -> bool:
+    crl = crls.get(record.issuer_id)
+    return may_go(record, before_us=before_us, listed_us=crl.listed_us if crl else None)

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from certctl.domain.certificates import CertificateRecord, CertificateStatus
-from certctl.domain.crl import CrlRecord, RevokedRow
+from certctl.domain.crl import (
+    RECENT_US,
+    REMOVE_FROM_CRL,
+    CrlRecord,
+    RevokedBlock,
+    RevokedRow,
+    is_listed,
+    pack,
+)
 from certctl.domain.ocsp import CertificateStanding, Revoked, Standing
 from certctl.domain.ports import DuplicateKey
 from certctl.domain.revocation import RevocationReason
 from certctl.store.memory.base import Reads, Writes
 from certctl.store.memory.tables import Tables
-from certctl.store.queries.status import RECENT_US
 from certctl.store.rows import serial_octets
 
 
@@ -37,46 +44,65 @@ class StatusReads(Reads):
         held = sum(each.revocation_reason == RevocationReason.CERTIFICATE_HOLD for each in revoked)
         return f"{max(times)}:{recent}:{held}"
 
-    def revoked(self, issuer_id: str, *, listed_us: int) -> Iterator[RevokedRow]:
-        for each in _revoked(self._now(), issuer_id):
-            revoked_us = each.revoked_us or 0
-            if each.not_after_us >= listed_us or revoked_us >= listed_us - RECENT_US:
+    def revoked(self, issuer_id: str, *, listed_us: int) -> Iterator[RevokedBlock]:
+        yield pack(
+            (
+                serial_octets(each.serial),
+                each.revoked_us or 0,
+                each.revocation_reason or RevocationReason.UNSPECIFIED.value,
+            )
+            for each in _revoked(self._now(), issuer_id)
+            if is_listed(each.not_after_us, each.revoked_us or 0, listed_us)
+        )
+
+    def revocation_changes(self, issuer_id: str, *, since_us: int) -> Iterator[RevokedRow]:
+        tables, from_us = self._now(), since_us - RECENT_US
+        for each in _revoked(tables, issuer_id):
+            if (each.revoked_us or 0) >= from_us:
                 reason = each.revocation_reason or RevocationReason.UNSPECIFIED.value
-                yield serial_octets(each.serial), revoked_us, reason
+                yield serial_octets(each.serial), each.revoked_us or 0, reason
+        for certificate_id, released_us in tables.released.items():
+            record = tables.certificates[certificate_id]
+            if (
+                record.issuer_id == issuer_id
+                and released_us >= from_us
+                and record.status is CertificateStatus.VALID
+            ):
+                yield serial_octets(record.serial), released_us, REMOVE_FROM_CRL
 
-    def crl(self, issuer_id: str) -> CrlRecord | None:
-        return self._now().crls.get(issuer_id)
+    def crl(self, scope: str) -> CrlRecord | None:
+        return self._now().crls.get(scope)
 
-    def crl_part(self, issuer_id: str, number: int, part: int) -> bytes | None:
-        return self._now().crl_parts.get((issuer_id, number, part))
+    def crl_part(self, scope: str, number: int, part: int) -> bytes | None:
+        return self._now().crl_parts.get((scope, number, part))
 
 
 class StatusWrites(Writes):
     """``ports.status.StatusWrites``."""
 
-    def crl(self, issuer_id: str) -> CrlRecord | None:
-        return self._open().crls.get(issuer_id)
+    def crl(self, scope: str) -> CrlRecord | None:
+        return self._open().crls.get(scope)
 
-    def put_crl_part(self, issuer_id: str, number: int, part: int, octets: bytes) -> None:
-        self._open().crl_parts[issuer_id, number, part] = octets
+    def put_crl_part(self, scope: str, number: int, part: int, octets: bytes) -> None:
+        self._open().crl_parts[scope, number, part] = octets
 
-    def crl_parts(self, issuer_id: str, number: int, parts: int) -> Sequence[bytes]:
+    def crl_parts(self, scope: str, number: int, parts: int) -> Sequence[bytes]:
         rows = self._open().crl_parts
         return [
             octets
-            for (issuer, of, part), octets in sorted(rows.items())
-            if issuer == issuer_id and of == number and part < parts
+            for (of_scope, of, part), octets in sorted(rows.items())
+            if of_scope == scope and of == number and part < parts
         ]
 
     def publish_crl(self, crl: CrlRecord) -> None:
         rows = self._open().crls
-        if crl.issuer_id in rows and rows[crl.issuer_id].number >= crl.number:
-            raise self._failed(DuplicateKey(f"CRL {crl.number} of {crl.issuer_id}"))
-        rows[crl.issuer_id] = crl
+        if crl.scope in rows and rows[crl.scope].number >= crl.number:
+            raise self._failed(DuplicateKey(f"CRL {crl.number} of {crl.scope}"))
+        rows[crl.scope] = crl
 
-    def drop_crl_parts(self, issuer_id: str, below: int, most: int) -> int:
+    def drop_crl_parts(self, scope: str, below: int, most: int) -> int:
         rows = self._open().crl_parts
-        old = [key for key in sorted(rows) if key[0] == issuer_id and key[1] < below][:most]
+        old = [key for key in sorted(rows) if key[0] == scope and key[1] < below][:most]
         for key in old:
             del rows[key]
         return len(old)

@@ -13,39 +13,39 @@ from certctl.store.tables import crl_parts, crls
 _p = crl_parts.c
 
 
-def crl(connection: Connection, issuer_id: str) -> CrlRecord | None:
-    rows = connection.execute(select(crls).where(crls.c.issuer_id == issuer_id)).fetchall()
+def crl(connection: Connection, scope: str) -> CrlRecord | None:
+    rows = connection.execute(select(crls).where(crls.c.scope == scope)).fetchall()
     if not rows:
         return None
     row = rows[0]
     return CrlRecord(
-        issuer_id=row[0],
+        scope=row[0],
         number=row[1],
-        this_update_us=row[2],
-        next_update_us=row[3],
-        scheduled_us=row[4],
-        stamp=row[5],
-        seal=CrlSeal(front=row[6], back=row[7]),
-        parts=row[8],
-        size=row[9],
-        digest=row[10],
+        before=row[2],
+        this_update_us=row[3],
+        next_update_us=row[4],
+        scheduled_us=row[5],
+        listed_us=row[6],
+        stamp=row[7],
+        seal=CrlSeal(front=row[8], back=row[9]),
+        parts=row[10],
+        size=row[11],
+        digest=row[12],
     )
 
 
-def part(connection: Connection, issuer_id: str, number: int, part: int) -> bytes | None:
+def part(connection: Connection, scope: str, number: int, part: int) -> bytes | None:
     """Octets of one piece; None where it is not there."""
-    clause = select(_p.octets).where(
-        _p.issuer_id == issuer_id, _p.number == number, _p.part == part
-    )
+    clause = select(_p.octets).where(_p.scope == scope, _p.number == number, _p.part == part)
     rows = connection.execute(clause).fetchall()
     return rows[0][0] if rows else None
 
 
-def first_parts(connection: Connection, issuer_id: str, number: int, parts: int) -> Sequence[bytes]:
+def first_parts(connection: Connection, scope: str, number: int, parts: int) -> Sequence[bytes]:
     """The pieces below that one, in order."""
     clause = (
         select(_p.octets)
-        .where(_p.issuer_id == issuer_id, _p.number == number, _p.part < parts)
+        .where(_p.scope == scope, _p.number == number, _p.part < parts)
         .order_by(_p.part)
     )
     return [row[0] for row in connection.execute(clause).fetchall()]

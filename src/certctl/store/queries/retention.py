@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
@@ -10,9 +11,9 @@ from sqlalchemy.engine import Connection
 from certctl.domain.audit import RecordedEvent
 from certctl.domain.certificates import CertificateStatus
 from certctl.domain.checkpoint import Checkpoint
-from certctl.domain.retention import AuditStub
+from certctl.domain.retention import AuditStub, may_go
 from certctl.store.rows import checkpoint, recorded_event, stub
-from certctl.store.tables import audit_events, audit_stubs, certificates, checkpoints
+from certctl.store.tables import audit_events, audit_stubs, certificates, checkpoints, crls
 
 _c = certificates.c
 _e = audit_events.c
@@ -53,28 +54,42 @@ def events_between(
     return [recorded_event(row) for row in connection.execute(clause).fetchall()]
 
 
+def listed_since(connection: Connection) -> Mapping[str, int]:
+    """``CrlRecord.listed_us`` by issuer, of those that have a CRL here (and by scope)."""
+    rows = connection.execute(select(crls.c.scope, crls.c.listed_us)).fetchall()
+    return {row.scope: row.listed_us for row in rows}
+
+
+class _Ended(NamedTuple):
+    status: CertificateStatus
+    not_after_us: int
+    revoked_us: int | None
+
+
 def expired_certificates(
     connection: Connection, before_us: int, after: str, limit: int
 ) -> Sequence[str]:
-    """Ids above ``after`` of certificates that ended before that and were never revoked.
+    """Ids above ``after`` of certificates that ended before that and ``may_go``.
 
     Ids rise with the time of issuance: behind the first that was issued later than
     ``before_us`` none can have expired before it.
     """
+    listed = listed_since(connection)
     found: list[str] = []
     while len(found) < limit:
         clause = (
-            select(_c.id, _c.status, _c.not_after_us, _c.issued_us)
+            select(_c.id, _c.status, _c.not_after_us, _c.issued_us, _c.revoked_us, _c.issuer_id)
             .where(_c.id > after)
             .order_by(_c.id)
             .limit(_WINDOW)
         )
         rows = connection.execute(clause).fetchall()
-        for certificate_id, status, not_after_us, issued_us in rows:
-            if issued_us > before_us:
+        for row in rows:
+            if row.issued_us > before_us:
                 return found
-            if not_after_us < before_us and status == CertificateStatus.VALID.value:
-                found.append(certificate_id)
+            ended = _Ended(CertificateStatus(row.status), row.not_after_us, row.revoked_us)
+            if may_go(ended, before_us=before_us, listed_us=listed.get(row.issuer_id)):
+                found.append(row.id)
                 if len(found) == limit:
                     return found
         if len(rows) < _WINDOW:

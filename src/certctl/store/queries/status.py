@@ -1,26 +1,20 @@
-"""What OCSP and CRLs say of certificates (records §4): standings, entries, change."""
+"""What OCSP and CRLs say of certificates (records §4): standings and change."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 
-from sqlalchemy import bindparam, func, literal_column, or_, select, text
+from sqlalchemy import bindparam, func, literal_column, select, text
 from sqlalchemy.engine import Connection, Dialect
 
 from certctl.domain.certificates import CertificateStatus
-from certctl.domain.clock import SECOND_US
-from certctl.domain.crl import RevokedRow
+from certctl.domain.crl import RECENT_US
 from certctl.domain.ocsp import CertificateStanding, Revoked, Standing
 from certctl.domain.revocation import RevocationReason
 from certctl.store.rows import serial_octets, serial_text
 from certctl.store.statement import chunks, positional
 from certctl.store.tables import HELD, certificates
-
-RECENT_US = 600 * SECOND_US
-"""Clocks of two nodes, and one set back by hand, may be so far apart."""
-
-FETCHED = 10_000
 
 _c = certificates.c
 # Written out, not bound: only so do SQLite's indexes of revoked certificates fit.
@@ -56,26 +50,6 @@ def stamp(connection: Connection, issuer_id: str) -> str:
     return ":".join(map(str, (newest, *counts)))
 
 
-def revoked(connection: Connection, issuer_id: str, listed_us: int) -> Iterator[RevokedRow]:
-    """See ``ports.status.StatusReads.revoked``: one statement, so one state of the records."""
-    result = connection.exec_driver_sql(
-        _revoked(connection.dialect),
-        (issuer_id, listed_us, listed_us - RECENT_US),
-        execution_options={"stream_results": True},
-    )
-    try:
-        cursor = result.cursor
-        if connection.dialect.name == "sqlite" and cursor is not None:
-            # The driver's own tuples: wrapped ones cost twice as much, for a million a second.
-            while rows := cursor.fetchmany(FETCHED):
-                yield from rows
-        else:
-            for some in result.partitions(FETCHED):
-                yield from map(tuple, some)
-    finally:
-        result.close()
-
-
 def _octets(serial: str) -> bytes | None:
     try:
         return serial_octets(serial)
@@ -99,20 +73,3 @@ def _standings(dialect: Dialect, size: int) -> str:
         .where(_c.serial.in_([bindparam(name) for name in names]))
     )
     return positional(clause, dialect, ("issuer_id", *names))
-
-
-@lru_cache(maxsize=8)
-def _revoked(dialect: Dialect) -> str:
-    reason = func.coalesce(_c.revocation_reason, literal_column("'unspecified'"))
-    clause = (
-        select(_c.serial, _c.revoked_us, reason)
-        .where(_c.issuer_id == bindparam("issuer_id"), _REVOKED)
-        # Revoked when it had expired already: then it stood on none of before.
-        .where(
-            or_(
-                _c.not_after_us >= bindparam("listed_us"),
-                _c.revoked_us >= bindparam("since_us"),
-            )
-        )
-    )
-    return positional(clause, dialect, ("issuer_id", "listed_us", "since_us"))

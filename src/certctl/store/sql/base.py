@@ -69,14 +69,16 @@ class Reads:
     def _stream(self, query: Callable[..., Iterator[T]], *values: object) -> Iterator[T]:
         """Rows as they come, on a connection of their own: a list may take seconds to read.
 
-        A cursor of PostgreSQL's lives in a transaction; one statement in it sees one state.
+        All statements of the query see one state of the records.
         """
         if self._closed:
             raise RuntimeError("the records are closed")
         try:
             with self._engine.connect() as connection:
                 if connection.dialect.name == "postgresql":
-                    connection.execution_options(isolation_level="READ COMMITTED")
+                    connection.execution_options(isolation_level="REPEATABLE READ")
+                else:
+                    connection.exec_driver_sql("BEGIN")
                 yield from query(connection, *values)
         except DBAPIError as err:
             raise faults.meaning(err) from err

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from certctl.domain.crl import CrlRecord, RevokedRow
+from certctl.domain.crl import CrlRecord, RevokedBlock, RevokedRow
 from certctl.domain.ocsp import CertificateStanding
 from certctl.store.commands import crls
+from certctl.store.queries import crl_entries
 from certctl.store.queries import crls as crl_queries
 from certctl.store.queries import status as status_queries
 from certctl.store.sql.base import Reads, Writes
@@ -23,14 +24,17 @@ class StatusReads(Reads):
     def revocation_stamp(self, issuer_id: str) -> str:
         return self._ask(status_queries.stamp, issuer_id)
 
-    def revoked(self, issuer_id: str, *, listed_us: int) -> Iterator[RevokedRow]:
-        return self._stream(status_queries.revoked, issuer_id, listed_us)
+    def revoked(self, issuer_id: str, *, listed_us: int) -> Iterator[RevokedBlock]:
+        return self._stream(crl_entries.revoked, issuer_id, listed_us)
 
-    def crl(self, issuer_id: str) -> CrlRecord | None:
-        return self._ask(crl_queries.crl, issuer_id)
+    def revocation_changes(self, issuer_id: str, *, since_us: int) -> Iterator[RevokedRow]:
+        return self._stream(crl_entries.changes, issuer_id, since_us)
 
-    def crl_part(self, issuer_id: str, number: int, part: int) -> bytes | None:
-        return self._ask(crl_queries.part, issuer_id, number, part)
+    def crl(self, scope: str) -> CrlRecord | None:
+        return self._ask(crl_queries.crl, scope)
+
+    def crl_part(self, scope: str, number: int, part: int) -> bytes | None:
+        return self._ask(crl_queries.part, scope, number, part)
 
 
 class StatusWrites(Writes):
@@ -38,17 +42,17 @@ class StatusWrites(Writes):
 
     __slots__ = ()
 
-    def crl(self, issuer_id: str) -> CrlRecord | None:
-        return self._run(crl_queries.crl, issuer_id)
+    def crl(self, scope: str) -> CrlRecord | None:
+        return self._run(crl_queries.crl, scope)
 
-    def put_crl_part(self, issuer_id: str, number: int, part: int, octets: bytes) -> None:
-        self._run(crls.put_part, issuer_id, number, part, octets)
+    def put_crl_part(self, scope: str, number: int, part: int, octets: bytes) -> None:
+        self._run(crls.put_part, scope, number, part, octets)
 
-    def crl_parts(self, issuer_id: str, number: int, parts: int) -> Sequence[bytes]:
-        return self._run(crl_queries.first_parts, issuer_id, number, parts)
+    def crl_parts(self, scope: str, number: int, parts: int) -> Sequence[bytes]:
+        return self._run(crl_queries.first_parts, scope, number, parts)
 
     def publish_crl(self, crl: CrlRecord) -> None:
         self._run(crls.publish, crl)
 
-    def drop_crl_parts(self, issuer_id: str, below: int, most: int) -> int:
-        return self._run(crls.drop_parts, issuer_id, below, most)
+    def drop_crl_parts(self, scope: str, below: int, most: int) -> int:
+        return self._run(crls.drop_parts, scope, below, most)

@@ -54,23 +54,25 @@ notice_marks: Final = Table(
     sqlite_with_rowid=False,
 )
 
-# The newest CRL of each issuer, and the octets of its TBSCertList in pieces: what signs
-# it stands around them (domain.crl). A piece of a CRL not published yet is nobody's.
+# The newest CRL of each scope (domain.crl.crl_scope), and the octets of its TBSCertList in
+# pieces: what signs it stands around them. A piece of a CRL not published yet is nobody's.
 crls: Final = Table(
     "crls",
     metadata,
-    Column("issuer_id", Text, nullable=False),
+    Column("scope", Text, nullable=False),
     Column("number", Integer64, nullable=False),
+    Column("before", Integer64, nullable=False),
     Column("this_update_us", Integer64, nullable=False),
     Column("next_update_us", Integer64, nullable=False),
     Column("scheduled_us", Integer64, nullable=False),
+    Column("listed_us", Integer64, nullable=False),
     Column("stamp", Text, nullable=False),
     Column("front", LargeBinary, nullable=False),
     Column("back", LargeBinary, nullable=False),
     Column("parts", Integer64, nullable=False),
     Column("size", Integer64, nullable=False),
     Column("digest", LargeBinary, nullable=False),
-    PrimaryKeyConstraint("issuer_id"),
+    PrimaryKeyConstraint("scope"),
     CheckConstraint("length(digest) = 32", name="digest"),
     sqlite_strict=True,
 )
@@ -78,10 +80,10 @@ crls: Final = Table(
 crl_parts: Final = Table(
     "crl_parts",
     metadata,
-    Column("issuer_id", Text, nullable=False),
+    Column("scope", Text, nullable=False),
     Column("number", Integer64, nullable=False),
     Column("part", Integer64, nullable=False),
     Column("octets", LargeBinary, nullable=False),
-    PrimaryKeyConstraint("issuer_id", "number", "part"),
+    PrimaryKeyConstraint("scope", "number", "part"),
     sqlite_strict=True,
 )
