@@ -11,7 +11,19 @@ from certctl.store.errors import SchemaOutdated, SchemaTooNew, StoreCorrupt
 from certctl.store.queries.identity import schema_revision
 from certctl.store.tables import metadata
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
+REVISIONS: Final = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+    "0010",
+    "0011",
+)
 """Schema revisions this version knows, oldest first; the last is the one it works with."""
 
 

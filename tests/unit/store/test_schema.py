@@ -137,13 +137,25 @@ INDEXES = (
 EVENTS = ("outbox", "notice_marks")
 API = ("api_keys", "kept_answers")
 PAGES = ("sessions",)
+ISSUERS = ("issuers", "issuer_trials")
 CRLS = ("crls", "crl_parts")
 
 
 def test_certificates_of_the_first_schema_are_found_by_name(database: sqlite3.Connection, url: str):
     """Made before names had one comparable form: the first key was of the exact octets."""
     database.execute("UPDATE certificates SET subject_key = x'00112233445566778899aabbccddeeff'")
-    for table in (*GATES, *JOBS, *INVENTORY, *EVENTS, *API, *PAGES, *CRLS, "intents"):
+    for table in (
+        *GATES,
+        *JOBS,
+        *INVENTORY,
+        *EVENTS,
+        *API,
+        *PAGES,
+        *CRLS,
+        "intents",
+        "issuers",
+        "issuer_trials",
+    ):
         database.execute(f"DROP TABLE {table}")
     for index in INDEXES:
         database.execute(f"DROP INDEX ix_{index}")

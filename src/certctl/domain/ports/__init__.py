@@ -35,6 +35,11 @@ from certctl.domain.ports.trust import (
     RegistrationAuthorities,
     TrustBundles,
 )
+from certctl.domain.ports.vault import (
+    CanTry,
+    IssuerVault,
+    VaultRefused,
+)
 from certctl.domain.ports.writes import (
     Contended,
     DuplicateKey,
@@ -49,6 +54,7 @@ __all__ = [
     "CanIssueResponder",
     "CanRevoke",
     "CanSignCRL",
+    "CanTry",
     "Channel",
     "ClientTrust",
     "Contended",
@@ -58,6 +64,7 @@ __all__ = [
     "DuplicateKey",
     "FactReads",
     "Issuer",
+    "IssuerVault",
     "LintFinding",
     "Linter",
     "OutsideIssuer",
@@ -68,6 +75,7 @@ __all__ = [
     "Terms",
     "Transaction",
     "TrustBundles",
+    "VaultRefused",
     "Wanted",
     "WritableStore",
     "WrongAttempt",

@@ -5,14 +5,13 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from certctl.store.errors import CaMismatch, CommandRefused
 from certctl.store.memory.api_keys import ApiKeyReads, ApiKeyWrites
 from certctl.store.memory.audit import AuditReads, AuditWrites
-from certctl.store.memory.base import DIGEST_OCTETS
 from certctl.store.memory.certificates import CertificateReads, CertificateWrites
 from certctl.store.memory.facts import FactReads
 from certctl.store.memory.gates import GateReads, GateWrites
 from certctl.store.memory.intents import IntentReads, IntentWrites
+from certctl.store.memory.issuers import IssuerReads, IssuerWrites
 from certctl.store.memory.jobs import JobReads, JobWrites
 from certctl.store.memory.outbox import OutboxReads, OutboxWrites
 from certctl.store.memory.profiles import ProfileReads, ProfileWrites
@@ -30,6 +29,7 @@ class MemoryStore(
     IntentReads,
     AuditReads,
     ProfileReads,
+    IssuerReads,
     JobReads,
     RetentionReads,
     FactReads,
@@ -69,6 +69,7 @@ class MemoryTransaction(
     IntentWrites,
     AuditWrites,
     ProfileWrites,
+    IssuerWrites,
     JobWrites,
     RetentionWrites,
     OutboxWrites,
@@ -103,10 +104,3 @@ class MemoryTransaction(
             raise self._failure
         if error is None:
             self._store.tables = staged
-
-    def bind_ca(self, issuer_id: str, fingerprint: bytes) -> None:
-        if len(fingerprint) != DIGEST_OCTETS:
-            raise self._failed(CommandRefused("ca.fingerprint"))
-        bound = self._open().ca.setdefault(issuer_id, fingerprint)
-        if bound != fingerprint:
-            raise CaMismatch(issuer_id, recorded=bound, presented=fingerprint)

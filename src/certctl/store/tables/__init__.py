@@ -36,6 +36,7 @@ from certctl.store.tables.gates import (
     lockouts,
     requests,
 )
+from certctl.store.tables.issuers import issuer_trials, issuers
 from certctl.store.tables.node import (
     api_keys,
     ca,
@@ -72,6 +73,8 @@ __all__ = [
     "crls",
     "decisions",
     "intents",
+    "issuer_trials",
+    "issuers",
     "kept_answers",
     "leases",
     "limits",
