@@ -50,6 +50,14 @@ from certctl.authority.decide import approve, deny
 from certctl.authority.done import Done
 from certctl.authority.event_commands import carry_out_event_command
 from certctl.authority.import_certificates import import_certificates
+from certctl.authority.issuer_commands import (
+    ChangeIssuer,
+    CreateIssuer,
+    DeleteIssuer,
+    InstallIssuer,
+    TestIssuer,
+)
+from certctl.authority.issuer_desk import IssuerDesk, carry_out_issuer_command
 from certctl.authority.key_gate import KeyGate
 from certctl.authority.purge import purge
 from certctl.authority.reconcile import reconcile
@@ -76,6 +84,7 @@ class Powers:
         crl_signers: issuers by id that sign CRLs here.
         is_gone: whether the holder of a lease is a process of this machine that has ended.
         profiles_changed: given all stored profiles when a change of them is durable.
+        issuers: how issuers are made and tried.
         registration: the lists of registration authorities in force.
         keys: judges the keys of workers' commands; without it none is carried out.
     """
@@ -90,6 +99,7 @@ class Powers:
     calls: OutsideCalls | None = None
     crl_signers: Mapping[str, CanSignCRL] = field(default_factory=dict)
     is_gone: leases.IsGone = leases.nobody
+    issuers: IssuerDesk | None = None
 
 
 def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us: int) -> Done:
@@ -115,22 +125,36 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             return _on_requests(command, transaction, now_us)
         case TakeLease() | FinishJob():
             return _on_leases(command, transaction, powers.is_gone, now_us)
-        case SealAudit():
-            return seal(command, transaction, powers.audit_signer, now_us)
-        case PurgeExpired():
-            return purge(command, transaction, now_us)
+        case SealAudit() | PurgeExpired() | ReconcileIntents():
+            return _on_upkeep(command, transaction, powers, now_us)
         case SettleDeliveries() | RequeueDeliveries() | AnnounceCertificates() | AnnounceExpiry():
             return carry_out_event_command(command, transaction, now_us)
-        case ReconcileIntents():
-            return reconcile(command, transaction, powers.calls, now_us)
         case PutCertificateProfile() | DeleteCertificateProfile():
             return _on_profiles(command, transaction, powers, now_us)
         case CreateApiKey() | RevokeApiKey() | OpenSession() | ExtendSession() | CloseSession():
             return _on_access(command, transaction, now_us)
+        case TestIssuer() | CreateIssuer() | InstallIssuer() | ChangeIssuer() | DeleteIssuer():
+            return carry_out_issuer_command(command, transaction, powers.issuers, now_us)
         case NoteBackup() | DropAuditSegment() | DropRecords():
             return _on_records(command, transaction, powers, now_us)
         case PutCrlPart() | SignCrl() | DropCrlParts():
             return crl.carry_out(command, transaction, powers.crl_signers, now_us)
+    assert_never(command)
+
+
+def _on_upkeep(
+    command: SealAudit | PurgeExpired | ReconcileIntents,
+    transaction: Transaction,
+    powers: Powers,
+    now_us: int,
+) -> Done:
+    match command:
+        case SealAudit():
+            return seal(command, transaction, powers.audit_signer, now_us)
+        case PurgeExpired():
+            return purge(command, transaction, now_us)
+        case ReconcileIntents():
+            return reconcile(command, transaction, powers.calls, now_us)
     assert_never(command)
 
 

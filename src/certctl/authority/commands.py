@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from certctl.authority.issuer_commands import IssuerChanged, IssuerCommand, IssuerTested
 from certctl.authority.session_commands import SessionCommand, SessionDone
 from certctl.domain.api_keys import Role
 from certctl.domain.approval import Decided
@@ -439,6 +440,7 @@ Command = (
     | ProfileCommand
     | ApiKeyCommand
     | SessionCommand
+    | IssuerCommand
     | RecordsCommand
     | PutCrlPart
     | SignCrl
@@ -467,6 +469,8 @@ CommandResult = (
     | RecordsDropped
     | ApiKeyDone
     | SessionDone
+    | IssuerTested
+    | IssuerChanged
     | CrlPartKept
     | CrlPublished
     | CrlPartsDropped
