@@ -13,7 +13,7 @@ import hashlib
 import os
 import tempfile
 import weakref
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -47,6 +47,10 @@ class CrlShelf:
         self._records = records
         self._directory = directory
 
+    def serve(self, issuers: Collection[str]) -> None:
+        """These issuers from now on; what is at hand of those that stay stays."""
+        self._crls = {issuer_id: self._crls.get(issuer_id) for issuer_id in sorted(issuers)}
+
     def find(self, issuer_id: str) -> ShelvedCrl | None:
         return self._crls.get(issuer_id)
 
@@ -57,7 +61,7 @@ class CrlShelf:
             OSError: no room for a copy.
         """
         damaged = []
-        for issuer_id, present in self._crls.items():
+        for issuer_id, present in list(self._crls.items()):
             try:
                 record = self._records.crl(issuer_id)
                 if record is None or (present is not None and present.record == record):
@@ -65,6 +69,8 @@ class CrlShelf:
                 fresh = await self._copy(record)
             except StoreUnavailable:
                 continue
+            if issuer_id not in self._crls:
+                continue  # it is gone since
             if fresh is not None:
                 self._crls[issuer_id] = fresh
             elif self._records.crl(issuer_id) == record:

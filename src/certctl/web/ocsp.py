@@ -7,7 +7,7 @@ at once. Whatever comes in, the answer is an OCSP answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, Protocol
 
 from certctl.domain.clock import SECOND_US, Clock
@@ -121,15 +121,15 @@ class OcspApp:
         self,
         desks: Mapping[str, OcspDesk],
         *,
-        issuers: frozenset[str],
+        issuers: Collection[str],
         limit: MinuteLimit | None,
         source: Callable[[Scope], str | None],
         clock: Clock,
     ) -> None:
         """Take the desks of those of ``issuers`` that have a responder.
 
-        ``desks`` may change while it is served. ``source`` tells whom the ``limit`` counts
-        a request for; None: nobody.
+        Both may change while they are served. ``source`` tells whom the ``limit`` counts a
+        request for; None: nobody.
         """
         self._desks = desks
         self._issuers = issuers

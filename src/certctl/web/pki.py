@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs
@@ -52,19 +52,23 @@ class PkiApp:
 
     def __init__(
         self,
-        cas: Mapping[str, PublishedCa],
         crls: CrlShelf,
         ocsp: OcspApp,
         *,
-        with_crl: frozenset[str],
         clock: Clock,
     ) -> None:
-        """``with_crl``: the issuers that have a CRL, or will have one any moment."""
+        """Nothing is served before ``publish``."""
         self._crls = crls
         self._ocsp = ocsp
         self._clock = clock
         self._crl_paths: dict[bytes, str] = {}
         self._ca_paths: dict[bytes, PublishedCa] = {}
+
+    def publish(self, cas: Mapping[str, PublishedCa], with_crl: Collection[str]) -> None:
+        """These CAs from now on, by issuer id; ``with_crl``: those that have a CRL, or will
+        have one any moment.
+        """
+        self._crl_paths, self._ca_paths = {}, {}
         for issuer_id, ca in cas.items():
             name = issuer_id.encode("ascii")
             self._ca_paths[PREFIX + b"ca/" + name + b".crt"] = ca

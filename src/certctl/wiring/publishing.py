@@ -28,19 +28,17 @@ from certctl.web.ocsp import OcspApp, OcspDesk
 from certctl.web.pki import PkiApp, PublishedCa
 from certctl.web.rate import MinuteLimit
 from certctl.wire.crl import CrlIssuer
-from certctl.wiring.issuers import ca_certificate_file, read_chain
+from certctl.wiring.issuer_directory import IssuerDirectory
 
 LOOK_S = 0.9
 """A new CRL is served within a second."""
 
 
-def ca_certificates(settings: Settings) -> dict[str, x509.Certificate]:
-    """The CA certificate of each issuer, once the authority has made them."""
+def ca_certificates(directory: IssuerDirectory) -> dict[str, x509.Certificate]:
+    """The CA certificate of each issuer that is published, once the authority has made it."""
     return {
-        issuer.id: x509.load_der_x509_certificate(
-            read_chain(ca_certificate_file(issuer, settings.server.data_dir))[0]
-        )
-        for issuer in settings.issuers
+        issuer_id: x509.load_der_x509_certificate(directory.chains[issuer_id][0])
+        for issuer_id in sorted(directory.published)
     }
 
 
@@ -57,32 +55,38 @@ class Publisher:
     """A worker's side of it: the application, its CRLs and its responders."""
 
     def __init__(
-        self, settings: Settings, records: Records, directory: Path, *, clock: Clock, log: Log
+        self,
+        settings: Settings,
+        records: Records,
+        directory: Path,
+        issuers: IssuerDirectory,
+        *,
+        clock: Clock,
+        log: Log,
     ) -> None:
         """``directory``: the run directory, for copies of large CRLs."""
         self._settings = settings
         self._records = records
         self._log = log
-        self._cas = ca_certificates(settings)
-        with_crl = frozenset(crl_issuers(self._cas))
-        self._shelf = CrlShelf(sorted(with_crl), records, directory)
+        self.issuers = issuers
+        self._cas: dict[str, x509.Certificate] = {}
+        self._shelf = CrlShelf((), records, directory)
         self._answers: dict[str, OcspAnswers] = {}
         self._responders: dict[str, bytes] = {}
         self._desks: dict[str, OcspDesk] = {}
         per_minute = settings.revocation.ocsp_per_minute
         self.app = PkiApp(
-            {issuer_id: _published(certificate) for issuer_id, certificate in self._cas.items()},
             self._shelf,
             OcspApp(
                 self._desks,
-                issuers=frozenset(self._cas),
+                issuers=self._cas,
                 limit=MinuteLimit(per_minute) if per_minute else None,
                 source=self._source,
                 clock=clock,
             ),
-            with_crl=with_crl,
             clock=clock,
         )
+        self._publish()
 
     @property
     def responders(self) -> Mapping[str, bytes]:
@@ -103,6 +107,26 @@ class Publisher:
                 refused = err
         if refused is not None:
             raise refused
+
+    def follow(self) -> None:
+        """Publish what is new among the issuers, and nothing of those that are gone."""
+        self._publish()
+        try:
+            self.load_responders()
+        except KeyFileRefused as refused:
+            self._log.warning("ocsp_responder_not_loaded", problem=str(refused))
+
+    def _publish(self) -> None:
+        present = ca_certificates(self.issuers)
+        for issuer_id in self._cas.keys() - present.keys():
+            del self._cas[issuer_id]
+            for by_issuer in (self._answers, self._responders, self._desks):
+                by_issuer.pop(issuer_id, None)
+        self._cas.update(present)
+        with_crl = frozenset(crl_issuers(self._cas))
+        self._shelf.serve(with_crl)
+        cas = {issuer_id: _published(each) for issuer_id, each in self._cas.items()}
+        self.app.publish(cas, with_crl)
 
     async def take_over(self) -> None:
         """Copy CRLs that are new in the store; what cannot be copied stays as it was."""

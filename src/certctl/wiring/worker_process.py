@@ -20,6 +20,7 @@ from OpenSSL import SSL
 
 from certctl.authority.client import AuthorityClient
 from certctl.domain.clock import Clock
+from certctl.domain.errors import StoreUnavailable
 from certctl.domain.profiles import profile_name
 from certctl.enroll.passwords import PasswordDigest
 from certctl.enroll.ports import Ports
@@ -53,7 +54,7 @@ from certctl.wiring.certificate_profiles import (
     reload_certificate_profiles,
 )
 from certctl.wiring.edge_log import EdgeLog
-from certctl.wiring.issuers import ca_certificate_file, read_chain
+from certctl.wiring.issuer_directory import IssuerDirectory
 from certctl.wiring.pepper import PepperRefused, read_pepper
 from certctl.wiring.process import name_process, raise_file_limit
 from certctl.wiring.publishing import Publisher
@@ -68,8 +69,8 @@ if TYPE_CHECKING:
 # request path makes few cycles, so it may look less often.
 GC_THRESHOLDS = (50_000, 20, 20)
 
-# A changed certificate profile takes effect within a second (policy §1).
-PROFILES_EVERY_S = 0.9
+# A changed certificate profile, and an issuer, takes effect within a second (policy §1).
+STORE_EVERY_S = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,7 @@ def run(settings: Settings, place: Place, status: Status, *, log: Log, clock: Cl
         CertificateProfilesRefused,
         PepperRefused,
         KeyFileRefused,
+        StoreUnavailable,
         OSError,
     ) as refused:
         return refuse_start(refused)
@@ -113,6 +115,7 @@ class _Worker:
         self._log = log
         self._clock = clock
         self._certificate_profiles = open_certificate_profiles(settings, records, log)
+        self._issuers = IssuerDirectory(settings, records)
         self._watch = StoreWatch(self._certificate_profiles, records, log)
         self._reloads = Reloads(log)
         self._proxies = ProxyGate(
@@ -132,6 +135,7 @@ class _Worker:
             self._settings,
             self._records,
             self._place.run_directory,
+            self._issuers,
             clock=self._clock,
             log=self._log,
         )
@@ -142,7 +146,7 @@ class _Worker:
         api = LazyApi(parts.build)
         listeners = self._listeners(self._app(authority, folder, publisher, api), loop)
         loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
-        self._watch_profiles(loop)
+        self._watch_store(loop, publisher)
         watching = loop.create_task(publisher.watch())
         self._reloads.add("tls", partial(self._reload_tls, listeners))
         loop.add_signal_handler(signal.SIGHUP, self._reloads.run)
@@ -168,12 +172,14 @@ class _Worker:
         self._records.close()
         return 0
 
-    def _watch_profiles(self, loop: asyncio.AbstractEventLoop) -> None:
-        """One tiny query a second, whatever the load; none with a request."""
+    def _watch_store(self, loop: asyncio.AbstractEventLoop, publisher: Publisher) -> None:
+        """Two tiny queries a second, whatever the load; none with a request."""
         if self._stopped.is_set():
             return
         self._watch.look()
-        loop.call_later(PROFILES_EVERY_S, self._watch_profiles, loop)
+        if self._issuers.look():
+            publisher.follow()
+        loop.call_later(STORE_EVERY_S, self._watch_store, loop, publisher)
 
     def _listeners(
         self, app: App, loop: asyncio.AbstractEventLoop
@@ -279,7 +285,7 @@ class _Worker:
             records=self._records,
             authority=authority,
             certificate_profiles=self._certificate_profiles,
-            responders=publisher.responders,
+            publisher=publisher,
             proxies=self._proxies,
             folder=folder,
             clock=self._clock,
@@ -287,15 +293,12 @@ class _Worker:
         )
 
     def _ca_chains(self) -> dict[str, tuple[bytes, ...]]:
-        """By path ID: the certificates of its CA (DER), the signing one first."""
-        settings = self._settings
-        files = {
-            issuer.id: ca_certificate_file(issuer, settings.server.data_dir)
-            for issuer in settings.issuers
-        }
+        """By path ID: the certificates of its CA (DER), the signing one first. The authority
+        has seen to it that each has one.
+        """
         return {
-            each.profile.path_id: read_chain(files[each.profile.issuer_id])
-            for each in settings.est.profiles
+            each.profile.path_id: self._issuers.chains[each.profile.issuer_id]
+            for each in self._settings.est.profiles
         }
 
     def _tls_context(self, oldest: Oldest) -> SSL.Context:

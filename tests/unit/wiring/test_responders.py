@@ -21,6 +21,7 @@ from certctl.obs.log import Level, make_log
 from certctl.settings import load_settings
 from certctl.settings.schema import Settings
 from certctl.store import SqlStore, open_records, open_writable
+from certctl.wiring.issuer_directory import IssuerDirectory
 from certctl.wiring.issuers import open_issuers
 from certctl.wiring.publishing import Publisher
 from certctl.wiring.responders import ResponderKeeper
@@ -95,7 +96,14 @@ def test_lost_it_is_made_anew_and_open_to_others_it_is_refused(house: House):
 def test_workers_take_the_next_one_over(house: House, tmp_path: Path):
     records = open_records(house.settings.server.database_url)
     now = [NOW_US]
-    publisher = Publisher(house.settings, records, tmp_path, clock=lambda: now[0], log=_log())
+    publisher = Publisher(
+        house.settings,
+        records,
+        tmp_path,
+        IssuerDirectory(house.settings, records),
+        clock=lambda: now[0],
+        log=_log(),
+    )
     publisher.load_responders()
     assert publisher._desks == {}
     house.keeper.renew_if_due(NOW_US)
