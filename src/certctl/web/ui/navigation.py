@@ -19,6 +19,7 @@ _PLACES = (
     ("/certificates", "Certificates"),
     ("/requests", "Requests"),
     ("/explain", "Explain"),
+    ("/issuers", "Issuers"),
     ("/audit", "Audit"),
     ("/events", "Events"),
     ("/jobs", "Jobs"),
