@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from certctl.domain.audit import AuditAction, Counter
+from certctl.store.reader import LOCKED_EVERY_SECONDS
 from tests.harness.device import Device
 from tests.harness.http import basic, tls_context
 from tests.harness.pki import ForeignCA
@@ -261,6 +262,8 @@ def test_a_source_that_waits_costs_the_authority_nothing(tmp_path: Path) -> None
     server = configured_server(tmp_path, settings(tmp_path))
     with server:
         guess(server, source, FAILURES)
+        # Workers ask twice a second who is locked out.
+        time.sleep(2 * LOCKED_EVERY_SECONDS)
         ledger = Ledger(server, path=ENROLL)
         (authority,) = server.processes()["authority"]
         os.kill(authority, signal.SIGSTOP)

@@ -8,7 +8,7 @@ never before: neither a connection nor SQLite's locks cross one.
 from __future__ import annotations
 
 from certctl.store.reader import SqlRecords
-from certctl.store.sqlite import open_sqlite, open_sqlite_records
+from certctl.store.sqlite import open_sqlite, open_sqlite_records, open_sqlite_worker
 from certctl.store.url import is_postgres
 from certctl.store.writer import SqlStore
 
@@ -51,7 +51,7 @@ def open_worker_records(url: str, *, locked_from: int) -> SqlRecords:
         from certctl.store.postgres import open_postgres_worker  # noqa: PLC0415
 
         return open_postgres_worker(url, locked_from=locked_from)
-    return open_sqlite_records(url)
+    return open_sqlite_worker(url, locked_from=locked_from)
 
 
 def migrate_store(url: str) -> str:

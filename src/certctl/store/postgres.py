@@ -18,7 +18,7 @@ from certctl.store.errors import StoreUnopenable
 from certctl.store.migrations.collation import settle_collation
 from certctl.store.postgres_session import MigratorSession, NodeSession, ReaderSession
 from certctl.store.queries.identity import is_blank
-from certctl.store.reader import DistantRecords, SqlRecords
+from certctl.store.reader import SqlRecords, WorkerRecords
 from certctl.store.schema import migrate, probe, require_current
 from certctl.store.url import place, postgres_url
 from certctl.store.writer import SqlStore
@@ -77,9 +77,9 @@ def open_postgres_records(url: str) -> SqlRecords:
     return SqlRecords(_reading(url))
 
 
-def open_postgres_worker(url: str, *, locked_from: int) -> DistantRecords:
+def open_postgres_worker(url: str, *, locked_from: int) -> WorkerRecords:
     """The same for a worker, where ``locked_from`` failures lock a source out."""
-    return DistantRecords(_reading(url), locked_from=locked_from)
+    return WorkerRecords(_reading(url), locked_from=locked_from)
 
 
 def _reading(url: str) -> Engine:

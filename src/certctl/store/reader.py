@@ -60,12 +60,12 @@ class SqlRecords(
 LOCKED_EVERY_SECONDS: Final = 0.5
 
 
-class DistantRecords(SqlRecords):
-    """For a worker whose database is a network away: made by ``engine.open_worker_records``.
+class WorkerRecords(SqlRecords):
+    """For a worker: made by ``engine.open_worker_records``.
 
-    Who is locked out is asked for twice a second, not with each password: the authority,
-    which asks each time, judges for good. A worker that knows a little later only sends
-    it some attempts more.
+    Who is locked out is asked for twice a second, not with each password, which cost a
+    worker a tenth of its time: the authority, which asks each time, judges for good. A
+    worker that knows a little later only sends it some attempts more.
     """
 
     def __init__(self, engine: Engine, *, locked_from: int) -> None:

@@ -20,7 +20,7 @@ from certctl.store import faults
 from certctl.store.commands.identity import bind_node
 from certctl.store.errors import StoreCorrupt, StoreUnopenable
 from certctl.store.files import Lock, create, database_path
-from certctl.store.reader import SqlRecords
+from certctl.store.reader import SqlRecords, WorkerRecords
 from certctl.store.schema import migrate, probe, require_current
 from certctl.store.writer import SqlStore
 
@@ -92,6 +92,15 @@ def open_sqlite_records(url: str) -> SqlRecords:
     Raises:
         StoreCorrupt, StoreUnopenable, SchemaTooNew, SchemaOutdated.
     """
+    return SqlRecords(_reading(url))
+
+
+def open_sqlite_worker(url: str, *, locked_from: int) -> WorkerRecords:
+    """The same for a worker, where ``locked_from`` failures lock a source out."""
+    return WorkerRecords(_reading(url), locked_from=locked_from)
+
+
+def _reading(url: str) -> Engine:
     path = database_path(url)
     engine = _engine(path, mode="ro", pragmas=_READER_PRAGMAS)
     try:
@@ -99,7 +108,7 @@ def open_sqlite_records(url: str) -> SqlRecords:
             require_current(connection, str(path))
     except DBAPIError as err:
         raise _refusal(err, path) from err
-    return SqlRecords(engine)
+    return engine
 
 
 def plain_engine(path: Path) -> Engine:

@@ -67,7 +67,6 @@ class TLSConnection:
     __slots__ = (
         "__weakref__",
         "_buffer",
-        "_corked",
         "_deadline",
         "_drained",
         "_engine",
@@ -117,7 +116,6 @@ class TLSConnection:
         self._state = State.HANDSHAKE
         self._buffer: deque[memoryview] | None = None
         self._drained = 0
-        self._corked = False
         self._paused = False
         self._peer_ended = False
         self._read_wants_write = False
@@ -174,8 +172,6 @@ class TLSConnection:
                 self._fail(err)
                 return
             if sent == len(data):
-                if self._corked:
-                    self._cork(0)
                 return
             self._buffer = deque((memoryview(data)[sent:],))
             self.unsent = len(data) - sent
@@ -186,10 +182,6 @@ class TLSConnection:
         if self.unsent > WRITE_HIGH_WATER and not self._write_paused and self._buffer:
             self._write_paused = True
             self.protocol.pause_writing()
-
-    def _cork(self, on: int) -> None:
-        self._corked = bool(on)
-        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, on)
 
     def pause_reading(self) -> None:
         self._paused = True
@@ -264,14 +256,9 @@ class TLSConnection:
         engine = self._engine
         if engine is None:
             return
-        # OpenSSL flushes each of its two session tickets by itself (they open nothing, and
-        # cannot be switched off here). Corked, they travel with the first answer: two
-        # packets less for both sides. The kernel lets them go after 200 ms anyway.
-        self._cork(1)
         try:
             engine.handshake()
         except WantRead:
-            self._cork(0)
             return
         except WantWrite:
             self._watch_write(wanted=True)
@@ -284,8 +271,6 @@ class TLSConnection:
                 # The alert is on its way; a reset by unread input must not overtake it.
                 self._end_our_side(None)
             return
-        if engine.peer_waits():
-            self._cork(0)
         self._deadline.stop()
         self._state = State.OPEN
         self._owner.handshake_done()
@@ -383,8 +368,6 @@ class TLSConnection:
             if self._write_wants_read:
                 self._watch_read(wanted=True)
             return
-        if self._corked:
-            self._cork(0)
         self._watch_write(wanted=self._read_wants_write)
         self._deadline.stop()
         if self._state is State.CLOSING:

@@ -100,7 +100,8 @@ def build_server_context(
         | SSL.OP_IGNORE_UNEXPECTED_EOF
     )
     # In TLS 1.3 OP_NO_TICKET makes tickets mere names of cached sessions; with the cache
-    # off they open nothing. (pyOpenSSL has no call for sending none.)
+    # off they open nothing. The server sends none at all (certctl.openssl_defaults): pyOpenSSL
+    # has no call for that.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     # With VERIFY_PEER OpenSSL insists on a session id context, resumption or not.
     context.set_session_id(_SESSION_ID_CONTEXT)

@@ -62,10 +62,6 @@ class TLSEngine:
         """Send close_notify; may raise WantWrite and be called again."""
         self._connection.shutdown()
 
-    def peer_waits(self) -> bool:
-        """After the handshake: the peer says nothing before it has read our last flight."""
-        return self._connection.get_protocol_version() != SSL.TLS1_3_VERSION
-
     def info(self) -> TLSInfo:
         """What the application learns about this connection.
 

@@ -51,8 +51,5 @@ class PlainEngine:
     def close_notify(self) -> None:
         """The end of our side of TCP says it all."""
 
-    def peer_waits(self) -> bool:
-        return True
-
     def info(self) -> None:
         """Nothing is known of a peer without TLS."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import ssl
 
 import pytest
@@ -158,14 +157,3 @@ def test_a_renegotiation_is_refused(old: Server) -> None:
         with pytest.raises(SSL.Error, match="no renegotiation"):
             client.do_handshake()
         assert before["tls_unique"] == (client.get_finished() or b"").hex()
-
-
-def test_the_last_flight_of_the_handshake_is_not_held_back(old: Server) -> None:
-    # TLS 1.3 clients speak first, TLS 1.2 clients wait for our Finished: corked, it would
-    # reach them only when the kernel loses patience.
-    with tls(old, maximum_version=TLS12):
-        old.until(lambda: old.counters_now().handshakes_ok)
-        corked = old.do(
-            lambda: old.connection()._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_CORK)
-        )
-    assert corked == 0

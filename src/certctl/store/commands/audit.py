@@ -9,6 +9,7 @@ from sqlalchemy import insert
 from sqlalchemy.engine import Connection, Dialect
 
 from certctl.domain.audit import RecordedEvent
+from certctl.store.driver import run_each
 from certctl.store.rows import event_row
 from certctl.store.statement import positional
 from certctl.store.tables import audit_events
@@ -17,7 +18,7 @@ from certctl.store.tables import audit_events
 def append_events(connection: Connection, events: Sequence[RecordedEvent]) -> None:
     """Insert all, with one statement; (node, seq) is unique."""
     if events:
-        connection.exec_driver_sql(_insert(connection.dialect), [*map(event_row, events)])
+        run_each(connection, _insert(connection.dialect), [*map(event_row, events)])
 
 
 @lru_cache(maxsize=8)

@@ -9,6 +9,7 @@ from sqlalchemy import insert
 from sqlalchemy.engine import Connection, Dialect
 
 from certctl.domain.certificates import CertificateRecord
+from certctl.store.driver import run_each
 from certctl.store.names import names_of
 from certctl.store.rows import certificate_row
 from certctl.store.statement import positional
@@ -18,14 +19,14 @@ from certctl.store.tables import certificate_names, certificates
 def record_certificates(connection: Connection, records: Sequence[CertificateRecord]) -> None:
     """Insert all, with one statement; id, serial per issuer and fingerprint are unique."""
     if records:
-        connection.exec_driver_sql(_insert(connection.dialect), [*map(certificate_row, records)])
+        run_each(connection, _insert(connection.dialect), [*map(certificate_row, records)])
         names = [
             (name, record.id, kinds)
             for record in records
             for name, kinds in names_of(record).items()
         ]
         # A name next to another is on the same page, most of the time.
-        connection.exec_driver_sql(_name(connection.dialect), sorted(names))
+        run_each(connection, _name(connection.dialect), sorted(names))
 
 
 @lru_cache(maxsize=8)

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Dialect
 
 from certctl.domain.audit import Counter
+from certctl.store.driver import run_each
 from certctl.store.statement import positional
 
 
@@ -17,7 +18,8 @@ def add_counts(
 ) -> None:
     """Add each number to its counter of this node, which starts at 0."""
     if counts:
-        connection.exec_driver_sql(
+        run_each(
+            connection,
             _add(connection.dialect),
             [(profile, label.value, node, n) for (profile, label), n in counts.items()],
         )

@@ -12,6 +12,7 @@ from functools import lru_cache
 from sqlalchemy import bindparam, delete, literal_column, select, text
 from sqlalchemy.engine import Connection, Dialect
 
+from certctl.store.driver import run_each
 from certctl.store.rows import packed_times
 from certctl.store.statement import nobodys, positional
 from certctl.store.tables import limits
@@ -21,12 +22,12 @@ def record_hits(connection: Connection, hits: Mapping[bytes, Sequence[int]]) -> 
     """Replace the times of each key; they are oldest first and at least one."""
     if hits:
         rows = [(key, packed_times(times), times[-1]) for key, times in sorted(hits.items())]
-        connection.exec_driver_sql(_record(connection.dialect), rows)
+        run_each(connection, _record(connection.dialect), rows)
 
 
 def forget(connection: Connection, before_us: int, most: int) -> None:
     """Drop at most ``most`` keys whose newest time is not after ``before_us``."""
-    connection.exec_driver_sql(_forget(connection.dialect), (before_us, most))
+    run_each(connection, _forget(connection.dialect), [(before_us, most)])
 
 
 @lru_cache(maxsize=8)

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, delete, select, text
 from sqlalchemy.engine import Connection, Dialect
 
 from certctl.domain.lockout import Lockout
+from certctl.store.driver import run_each
 from certctl.store.statement import nobodys, positional
 from certctl.store.tables import lockouts
 
@@ -18,7 +19,8 @@ _c = lockouts.c
 def record_lockouts(connection: Connection, rows: Sequence[Lockout]) -> None:
     """Write these rows, each in place of its source's former one."""
     if rows:
-        connection.exec_driver_sql(
+        run_each(
+            connection,
             _keep(connection.dialect),
             sorted((row.source, row.failures, row.window_began_us) for row in rows),
         )
@@ -27,7 +29,7 @@ def record_lockouts(connection: Connection, rows: Sequence[Lockout]) -> None:
 def clear_lockouts(connection: Connection, sources: Collection[str]) -> None:
     """Forget the failures of these sources."""
     if sources:
-        connection.exec_driver_sql(_clear(connection.dialect), [(each,) for each in sources])
+        run_each(connection, _clear(connection.dialect), [(each,) for each in sources])
 
 
 def bound_lockouts(connection: Connection, over_us: int, most: int) -> None:

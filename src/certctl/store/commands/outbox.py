@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, delete, insert, select, text, update
 from sqlalchemy.engine import Connection, Dialect
 
 from certctl.domain.events import Delivery, DeliveryStatus, NoticeMark
+from certctl.store.driver import run_each
 from certctl.store.outbox_rows import COLUMNS, delivery_row
 from certctl.store.statement import positional
 from certctl.store.tables import outbox
@@ -22,7 +23,7 @@ def add_deliveries(connection: Connection, deliveries: Sequence[Delivery]) -> No
     """Insert all, in the hot path of issuing where channels are set up."""
     if deliveries:
         rows = [delivery_row(each) for each in deliveries]
-        connection.exec_driver_sql(_add(connection.dialect), rows)
+        run_each(connection, _add(connection.dialect), rows)
 
 
 def settle_deliveries(connection: Connection, deliveries: Sequence[Delivery]) -> None:

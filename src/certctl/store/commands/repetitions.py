@@ -15,6 +15,7 @@ from sqlalchemy import select, text
 from sqlalchemy.engine import Connection, Dialect
 
 from certctl.domain.ports import DuplicateKey
+from certctl.store.driver import run_each
 from certctl.store.statement import ours, positional
 from certctl.store.tables import repetitions
 
@@ -32,7 +33,7 @@ def record_repetitions(
     if not rows:
         return
     ordered = sorted(rows)
-    kept = connection.exec_driver_sql(_keep(connection.dialect), ordered).rowcount
+    kept = run_each(connection, _keep(connection.dialect), ordered)
     if kept == len(ordered):
         return
     for key, certificate_id, expires_us in ordered:

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection, Dialect
 
 from certctl.domain.certificates import CertificateStatus
 from certctl.domain.revocation import RevocationReason
+from certctl.store.driver import run_each
 from certctl.store.statement import positional
 from certctl.store.tables import certificates
 
@@ -23,14 +24,14 @@ def revoke_certificates(
     """Mark these as revoked, whatever they were: the caller has applied the rules."""
     if ids:
         rows = [(_REVOKED, revoked_us, reason.value, each) for each in ids]
-        connection.exec_driver_sql(_revoke(connection.dialect), rows)
+        run_each(connection, _revoke(connection.dialect), rows)
 
 
 def release_certificates(connection: Connection, ids: Collection[str], released_us: int) -> None:
     """Make these valid again, and keep when: the caller knows that they were on hold."""
     if ids:
         rows = [(_VALID, None, None, each) for each in ids]
-        connection.exec_driver_sql(_revoke(connection.dialect), rows)
+        run_each(connection, _revoke(connection.dialect), rows)
         kept = [(each, released_us) for each in ids]
         connection.exec_driver_sql(_release(connection.dialect), kept)
 

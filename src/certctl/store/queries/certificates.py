@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, literal_column, select
 from sqlalchemy.engine import Connection, Dialect
 
 from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateState
+from certctl.store.driver import fetch
 from certctl.store.rows import (
     certificate_record,
     certificate_state,
@@ -46,8 +47,7 @@ def states(
     serials = {octets for key in keys if (octets := _octets(key.serial)) is not None}
     found: dict[bytes, CertificateState] = {}
     for some in chunks(serials):
-        rows = connection.exec_driver_sql(_states(connection.dialect, len(some)), tuple(some))
-        for row in rows.fetchall():
+        for row in fetch(connection, _states(connection.dialect, len(some)), some):
             # Another CA may have given the same number: the fingerprint decides.
             if row[1] in wanted:
                 found[row[1]] = certificate_state(row)
@@ -72,11 +72,13 @@ def newest_valid(
     connection: Connection, profile: str, subject_der: bytes, san_der: bytes, now_us: int
 ) -> CertificateState | None:
     """The valid certificate of this profile and these names with the highest id."""
-    rows = connection.exec_driver_sql(
-        _newest(connection.dialect), (subject_key(subject_der, san_der), profile, now_us)
+    rows = fetch(
+        connection,
+        _newest(connection.dialect),
+        (subject_key(subject_der, san_der), profile, now_us),
     )
     wanted = comparable_names(subject_der, san_der)
-    for state in map(certificate_state, rows.fetchall()):
+    for state in map(certificate_state, rows):
         if comparable_names(state.subject_der, state.san_der) == wanted:
             return state
     return None

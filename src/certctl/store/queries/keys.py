@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, bindparam, literal_column, select, union_a
 from sqlalchemy.engine import Connection, Dialect
 
 from certctl.domain.certificates import KeyFacts, KeyUse
+from certctl.store.driver import fetch
 from certctl.store.statement import chunks, positional
 from certctl.store.tables import certificates, compromised_keys
 
@@ -20,10 +21,8 @@ def key_facts(
     """By SHA-256 of SubjectPublicKeyInfo; keys nobody knows are left out."""
     found: dict[bytes, KeyFacts] = {}
     for some in chunks(keys):
-        rows = connection.exec_driver_sql(
-            _facts(connection.dialect, len(some)), (*some, now_us, *some)
-        )
-        for key, certificate_id, subject_der, san_der in rows.fetchall():
+        rows = fetch(connection, _facts(connection.dialect, len(some)), (*some, now_us, *some))
+        for key, certificate_id, subject_der, san_der in rows:
             known = found.get(key, KeyFacts())
             if certificate_id is None:
                 found[key] = KeyFacts(compromised=True, uses=known.uses)

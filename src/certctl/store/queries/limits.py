@@ -8,6 +8,7 @@ from functools import lru_cache
 from sqlalchemy import bindparam, select
 from sqlalchemy.engine import Connection, Dialect
 
+from certctl.store.driver import fetch
 from certctl.store.rows import unpacked_times
 from certctl.store.statement import chunks, ours, positional
 from certctl.store.tables import limits
@@ -30,10 +31,8 @@ def _found(
 ) -> Mapping[bytes, tuple[int, ...]]:
     found: dict[bytes, tuple[int, ...]] = {}
     for piece in chunks(sorted(keys)):
-        rows = connection.exec_driver_sql(
-            _hits(connection.dialect, len(piece), hold=hold), tuple(piece)
-        )
-        found.update((row[0], unpacked_times(row[1])) for row in rows.fetchall())
+        rows = fetch(connection, _hits(connection.dialect, len(piece), hold=hold), piece)
+        found.update((row[0], unpacked_times(row[1])) for row in rows)
     return found
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.engine import Connection, Dialect
 
 from certctl.domain.lockout import Lockout
+from certctl.store.driver import fetch
 from certctl.store.statement import chunks, ours, positional
 from certctl.store.tables import lockouts
 
@@ -21,7 +22,7 @@ _c = lockouts.c
 
 def of_source(connection: Connection, source: str) -> Lockout | None:
     """One source's row; None without failures."""
-    rows = connection.exec_driver_sql(_one(connection.dialect), (source,)).fetchall()
+    rows = fetch(connection, _one(connection.dialect), (source,))
     return _lockout(rows[0]) if rows else None
 
 
@@ -40,8 +41,8 @@ def ours_by_source(connection: Connection, sources: Collection[str]) -> Mapping[
     """Rows by source, ours from now on; sources without a row are left out."""
     found: dict[str, Lockout] = {}
     for some in chunks(sorted(sources)):
-        rows = connection.exec_driver_sql(_rows(connection.dialect, len(some)), tuple(some))
-        found.update((row[0], _lockout(row)) for row in rows.fetchall())
+        rows = fetch(connection, _rows(connection.dialect, len(some)), some)
+        found.update((row[0], _lockout(row)) for row in rows)
     return found
 
 

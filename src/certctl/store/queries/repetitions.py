@@ -8,6 +8,7 @@ from functools import lru_cache
 from sqlalchemy import bindparam, literal_column, select
 from sqlalchemy.engine import Connection, Dialect
 
+from certctl.store.driver import fetch
 from certctl.store.statement import chunks, positional
 from certctl.store.tables import certificates, repetitions
 
@@ -18,10 +19,8 @@ def repeated_certificates(
     """DER by key, for keys unexpired whose certificate is neither revoked nor expired."""
     found: dict[bytes, bytes] = {}
     for piece in chunks(keys):
-        rows = connection.exec_driver_sql(
-            _held(connection.dialect, len(piece)), (*piece, now_us, now_us)
-        )
-        found.update((row[0], row[1]) for row in rows.fetchall())
+        rows = fetch(connection, _held(connection.dialect, len(piece)), (*piece, now_us, now_us))
+        found.update((row[0], row[1]) for row in rows)
     return found
 
 
