@@ -50,6 +50,8 @@ class Bench:
     """Stores, logs and samples of this run; removed at its end."""
     profile: Path | None
     """Where flame graphs go; None: no profiling."""
+    store: Path | None = None
+    """A store that ``bench.inventory`` has filled, for the row growth."""
 
     @property
     def server_core(self) -> list[int]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from bench import (
     facts,
     profiling,
+    rows_growth,
     rows_hold,
     rows_load,
     rows_postgres,
@@ -46,6 +47,9 @@ ROWS: dict[str, Callable[[Bench], Outcome]] = {
     "ocsp": rows_status.ocsp,
     "crl": rows_status.crl,
 }
+ON_REQUEST: dict[str, Callable[[Bench], Outcome]] = {"growth": rows_growth.growth}
+"""Rows that want something prepared; only when named."""
+
 RESULTS = HERE / "results"
 SERVER = Path(sys.prefix) / "bin" / "certctl-server"
 
@@ -76,6 +80,7 @@ def main() -> int:
         command=arguments.server,
         folder=folder,
         profile=graphs,
+        store=arguments.store,
     )
     machine, ticks = facts.machine(programs, folder), facts.cpu_ticks()
     try:
@@ -105,7 +110,7 @@ def _measure(bench: Bench, names: list[str]) -> tuple[dict[str, Outcome], dict[s
     for name in names:
         print(f"{name} …", file=sys.stderr, flush=True)
         try:
-            outcomes[name] = ROWS[name](bench)
+            outcomes[name] = (ROWS | ON_REQUEST)[name](bench)
         except BenchError as err:
             print(f"{name}: {err}", file=sys.stderr)
             failures[name] = str(err)
@@ -125,7 +130,9 @@ def _plan(arguments: argparse.Namespace) -> Plan:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="1 to 2 minutes instead of about 10")
-    parser.add_argument("--row", action="append", choices=ROWS, help="only this row; repeatable")
+    parser.add_argument(
+        "--row", action="append", choices=ROWS | ON_REQUEST, help="only this row; repeatable"
+    )
     parser.add_argument("--rounds", type=int, help="alternations of our server and the bare one")
     parser.add_argument("--seconds", type=float, help="measured time of each load run")
     parser.add_argument("--idle", type=int, help="idle connections to hold")
@@ -133,6 +140,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--profile", action="store_true", help="flame graphs with py-spy")
     parser.add_argument("--server", type=Path, default=SERVER, help="certctl-server to measure")
     parser.add_argument("--dir", type=Path, default=BUILD, help="where the stores are made")
+    parser.add_argument("--store", type=Path, help="filled store for the row growth")
     parser.add_argument("--keep", action="store_true", help="keep stores and logs of the run")
     return parser.parse_args()
 

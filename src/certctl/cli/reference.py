@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from certctl.cli.device.main import Kept, When
 from certctl.cli.device.main import app as device
+from certctl.cli.mcp.main import app as mcp
 from certctl.cli.output import Printing
 from certctl.cli.remote.audit import Filters
 from certctl.cli.remote.contexts import Where
@@ -33,6 +34,7 @@ Generated from the code by `python -m certctl.cli.reference`; do not edit.
 | `certctl-server` | on the server's host | the server itself, and its operator beside it |
 | `certctl-cli` | anywhere | EST by hand, the management API, and the doctor for any EST server |
 | `certctl-est` | on a device | one key and certificate, kept for years |
+| `certctl-mcp` | where an assistant runs | [tools for it](mcp.md); its client starts the program |
 
 ## Exit codes
 
@@ -48,7 +50,7 @@ Generated from the code by `python -m certctl.cli.reference`; do not edit.
 | 7 | network or TLS |
 | 8 | findings |
 
-## Environment of `certctl-cli` and `certctl-est`
+## Environment of `certctl-cli`, `certctl-est` and `certctl-mcp`
 
 | name | |
 |---|---|
@@ -58,6 +60,8 @@ Generated from the code by `python -m certctl.cli.reference`; do not edit.
 | `CERTCTL_SERVER_TLS_INSECURE_SKIP_VERIFY` | `true`: trust any server; for trials |
 | `CERTCTL_CONTEXT` | a named context of the config file |
 | `CERTCTL_CLI_CONFIG` | the config file; otherwise `~/.config/certctl/config.toml` |
+| `CERTCTL_MCP_EST_USER` | name with which `est_enroll` of `certctl-mcp` logs in |
+| `CERTCTL_MCP_EST_PASSWORD_FILE` | file with the password for it |
 | `NO_COLOR` | no colours |
 
 An option wins over `--context`, that over the environment, and the environment over the
@@ -86,7 +90,12 @@ SHARED: dict[str, type[Any]] = {
     "the time": When,
 }
 
-PROGRAMS = {"certctl-cli": remote, "certctl-est": device, "certctl-server": server}
+PROGRAMS = {
+    "certctl-cli": remote,
+    "certctl-est": device,
+    "certctl-mcp": mcp,
+    "certctl-server": server,
+}
 
 
 def page() -> str:

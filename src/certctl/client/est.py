@@ -51,7 +51,7 @@ class EstServer:
     """One EST profile of one server, and who we are for it.
 
     ``route`` is ``est`` or ``est-mtls``; None takes the second one where there is a client
-    certificate, as servers of this project have it.
+    certificate, as servers of this project have it. ``accept`` is the header of that name.
     """
 
     address: Address
@@ -61,6 +61,7 @@ class EstServer:
     identity: Identity | None = None
     route: str | None = None
     timeout: float = TIMEOUT_SECONDS
+    accept: str = "*/*"
 
     def path(self, ask: Ask) -> str:
         route = self.route or ("est-mtls" if self.identity is not None else "est")
@@ -122,7 +123,7 @@ class EstServer:
         self, ask: Ask, body_of: CsrOf | None = None, *, kind: str = "application/pkcs10"
     ) -> Answer:
         """One exchange, whatever its status; ``kind`` is the media type of the body."""
-        headers = {"Accept": "*/*"}
+        headers = {"Accept": self.accept}
         if self.basic is not None:
             headers["Authorization"] = self.basic.header
         with connect(

@@ -14,7 +14,9 @@ The text of a server is data from outside: it is escaped before anybody reads it
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from certctl.domain.plain_text import escaped
 
@@ -53,10 +55,13 @@ class BadInput(ClientFailure):
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a server says of its refusal: lines for people, and the request id if any."""
+    """What a server says of its refusal: lines for people, one of which may be known to be
+    the remedy, and the request id if any.
+    """
 
     lines: tuple[str, ...]
     request_id: str
+    remedy: str = ""
 
 
 class Refused(ClientFailure):
@@ -89,23 +94,35 @@ class StillPending(Refused):
 def words_of(body: bytes, content_type: str, request_id: str) -> Words:
     """The lines of a refusal, from text or from a problem document (RFC 9457)."""
     text = body.decode("utf-8", "replace")
+    remedy: object = ""
     if content_type.partition(";")[0].strip().lower().endswith("json"):
-        lines = _problem_lines(text)
+        problem = _problem(text)
+        remedy = problem.get("remedy")
+        lines = _problem_lines(problem)
     elif content_type.startswith("text/html"):
         lines = []
     else:
         lines = text.splitlines()
-    shown = [escaped(line)[:MOST_CHARACTERS] for line in lines if line.strip()]
-    return Words(lines=tuple(shown[:MOST_LINES]), request_id=escaped(request_id)[:64])
+    return Words(
+        lines=tuple([_shown(line) for line in lines if line.strip()][:MOST_LINES]),
+        request_id=escaped(request_id)[:64],
+        remedy=_shown(remedy) if isinstance(remedy, str) else "",
+    )
 
 
-def _problem_lines(text: str) -> list[str]:
+def _shown(line: str) -> str:
+    return escaped(line)[:MOST_CHARACTERS]
+
+
+def _problem(text: str) -> dict[str, Any]:
     try:
         problem = json.loads(text)
     except (ValueError, RecursionError):
-        return []
-    if not isinstance(problem, dict):
-        return []
+        return {}
+    return problem if isinstance(problem, dict) else {}
+
+
+def _problem_lines(problem: Mapping[str, Any]) -> list[str]:
     message = problem.get("message") or problem.get("title") or problem.get("detail")
     lines = [message, problem.get("rule"), problem.get("remedy")]
     faults = problem.get("errors")

@@ -55,6 +55,8 @@ CLIENT_NAMES: Final = frozenset(
         "API_KEY_FILE",
         "SERVER_CA_BUNDLE_PATH",
         "SERVER_TLS_INSECURE_SKIP_VERIFY",
+        "MCP_EST_USER",
+        "MCP_EST_PASSWORD_FILE",
     }
 )
 """Read by the command-line clients (operator §3)."""

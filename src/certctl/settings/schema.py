@@ -94,6 +94,7 @@ class ServerSettings:
         est_max_body: octets, EST bodies after transfer decoding.
         shutdown_grace_s: seconds for requests in flight.
         ui_idle_s: seconds that a log-in to the web pages lasts without use.
+        mcp_enabled: whether ``/mcp`` is served.
     """
 
     host: str
@@ -119,6 +120,7 @@ class ServerSettings:
     api: ApiSettings = field(default_factory=ApiSettings)
     config_key: SecretSource | None = None
     ui_idle_s: int = 1_800
+    mcp_enabled: bool = True
 
     @property
     def public_host(self) -> str | None:

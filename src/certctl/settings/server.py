@@ -59,6 +59,7 @@ def server_settings(
         api=_api_settings(given),
         config_key=_config_key(given),
         ui_idle_s=given.value(names.UI_IDLE_TIMEOUT),
+        mcp_enabled=given.value(names.MCP_ENABLED),
     )
 
 

@@ -10,6 +10,8 @@ from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
 from certctl.web.api.lazy import PREFIX as API_PREFIX
 from certctl.web.api.lazy import LazyApi
 from certctl.web.est import EstApp
+from certctl.web.mcp import PATH as MCP
+from certctl.web.mcp import LazyMcp
 from certctl.web.pki import PREFIX, PkiApp
 from certctl.web.problems import Problem, answer_of, nothing_here, wants_json, wrong_method
 from certctl.web.ui.door import LazyUi
@@ -30,6 +32,7 @@ class App:
         pki: PkiApp,
         api: LazyApi,
         ui: LazyUi,
+        mcp: LazyMcp | None,
         readiness: Readiness,
         *,
         random: RandomBytes,
@@ -37,6 +40,7 @@ class App:
         self._est = est
         self._api = api
         self._ui = ui
+        self._mcp = mcp
         self._pki = pki
         self._readiness = readiness
         self._random = random
@@ -53,6 +57,9 @@ class App:
             return
         if path.startswith(PREFIX):
             await self._pki(scope, receive, send)
+            return
+        if path == MCP and self._mcp is not None:
+            await self._mcp(scope, receive, send)
             return
         if is_page(path):
             await self._ui(scope, receive, send)

@@ -40,6 +40,7 @@ from certctl.trust.bundle import BundleRefused
 from certctl.web.api.lazy import LazyApi
 from certctl.web.app import App
 from certctl.web.est import EstApp, Published
+from certctl.web.mcp import LazyMcp
 from certctl.web.old_devices import OldDevicesApp
 from certctl.web.plain_port import PlainPortApp
 from certctl.web.routes import build_routes
@@ -64,6 +65,8 @@ from certctl.wiring.supervisor import Status, refuse_start
 
 if TYPE_CHECKING:
     from certctl.hooks.device_state import DeviceStateHook
+    from certctl.mcp.http import McpHttp
+    from certctl.web.api.build import Api
 
 # Objects of the start live for ever: the collector need not walk them again, and the
 # request path makes few cycles, so it may look less often.
@@ -124,6 +127,7 @@ class _Worker:
         )
         self._stopped = asyncio.Event()
         self._hooks: dict[str, DeviceStateHook] = {}
+        self._mcp: LazyMcp | None = None
 
     async def serve(self, status: Status) -> int:
         loop = asyncio.get_running_loop()
@@ -162,6 +166,8 @@ class _Worker:
         api.stop()
         grace_s = self._settings.server.shutdown_grace_s
         await asyncio.gather(*(each.close(grace_s) for each in listeners))
+        if self._mcp is not None:
+            self._mcp.stop()
         watching.cancel()
         folder.flush()
         await asyncio.sleep(0)
@@ -273,7 +279,20 @@ class _Worker:
             public_url=settings.server.public_url,
             parts=parts,
         )
-        return App(est, publisher.app, api, ui, parts, random=os.urandom)
+        self._mcp = self._door_to_mcp(est, api)
+        return App(est, publisher.app, api, ui, self._mcp, parts, random=os.urandom)
+
+    def _door_to_mcp(self, est: EstApp, api: LazyApi) -> LazyMcp | None:
+        server = self._settings.server
+        if not server.mcp_enabled:
+            return None
+
+        def build(opened: Api) -> McpHttp:
+            from certctl.wiring.mcp import build_mcp  # noqa: PLC0415 - loads the SDK
+
+            return build_mcp(opened, est, max_body=server.max_body, log=self._log)
+
+        return LazyMcp(api, build, public_url=server.public_url, random=os.urandom)
 
     def _api_parts(
         self, authority: AuthorityClient, folder: RefusalFolder, publisher: Publisher

@@ -206,6 +206,12 @@ UI_IDLE_TIMEOUT: Final = Variable(
     default_text="30m",
     meaning="How long a log-in to the web pages lasts without use; 12 h at most with it.",
 )
+MCP_ENABLED: Final = Variable(
+    name="MCP_ENABLED",
+    kind=BOOLEAN,
+    default=True,
+    meaning="Serve `/mcp` (Model Context Protocol) to callers with an API key.",
+)
 CORS_ORIGINS: Final[Variable[tuple[str, ...]]] = Variable(
     name="CORS_ORIGINS",
     kind=items(ORIGIN),
@@ -268,6 +274,7 @@ SERVER_VARIABLES: Final[tuple[Variable[Any], ...]] = (
     RATE_LIMIT_RPS,
     RATE_LIMIT_BURST,
     UI_IDLE_TIMEOUT,
+    MCP_ENABLED,
     CORS_ORIGINS,
     SHUTDOWN_GRACE,
     CERTIFICATE_PROFILES_DIR,

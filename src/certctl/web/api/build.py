@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -20,6 +22,7 @@ from certctl.web.api.problems import (
     problem_answer,
     refusal_of,
 )
+from certctl.web.api.rate import RateLimit
 from certctl.web.api.services import Services
 from certctl.web.api.table import ENDPOINTS
 from certctl.web.api.tail import Tail
@@ -28,7 +31,8 @@ from certctl.web.api.tail import Tail
 class Api:
     """The API of one worker; ``stop`` ends its streams and bulk revocations.
 
-    The web pages stand on the same services, entrance and tail.
+    The web pages stand on the same services, entrance and tail. ``inner`` is for requests
+    of our own on behalf of a caller that the rate limit has counted already.
     """
 
     def __init__(self, services: Services, entrance: Entrance) -> None:
@@ -37,6 +41,8 @@ class Api:
         app.state.tail = self.tail = Tail(services.read)
         self.entrance = entrance
         self._bulk = services.bulk
+        unlimited = RateLimit(rate=0, burst=0, clock=entrance.clock)
+        self.inner = Guard(app, Table(ENDPOINTS), replace(entrance, rate=unlimited))
         self._guard = Guard(app, Table(ENDPOINTS), entrance)
         self.document = openapi_document(app, services.version)
 

@@ -19,7 +19,7 @@ class Endpoint:
     """A method of a path.
 
     Attributes:
-        path: below ``PREFIX``, with ``{names}``.
+        path: below ``prefix``, with ``{names}``.
         role: what a key must at least have; None is open to everybody.
         whole: only for keys that see all tenants and profiles.
         answer: the model of the body; None where it is no JSON.
@@ -38,10 +38,11 @@ class Endpoint:
     media_type: str = "application/json"
     example: dict[str, object] | None = None
     tag: str = ""
+    prefix: str = PREFIX
 
     @property
     def full_path(self) -> str:
-        return PREFIX + self.path
+        return self.prefix + self.path
 
     @property
     def is_write(self) -> bool:

@@ -1,0 +1,1 @@
+"""``certctl-mcp``: the tools of ``certctl.mcp`` over standard input and output."""
