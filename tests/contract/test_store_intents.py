@@ -56,6 +56,12 @@ def test_an_intent_is_found_by_id_by_key_and_in_pages(pair: Pair):
     assert found == {rows[1].key: rows[1]}
 
 
+def test_intents_are_counted_by_the_statuses_asked_for(pair: Pair):
+    keep(pair, intent(1), intent(2), closed(3, LOST), closed(4, IntentStatus.ISSUED))
+    assert pair.records.intent_numbers((OPEN, LOST, ORPHAN)) == {OPEN: 2, LOST: 1, ORPHAN: 0}
+    assert pair.records.intent_numbers(()) == {}
+
+
 def test_one_request_has_one_open_intent(pair: Pair):
     keep(pair, intent(1))
     again = intent(2, key=intent(1).key)

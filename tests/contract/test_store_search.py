@@ -15,6 +15,8 @@ from certctl.domain.clock import HOUR_US
 from certctl.domain.ids import oldest_id
 from certctl.domain.ports import Records
 from certctl.domain.search import Activity, AuditQuery, Page
+from certctl.store.memory import search as memory
+from certctl.store.queries import search as queries
 from tests.contract.conftest import Pair
 from tests.contract.samples import DAY, NOW, certificate, event
 from tests.contract.test_store_approval import waiting
@@ -83,25 +85,50 @@ FILTERS: list[tuple[AuditQuery, list[int]]] = [
 
 def test_each_filter_finds_what_it_says_and_nothing_else(records: Records):
     for query, wanted in FILTERS:
-        assert [each.seq for each in records.audit_page(query, Page())] == wanted, query
+        assert [each.seq for each in records.audit_page(query, Page()).rows] == wanted, query
         assert records.audit_total(query) == len(wanted), query
 
 
 def test_pages_join_by_key_and_by_number(records: Records):
     query = AuditQuery(action="est_")
-    whole = [each.seq for each in records.audit_page(query, Page())]
+    whole = [each.seq for each in records.audit_page(query, Page()).rows]
     by_key: list[int] = []
     after = None
-    while page := records.audit_page(query, Page(after=after, limit=2)):
+    while page := records.audit_page(query, Page(after=after, limit=2)).rows:
         by_key += [each.seq for each in page]
         after = page[-1].id
     by_number = [
         each.seq
         for skip in range(0, 6, 2)
-        for each in records.audit_page(query, Page(skip=skip, limit=2))
+        for each in records.audit_page(query, Page(skip=skip, limit=2)).rows
     ]
     assert by_key == by_number == whole == [6, 5, 4, 3, 1]
     assert records.audit_total(query, most=3) == 3
+
+
+def test_a_filter_is_held_against_a_bounded_number_of_events(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+):
+    for module in (queries, memory):
+        monkeypatch.setattr(module, "MOST_LOOKED_AT", 2)
+    query = AuditQuery(actor="key:alice")
+    pages: list[list[int]] = []
+    after: str | None = None
+    rest: str | None = ""
+    while rest is not None:
+        page = records.audit_page(query, Page(after=after))
+        pages.append([each.seq for each in page.rows])
+        after = rest = page.rest
+    assert pages == [[], [], [2], []]
+    assert records.audit_total(query) is None
+    # Without a filter there is nothing to hold against, and times narrow what is looked at.
+    everything = records.audit_page(AuditQuery(), Page())
+    assert (len(everything.rows), everything.rest) == (6, None)
+    assert records.audit_total(AuditQuery()) == 6
+    late = AuditQuery(since_us=NOW + 2 * DAY)
+    assert records.audit_page(late, Page()).rest is None
+    early = AuditQuery(until_us=NOW - DAY, actor="key:alice")
+    assert records.audit_page(early, Page()).rest is None
 
 
 def test_an_event_is_read_by_id_by_whom_it_concerns(records: Records):
@@ -181,13 +208,17 @@ def test_expiries_and_what_should_have_been_renewed(pair: Pair):
     with pair.store.transaction() as transaction:
         transaction.record_certificates(rows)
     found = pair.records.expiries(NOW, Visible())
+    assert found is not None
+    assert found.counted_us == NOW
     assert dict(found.by_days) == {1: 1, 7: 2, 30: 0, 90: 1, 365: 0, None: 1}
     assert found.past_renewal == 1
-    assert pair.records.expiries(NOW, Visible(tenant="nobody")).past_renewal == 0
+    nobodys = pair.records.expiries(NOW, Visible(tenant="nobody"))
+    assert nobodys is not None
+    assert nobodys.past_renewal == 0
 
 
 def test_details_are_searched_as_they_are_written(records: Records):
     """Quotes and backslashes stand escaped in JSON, and so they are looked for."""
     written = json.dumps("C:\\x")[1:-1]
     query = AuditQuery(text=written)
-    assert [each.seq for each in records.audit_page(query, Page())] == [4]
+    assert [each.seq for each in records.audit_page(query, Page()).rows] == [4]

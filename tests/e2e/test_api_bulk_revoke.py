@@ -21,6 +21,7 @@ from certctl.domain.clock import SECOND_US
 from certctl.domain.ids import sortable_id
 from certctl.store import open_writable
 from tests.contract.samples import DAY, certificate
+from tests.harness import guide
 from tests.harness.api import ApiClient, first_key
 from tests.harness.raw import RawClient
 from tests.harness.records import all_events
@@ -29,16 +30,6 @@ from tests.harness.server import RunningServer, clean_environment, configured_se
 PATH = "/est/certificates/bulk-revoke"
 WAIT_SECONDS = 60.0
 BATCH = 1_000
-
-# As it stands in the operator guide, chapter "Compromise / decommission".
-GUIDE_LINE = """\
-curl -sS -X POST \\
--H "Content-Type: application/json" \\
--H "Authorization: Bearer $CERTCTL_API_KEY" \\
---cacert /path/to/ca.crt \\
-https://certctl.example.com:8443/api/v1/est/certificates/bulk-revoke \\
--d '{"reason":"keyCompromise","profile_id":"cp-iot-sensors"}'
-"""
 
 ROWS: dict[str, tuple[int, dict[str, object]]] = {
     "guided": (2 * SLICE + 1, {"certificate_profile": "cp-iot-sensors"}),
@@ -112,11 +103,8 @@ def until(condition: Callable[[], bool]) -> None:
 
 def test_the_line_of_the_guide(site: Site):
     after = site.last()
-    line = GUIDE_LINE.replace("/path/to/ca.crt", str(site.server.ca_file)).replace(
-        "https://certctl.example.com:8443", site.server.url
-    )
     ran = subprocess.run(
-        ["bash", "-c", line],
+        ["bash", "-c", guide.mapped(guide.BULK_REVOKE, site.server)],
         env=clean_environment({"CERTCTL_API_KEY": site.root.key or ""}),
         capture_output=True,
         text=True,

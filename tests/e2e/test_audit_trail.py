@@ -106,7 +106,7 @@ def node(database: Path) -> str:
 def test_an_untouched_trail_is_whole(trail: RunningServer):
     done = audit(trail, "verify")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("whole   6 events, 1 checkpoints")
+    assert done.stdout.startswith("whole   6 events, 1 checkpoint\n")
     assert "4 events came after it" in done.stdout
 
 

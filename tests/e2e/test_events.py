@@ -230,7 +230,7 @@ def test_dead_ones_wait_for_an_operator(tmp_path: Path, hook: Receiver):
         assert server.log_events("event_dead")[0]["channel"] == "ops"
         dead = command(server, "events", "dead").stdout
         assert "no channel of this name is set up" in dead
-        assert command(server, "events", "requeue", "--channel", "ops").returncode == 2
+        assert command(server, "events", "requeue", "--channel", "ops").returncode == 3
     (event_id,) = {post.id for post in hook.posts}
     before = len(hook.posts)
     server = configured_server(tmp_path, CORP | webhook(tmp_path, hook))
@@ -258,7 +258,7 @@ def test_a_channel_can_be_tried(tmp_path: Path, hook: Receiver):
     done = command(server, "events", "test", "ops")
     assert done.returncode == 1
     assert "ops: not delivered: it answered with status 500." in done.stderr
-    assert command(server, "events", "test", "siem").returncode == 2
+    assert command(server, "events", "test", "siem").returncode == 3
     (tmp_path / "ops.secret").unlink()
     done = command(server, "events", "test", "ops")
     assert done.returncode == 1

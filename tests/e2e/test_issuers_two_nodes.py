@@ -163,4 +163,4 @@ def test_a_row_swapped_under_running_nodes_is_refused_by_both(
         assert "another issuer" in told["problem"]
     assert enroll(nodes.two, Device(nodes.two.directory, "victim")) == 503
     events = nodes.one.records().audit_page(AuditQuery(action="issuer_tested"), Page())
-    assert events[0].event.outcome is Outcome.FAILURE
+    assert events.rows[0].event.outcome is Outcome.FAILURE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import secrets
 import threading
 import time
@@ -19,11 +20,12 @@ from certctl.domain.audit import AuditAction, Counter
 from tests.conftest import private_postgres
 from tests.harness.device import Device, certificates_of
 from tests.harness.http import basic, fetch
+from tests.harness.metrics import from_port, until
 from tests.harness.nodes import command, node
 from tests.harness.postgres import PASSWORD as DATABASE_PASSWORD
 from tests.harness.postgres import PrivatePostgres
 from tests.harness.records import all_events
-from tests.harness.server import RunningServer
+from tests.harness.server import RunningServer, free_port
 
 PASSWORD = "corp-password-0001"
 ENROLL = "/.well-known/est/corp/simpleenroll"
@@ -47,7 +49,7 @@ def database() -> Iterator[PrivatePostgres]:
 def server(
     tmp_path_factory: pytest.TempPathFactory, database: PrivatePostgres
 ) -> Iterator[RunningServer]:
-    settings = SETTINGS | {"WORKERS": "2"}
+    settings = SETTINGS | {"WORKERS": "2", "METRICS_PORT": str(free_port())}
     with node(tmp_path_factory.mktemp("restart"), database.migrated(), settings) as running:
         yield running
 
@@ -162,8 +164,17 @@ def test_stopped_it_answers_503_and_then_goes_on_by_itself(
     fleet.wait(200, 5)
     database.control("stop", "-m", "fast")
     fleet.wait(503, 20)
+    port = int(server.environment["CERTCTL_METRICS_PORT"])
+    away = from_port(port)
+    assert away.total("certctl_store_up") == 0
+    assert "certctl_est_requests" not in away.families
+    assert away.total("certctl_workers") == away.total("certctl_workers_wanted") > 0
+    ready = fetch(server, "GET", "/ready")
+    assert (ready.status, json.loads(ready.body)["parts"]["store"]) == (503, False)
     database.start()
     fleet.wait(200, 20)
+    back = until(lambda: from_port(port), lambda found: found.total("certctl_store_up") == 1)
+    assert back.total("certctl_est_requests_total", label="success_simpleenroll") > 0
     fleet.end()
     judge(server, fleet)
     assert server.processes() == pids

@@ -67,7 +67,7 @@ class House:
 
     def events(self, action: str) -> Sequence[RecordedEvent]:
         with closing(self.server.records()) as records:
-            return records.audit_page(AuditQuery(action=action), Page())
+            return records.audit_page(AuditQuery(action=action), Page()).rows
 
     def changes(self, issuer: str) -> list[str]:
         """What is on record of an issuer's life, oldest first."""

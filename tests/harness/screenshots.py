@@ -13,6 +13,10 @@ KEPT = (
     ("est-profiles", "/est", WIDE, "light"),
     ("est-activity-dark", "/est/activity", (1100, 620), "dark"),
     ("certificates-narrow", "/certificates", NARROW, "light"),
+    ("certificate-profile", "/profiles/~new?like=ruled", (1100, 760), "light"),
+    ("audit", "/audit", (1100, 700), "light"),
+    ("requests", "/requests", (1100, 520), "light"),
+    ("keys", "/keys", (1100, 620), "light"),
 )
 
 
@@ -25,7 +29,7 @@ def every(site: UiSite) -> list[tuple[str, str, tuple[int, int], str]]:
         *("/certificates", f"/certificates/{sensor}", f"/certificates/{sensor}/revoke"),
         *("/certificates/bulk", "/requests", f"/requests/{waiting}", "/explain", "/audit"),
         *("/issuers", "/issuers/plant", "/issuers/plant/delete", "/issuers/below"),
-        *("/events", "/jobs", "/keys"),
+        *("/profiles", "/profiles/ruled", "/profiles/~new", "/events", "/jobs", "/keys"),
     ]
     return [
         (

@@ -22,6 +22,7 @@ MARKUP = "<b onclick=alert(1)>bold</b>"
 
 WIDE = (1280, 900)
 NARROW = (360, 740)
+ZOOMED = (640, 450)
 
 
 @dataclass
@@ -125,12 +126,16 @@ def chromium() -> Iterator[Browser]:
 
 
 def new_context(
-    browser: Browser, *, size: tuple[int, int] = WIDE, scheme: str = "light"
+    browser: Browser, *, size: tuple[int, int] = WIDE, scheme: str = "light", scale: float = 1
 ) -> BrowserContext:
-    """A browser as after its first start; the test's own CA is not in its store."""
+    """A browser as after its first start; the test's own CA is not in its store.
+
+    At a ``scale`` of 2 half as many pixels of CSS are as wide: a page zoomed to 200 %.
+    """
     context = browser.new_context(
         ignore_https_errors=True,
         viewport={"width": size[0], "height": size[1]},
+        device_scale_factor=scale,
         color_scheme="dark" if scheme == "dark" else "light",
         timezone_id="Asia/Kolkata",
     )

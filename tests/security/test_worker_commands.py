@@ -48,6 +48,11 @@ from certctl.authority.commands import (
     SliceRevoked,
     TakeLease,
 )
+from certctl.authority.figure_commands import (
+    RecordActivity,
+    RecordAuditProof,
+    RecordInventory,
+)
 from certctl.authority.issuer_commands import (
     ChangeIssuer,
     CreateIssuer,
@@ -67,6 +72,7 @@ from certctl.domain.audit import AuditAction, AuditEvent, Outcome
 from certctl.domain.bulk_revocation import RevocationCriteria
 from certctl.domain.errors import CommandRefused
 from certctl.domain.events import Event, EventType, NoticeMark
+from certctl.domain.figures import ActivitySpan, AuditProof, InventoryFigures
 from certctl.domain.kept_answer import Once, Origin
 from certctl.domain.revocation import RevocationReason
 from certctl.domain.sessions import BEARER, token_digest, token_text
@@ -114,6 +120,14 @@ COMMANDS: tuple[Command, ...] = (
     TakeLease(job="purge", holder="me", every_us=0, lease_us=1),
     FinishJob(job="purge", fence=1, outcome="ok"),
     SealAudit(fence=1),
+    RecordInventory(fence=1, figures=InventoryFigures(made_us=1, took_us=0, parts=())),
+    RecordActivity(
+        fence=1,
+        span=ActivitySpan(made_us=1, from_us=0, until_us=1),
+        counted_from_us=0,
+        slots=(),
+    ),
+    RecordAuditProof(fence=1, proof=AuditProof(made_us=1, took_us=0, broken="")),
     PurgeExpired(fence=1),
     SettleDeliveries(fence=1, deliveries=()),
     RequeueDeliveries(event_id=None, channel=None, actor=LIE),

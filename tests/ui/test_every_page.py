@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.harness.ui_site import MARKUP, NARROW, WIDE, UiSite, log_in, new_context
+from tests.harness.ui_site import MARKUP, NARROW, WIDE, ZOOMED, UiSite, log_in, new_context
 
 AXE = Axe()
 
@@ -31,11 +31,28 @@ PAGES = (
     "/issuers/plant",
     "/issuers/plant/disable",
     "/issuers/below",
+    "/profiles",
+    "/profiles/ruled",
+    "/profiles/~new",
+    "/profiles/{kept}/edit",
+    "/profiles/{kept}/delete",
     "/audit",
     "/events",
     "/jobs",
     "/keys",
 )
+
+
+def names_of(site: UiSite) -> dict[str, str]:
+    return {
+        "sensor": site.certificate_id("sensor-001"),
+        "markup": site.certificate_id("onclick"),
+        "waiting": site.api.get("/est/requests?status=waiting")["data"][0]["id"],
+        "kept": "cp-kept",
+    }
+
+
+KEPT = {"document": {"name": MARKUP, "description": MARKUP}}
 
 
 @pytest.fixture(
@@ -50,11 +67,9 @@ def looking(
     context = new_context(browser, size=size, scheme=scheme)
     page = context.new_page()
     log_in(page, site)
-    names = {
-        "sensor": site.certificate_id("sensor-001"),
-        "markup": site.certificate_id("onclick"),
-        "waiting": site.api.get("/est/requests?status=waiting")["data"][0]["id"],
-    }
+    names = names_of(site)
+    # The other sizes have made it already, or nobody yet.
+    assert site.api.send("PUT", "/profiles/cp-kept", KEPT).status == 200
     yield page, names
     context.close()
 
@@ -80,13 +95,44 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
     assert dialogs == []
 
 
-@pytest.mark.parametrize("path", ["/certificates", "/requests", "/audit?text=onclick"])
+@pytest.mark.parametrize(
+    "path", ["/certificates", "/requests", "/audit?text=onclick", "/profiles", "/profiles/cp-kept"]
+)
 def test_markup_in_a_name_shows_as_text(page: Page, site: UiSite, path: str):
+    assert site.api.send("PUT", "/profiles/cp-kept", KEPT).status == 200
     page.goto(site.url + path)
     for details in page.locator("main summary").all():
         details.click()
     text = page.locator("main").inner_text().replace("\\", "")
     assert MARKUP in text
+
+
+def test_at_200_percent_no_page_scrolls_sideways_and_nothing_is_cut_off(
+    browser: Browser, site: UiSite
+):
+    assert site.api.send("PUT", "/profiles/cp-kept", KEPT).status == 200
+    context = new_context(browser, size=ZOOMED, scale=WIDE[0] / ZOOMED[0])
+    page = context.new_page()
+    log_in(page, site)
+    names = names_of(site)
+    for path in PAGES:
+        page.goto(site.url + path.format(**names))
+        for summary in page.locator("main summary").all()[:2]:
+            summary.click()
+        assert page.evaluate("devicePixelRatio") == 2
+        assert page.evaluate("document.documentElement.scrollWidth") <= ZOOMED[0], path
+        cut_off = page.evaluate(CUT_OFF)
+        assert cut_off == [], (path, cut_off)
+    context.close()
+
+
+CUT_OFF = """
+[...document.querySelectorAll('main :is(h1, h2, p, label, dt, dd, td, button, a, input, select)')]
+  .filter(each => each.getClientRects().length && !each.closest('.scroll, .tall, .hidden, pre'))
+  .filter(each => each.getBoundingClientRect().right > innerWidth + 1)
+  .map(each => each.outerHTML.slice(0, 120))
+"""
+"""What ends beyond the right edge, other than in a part that scrolls by itself."""
 
 
 def test_the_first_load_is_small(browser: Browser, site: UiSite):

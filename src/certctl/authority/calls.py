@@ -14,13 +14,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from queue import Empty, SimpleQueue
+from time import perf_counter_ns
 
 from certctl.authority.intents import Call
 from certctl.domain.clock import Clock
-from certctl.domain.errors import Failure, InternalError, IssuerUnavailable
+from certctl.domain.errors import (
+    Failure,
+    InternalError,
+    IssuerMisbehaved,
+    IssuerRefused,
+    IssuerSilent,
+    IssuerUnavailable,
+)
 from certctl.domain.intent import Intent
 from certctl.domain.ports import CanFind, CanRevoke, OutsideIssuer
 from certctl.domain.revocation import RevocationReason
+from certctl.obs.metrics.measured import AuthorityMetrics
 
 AT_ONCE = 8
 """Calls of one issuer at the same time; others wait for a place."""
@@ -43,11 +52,16 @@ class Work(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """What one piece of work came back with: a certificate (DER), nothing, or a failure."""
+    """What one piece of work came back with: a certificate (DER), nothing, or a failure.
+
+    ``took_ns``: how long the CA had it, in nanoseconds.
+    """
 
     intent_id: str
+    issuer_id: str
     work: Work
     answer: bytes | Failure | None
+    took_ns: int = 0
 
 
 class OutsideCalls:
@@ -60,6 +74,7 @@ class OutsideCalls:
         owner: str,
         clock: Clock,
         on_fault: Callable[[BaseException], None],
+        metrics: AuthorityMetrics | None = None,
     ) -> None:
         """``owner`` names this process in its intents: ``NODE/PID``."""
         self.owner = owner
@@ -67,6 +82,7 @@ class OutsideCalls:
         self._issuers = issuers
         self._clock = clock
         self._on_fault = on_fault
+        self._metrics = metrics or AuthorityMetrics.unshared()
         self._finished: SimpleQueue[Finished] = SimpleQueue()
         self._lock = threading.Lock()
         self._futures: set[Future[None]] = set()
@@ -135,6 +151,12 @@ class OutsideCalls:
             except Empty:
                 return found
 
+    def count(self, done: Finished, judged: object) -> None:
+        """Count a call, once it is known what its answer was worth."""
+        answer = judged if isinstance(judged, IssuerMisbehaved) else done.answer
+        self._metrics.called(done.issuer_id, done.work.value, _outcome(answer))
+        self._metrics.took(done.issuer_id, done.took_ns)
+
     def wait(self, seconds: float) -> None:
         """Wait so long for all that is under way."""
         wait([*self._futures], timeout=seconds)
@@ -144,11 +166,12 @@ class OutsideCalls:
             if (intent.id, work) in self._under_way:
                 return
             self._under_way[intent.id, work] = intent.issuer_id
-        future = self._pools[intent.issuer_id].submit(self._run, intent.id, work, call)
+        future = self._pools[intent.issuer_id].submit(self._run, intent, work, call)
         self._futures = {each for each in self._futures if not each.done()} | {future}
 
-    def _run(self, intent_id: str, work: Work, call: Callable[[], bytes | None]) -> None:
+    def _run(self, intent: Intent, work: Work, call: Callable[[], bytes | None]) -> None:
         answer: bytes | Failure | None
+        began = perf_counter_ns()
         try:
             answer = call()
         except Failure as failure:
@@ -157,9 +180,29 @@ class OutsideCalls:
             self._on_fault(fault)
             answer = InternalError()
         with self._lock:
-            del self._under_way[intent_id, work]
-        self._finished.put(Finished(intent_id=intent_id, work=work, answer=answer))
+            del self._under_way[intent.id, work]
+        self._finished.put(
+            Finished(
+                intent_id=intent.id,
+                issuer_id=intent.issuer_id,
+                work=work,
+                answer=answer,
+                took_ns=perf_counter_ns() - began,
+            )
+        )
         self.wake()
+
+
+_OUTCOMES: Mapping[type[Failure], str] = {
+    IssuerRefused: "refused",
+    IssuerMisbehaved: "misbehaved",
+    IssuerSilent: "silent",
+    IssuerUnavailable: "unavailable",
+}
+
+
+def _outcome(answer: bytes | Failure | None) -> str:
+    return _OUTCOMES.get(type(answer), "error") if isinstance(answer, Failure) else "ok"
 
 
 def _nobody() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from certctl.authority import api_keys, backup, crl, leases, profiles, retention
+from certctl.authority import api_keys, backup, crl, figures, leases, profiles, retention
 from certctl.authority.bulk_revoke import begin_bulk_revoke, finish_bulk_revoke, revoke_slice
 from certctl.authority.calls import OutsideCalls
 from certctl.authority.commands import (
@@ -49,6 +49,12 @@ from certctl.authority.commands import (
 from certctl.authority.decide import approve, deny
 from certctl.authority.done import Done
 from certctl.authority.event_commands import carry_out_event_command
+from certctl.authority.figure_commands import (
+    FigureCommand,
+    RecordActivity,
+    RecordAuditProof,
+    RecordInventory,
+)
 from certctl.authority.import_certificates import import_certificates
 from certctl.authority.issuer_commands import (
     ChangeIssuer,
@@ -123,8 +129,8 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             return reload_trust(command, files, now_us)
         case ApproveRequest() | DenyRequest():
             return _on_requests(command, transaction, now_us)
-        case TakeLease() | FinishJob():
-            return _on_leases(command, transaction, powers.is_gone, now_us)
+        case TakeLease() | FinishJob() | RecordInventory() | RecordActivity() | RecordAuditProof():
+            return _on_jobs(command, transaction, powers.is_gone, now_us)
         case SealAudit() | PurgeExpired() | ReconcileIntents():
             return _on_upkeep(command, transaction, powers, now_us)
         case SettleDeliveries() | RequeueDeliveries() | AnnounceCertificates() | AnnounceExpiry():
@@ -197,14 +203,19 @@ def _on_requests(command: RequestCommand, transaction: Transaction, now_us: int)
     assert_never(command)
 
 
-def _on_leases(
-    command: LeaseCommand, transaction: Transaction, is_gone: leases.IsGone, now_us: int
+def _on_jobs(
+    command: LeaseCommand | FigureCommand,
+    transaction: Transaction,
+    is_gone: leases.IsGone,
+    now_us: int,
 ) -> Done:
     match command:
         case TakeLease():
             return leases.take(command, transaction, now_us, is_gone)
         case FinishJob():
             return leases.finish(command, transaction, now_us)
+        case RecordInventory() | RecordActivity() | RecordAuditProof():
+            return figures.record(command, transaction)
     assert_never(command)
 
 

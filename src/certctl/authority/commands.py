@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from certctl.authority.figure_commands import FigureCommand, FiguresRecorded
 from certctl.authority.issuer_commands import IssuerChanged, IssuerCommand, IssuerTested
 from certctl.authority.session_commands import SessionCommand, SessionDone
 from certctl.domain.api_keys import Role
@@ -441,6 +442,7 @@ Command = (
     | ApiKeyCommand
     | SessionCommand
     | IssuerCommand
+    | FigureCommand
     | RecordsCommand
     | PutCrlPart
     | SignCrl
@@ -471,6 +473,7 @@ CommandResult = (
     | SessionDone
     | IssuerTested
     | IssuerChanged
+    | FiguresRecorded
     | CrlPartKept
     | CrlPublished
     | CrlPartsDropped

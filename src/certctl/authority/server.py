@@ -41,6 +41,7 @@ from certctl.domain.audit import Outcome as AuditOutcome
 from certctl.domain.errors import Failure
 from certctl.domain.kept_answer import Origin
 from certctl.domain.order import Issued
+from certctl.obs.metrics.measured import AuthorityMetrics
 
 READ_SIZE = 256 * 1024
 # One transaction stays short, so that an order never waits for more than these.
@@ -74,8 +75,10 @@ class AuthorityServer:
         workers: socket.socket,
         on_tick: Callable[[], None],
         on_fault: Callable[[BaseException], None],
+        metrics: AuthorityMetrics | None = None,
     ) -> None:
         self._service = service
+        self._metrics = metrics or AuthorityMetrics.unshared()
         self._listeners = (host, workers)
         self._workers = workers
         self._on_tick = on_tick
@@ -199,6 +202,8 @@ class AuthorityServer:
         batch, self._backlog = self._backlog[:MAX_BATCH], self._backlog[MAX_BATCH:]
         refusals, self._refusals = self._refusals, []
         outcomes = self._service.run([request.order for _, request in batch], refusals)
+        if batch:
+            self._metrics.ran(len(batch))
         for (peer, request), outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Started):
                 self._begun.setdefault(outcome.intent_id, []).append((peer, request.id))

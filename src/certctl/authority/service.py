@@ -236,6 +236,8 @@ class AuthorityService:
             outcome = self._attempted(partial(self._settle, done, self._calls))
             if isinstance(outcome, StoreUnavailable) and not outcome.on_record:
                 self._unsettled.append(done)
+            else:
+                self._calls.count(done, outcome)
             if outcome is not None:
                 outcomes.append((done.intent_id, outcome))
         return outcomes

@@ -22,7 +22,12 @@ from certctl.cli.text import utc
 if TYPE_CHECKING:
     from certctl.store import SqlRecords
 
-audit = typer.Typer(name="audit", help="Verify and export the audit trail.", no_args_is_help=True)
+audit = typer.Typer(
+    name="audit",
+    help="Verify and export the audit trail.",
+    epilog="Example: certctl-server audit verify",
+    no_args_is_help=True,
+)
 
 
 @audit.callback()
@@ -91,10 +96,12 @@ def verify(
         complain(f"BROKEN  {broken}")
         raise typer.Exit(EXIT_FINDINGS) from broken
     except OSError as err:
-        stop(f"{err.filename} cannot be read ({err.strerror}); {_remedy(err)}", EXIT_FAILED)
+        given = {str(each) for each in (export, key, *(copy or ())) if each is not None}
+        code = EXIT_USAGE if str(err.filename) in given else EXIT_FAILED
+        stop(f"{err.filename} cannot be read ({err.strerror}); {_remedy(err)}", code)
     except ValueError as refused:
         stop(str(refused), EXIT_FAILED)
-    print(f"whole   {done.events} events, {done.checkpoints} checkpoints")
+    print(f"whole   {_counted(done.events, done.checkpoints)}")
     if done.dropped:
         print(f"        {done.dropped} older events were dropped by retention, as its stubs say")
     if done.last is not None:
@@ -143,4 +150,9 @@ def export(
     except (Broken, OSError) as refused:
         stop(str(refused), EXIT_FAILED)
     if not to_screen:
-        print(f"{file}: {events} events, {checkpoints} checkpoints")
+        print(f"{file}: {_counted(events, checkpoints)}")
+
+
+def _counted(events: int, checkpoints: int) -> str:
+    plural = "" if checkpoints == 1 else "s"
+    return f"{events} event{'' if events == 1 else 's'}, {checkpoints} checkpoint{plural}"

@@ -10,9 +10,9 @@ import typer
 
 from certctl.authority.commands import BackupNoted, NoteBackup
 from certctl.cli.configuration import ConfigFile, settings_or_exit
-from certctl.cli.ending import EXIT_FAILED, complain, stop
+from certctl.cli.ending import EXIT_FAILED, EXIT_USAGE, complain, stop
 from certctl.cli.progress import Progress
-from certctl.cli.text import utc
+from certctl.cli.text import Quiet, utc
 from certctl.domain.errors import Failure
 from certctl.settings.schema import Settings
 
@@ -25,6 +25,7 @@ def backup(
     keys_only: Annotated[
         bool, typer.Option("--keys-only", help="Without the database (for PostgreSQL).")
     ] = False,
+    quiet: Quiet = False,
     config: ConfigFile = None,
 ) -> None:
     """Write database, CA keys and all else that cannot be made again into one file.
@@ -46,22 +47,25 @@ def backup(
     try:
         making.judge_target(settings, target, keys_only=keys_only)
         _note(settings, str(target or "standard output"))
-        with Progress() as progress:
+        with Progress(quiet=quiet) as progress:
             made = making.make_backup(
                 settings, target, keys_only=keys_only, clock=system_clock, stage=progress.tell
             )
     except (making.BackupRefused, SnapshotFailed, StoreError, OSError) as refused:
         stop(f"no backup was made: {refused}", EXIT_FAILED)
+    for path in made.outside:
+        complain(f"{file}: not in it, since it lies elsewhere: {path}")
+    if quiet:
+        return
     complain(f"{file}: {len(made.manifest.parts)} parts, {made.manifest.octets >> 10} KiB")
     for head in made.manifest.heads:
         complain(f"  audit chain {head.node} up to event {head.seq}")
-    for path in made.outside:
-        complain(f"  not in it, since it lies elsewhere: {path}")
 
 
 def restore(
     file: Annotated[Path, typer.Argument(help="A backup; - is standard input.")],
     *,
+    quiet: Quiet = False,
     config: ConfigFile = None,
 ) -> None:
     """Put a backup into an empty data directory, after checking all of it.
@@ -77,10 +81,11 @@ def restore(
     from certctl.wiring.clock import system_clock  # noqa: PLC0415
 
     try:
-        with (
-            Progress() as progress,
-            sys.stdin.buffer if file == PIPE else file.open("rb") as source,
-        ):
+        opened = sys.stdin.buffer if file == PIPE else file.open("rb")
+    except OSError as err:
+        stop(f"{file} cannot be read: {err.strerror}.", EXIT_USAGE)
+    try:
+        with Progress(quiet=quiet) as progress, opened as source:
             manifest = placing.restore(
                 settings,
                 source,

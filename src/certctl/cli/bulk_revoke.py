@@ -14,7 +14,7 @@ from certctl.authority.commands import BulkRevokeBegun, SliceRevoked
 from certctl.cli.certificate_filters import moment, serial_number
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.ending import EXIT_FAILED, EXIT_USAGE, complain, stop
-from certctl.cli.text import Output, OutputForm, print_json
+from certctl.cli.text import Output, OutputForm, Quiet, print_data
 from certctl.domain.bulk_revocation import BulkTotals, CriteriaRefused, RevocationCriteria
 from certctl.domain.errors import Failure
 from certctl.domain.plain_text import escaped
@@ -52,6 +52,7 @@ def bulk_revoke(  # noqa: PLR0913 - an option for each criterion
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
     output: Output = OutputForm.TABLE,
+    quiet: Quiet = False,
     config: ConfigFile = None,
 ) -> None:
     """Revoke all certificates issued over EST that fit every criterion given.
@@ -84,7 +85,7 @@ def bulk_revoke(  # noqa: PLR0913 - an option for each criterion
     else:
         if not yes:
             _confirm(_counted(settings, criteria, reason))
-        totals = _revoked(settings, criteria, reason)
+        totals = _revoked(settings, criteria, reason, quiet=quiet)
     _print(totals, output=output, dry_run=dry_run)
     if totals.total_failed:
         raise typer.Exit(EXIT_FAILED)
@@ -115,13 +116,20 @@ def _confirm(counted: BulkTotals) -> None:
 
 
 def _revoked(
-    settings: Settings, criteria: RevocationCriteria, reason: RevocationReason
+    settings: Settings, criteria: RevocationCriteria, reason: RevocationReason, *, quiet: bool
 ) -> BulkTotals:
     from certctl.store import StoreError  # noqa: PLC0415 - loads the database, as below
     from certctl.wiring import host, ids  # noqa: PLC0415
     from certctl.wiring.clock import system_clock  # noqa: PLC0415
 
     totals = BulkTotals()
+    shown = sys.stderr.isatty() and not quiet
+
+    def tell(sofar: BulkTotals) -> None:
+        if shown:
+            sys.stderr.write(f"\r{sofar.total_revoked:,} revoked, {sofar.total_skipped:,} skipped")
+            sys.stderr.flush()
+
     try:
         with host.authority(settings) as execute:
             records = host.records(settings)
@@ -143,34 +151,28 @@ def _revoked(
                     now_us=system_clock(),
                 )
                 totals = bulk.totals
-                bulk.run(carry_out, _progress)
+                bulk.run(carry_out, tell)
             finally:
                 records.close()
     except (StoreError, Failure) as failure:
-        _end_of_line()
+        _end_of_line(shown=shown)
         stop(
             f"{failure}; {totals.total_revoked:,} certificates are revoked so far. Give the"
             " same command again to go on.",
             EXIT_FAILED,
         )
-    _end_of_line()
+    _end_of_line(shown=shown)
     return totals
 
 
-def _progress(totals: BulkTotals) -> None:
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r{totals.total_revoked:,} revoked, {totals.total_skipped:,} skipped")
-        sys.stderr.flush()
-
-
-def _end_of_line() -> None:
-    if sys.stderr.isatty():
+def _end_of_line(*, shown: bool) -> None:
+    if shown:
         sys.stderr.write("\r\x1b[K")
 
 
 def _print(totals: BulkTotals, *, output: OutputForm, dry_run: bool) -> None:
-    if output is OutputForm.JSON:
-        print_json(asdict(totals) | {"dry_run": dry_run})
+    if output is not OutputForm.TABLE:
+        print_data(asdict(totals) | {"dry_run": dry_run}, output)
         return
     if dry_run:
         print(f"{totals.revocable:,} certificates would be revoked; nothing was changed.")

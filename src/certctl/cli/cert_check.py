@@ -5,30 +5,24 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.ending import EXIT_FINDINGS, from_records
 from certctl.cli.progress import Progress
+from certctl.cli.text import Output, OutputForm, Quiet, print_yaml
 
 if TYPE_CHECKING:
     from certctl.domain.inspection import Finding
     from certctl.store import SqlRecords
 
 
-class Output(StrEnum):
-    TABLE = "table"
-    JSON = "json"
-
-
 def cert_check(
     *,
-    output: Annotated[
-        Output, typer.Option("--output", "--format", help="How findings are printed.")
-    ] = Output.TABLE,
+    output: Output = OutputForm.TABLE,
+    quiet: Quiet = False,
     config: ConfigFile = None,
 ) -> None:
     """Read every certificate anew and hold it against its row, its events and its CA.
@@ -42,7 +36,7 @@ def cert_check(
     from certctl.wiring.cert_check import cert_check as run  # noqa: PLC0415 - loads the database
 
     def whole(records: SqlRecords) -> Counter[str]:
-        with Progress() as progress:
+        with Progress(quiet=quiet) as progress:
             checked = Counter[str]()
 
             def tell(stage: str, done: int, total: int) -> None:
@@ -50,14 +44,17 @@ def cert_check(
                 progress.tell(stage, done, total)
 
             found = run(settings, records, tell)
-            if output is Output.JSON:
-                checked["findings"] = _as_json(found, checked)
-            else:
-                checked["findings"] = _as_lines(found)
+            match output:
+                case OutputForm.JSON:
+                    checked["findings"] = _as_json(found, checked)
+                case OutputForm.YAML:
+                    checked["findings"] = _as_yaml(found, checked)
+                case OutputForm.TABLE:
+                    checked["findings"] = _as_lines(found)
             return checked
 
     checked = from_records(settings, whole)
-    if output is Output.TABLE:
+    if output is OutputForm.TABLE:
         print(
             f"{checked['certificates']} certificates and {checked['events']} events checked:"
             f" {checked['findings'] or 'no'} findings"
@@ -87,4 +84,17 @@ def _as_json(found: Iterator[Finding], checked: Counter[str]) -> int:
         f'"certificates": {checked["certificates"]}, "events": {checked["events"]}}}',
         sep="",
     )
+    return number
+
+
+def _as_yaml(found: Iterator[Finding], checked: Counter[str]) -> int:
+    """The same object, written as it grows."""
+    number = 0
+    for number, each in enumerate(found, 1):
+        if number == 1:
+            print("findings:")
+        print_yaml([each._asdict()])
+    if not number:
+        print("findings: []")
+    print_yaml({"certificates": checked["certificates"], "events": checked["events"]})
     return number

@@ -10,7 +10,7 @@ from certctl.cli.certificate_view import as_json
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.ending import from_records
 from certctl.cli.find_certificate import Found, one
-from certctl.cli.text import Output, OutputForm, print_json, table, utc, utc_z
+from certctl.cli.text import Output, OutputForm, print_data, table, utc, utc_z
 from certctl.domain.plain_text import escaped
 from certctl.domain.profiles import profile_name
 from certctl.domain.renewal_history import renewal_history
@@ -51,8 +51,8 @@ def show(
         return history, [*events], records.released_us(found.record.id)
 
     history, events, released_us = from_records(settings, read)
-    if output is OutputForm.JSON:
-        print_json(_json(found, history, events, released_us))
+    if output is not OutputForm.TABLE:
+        print_data(_json(found, history, events, released_us), output)
     else:
         _print(found, history, events, released_us)
 

@@ -32,7 +32,10 @@ IssuerId = Annotated[
 ]
 
 certificates = typer.Typer(
-    name="certificates", help="Find, import and revoke certificates.", no_args_is_help=True
+    name="certificates",
+    help="Find, import and revoke certificates.",
+    epilog="Example: certctl-server certificates search 'sensor-0815*'",
+    no_args_is_help=True,
 )
 certificates.command("list")(inventory.show_list)
 certificates.command()(inventory.search)

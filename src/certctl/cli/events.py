@@ -31,7 +31,10 @@ EventId = Annotated[str, typer.Argument(help="Id of the event, as listed.", meta
 Limit = Annotated[int, typer.Option(help="Most rows that are shown.", min=1)]
 
 events = typer.Typer(
-    name="events", help="Events on their way to other systems.", no_args_is_help=True
+    name="events",
+    help="Events on their way to other systems.",
+    epilog="Example: certctl-server events dead",
+    no_args_is_help=True,
 )
 
 
@@ -146,7 +149,7 @@ def _require_channel(settings: Settings, channel: str) -> None:
     known = settings.events.channel_names()
     if channel not in known:
         there = ", ".join(known) or "none"
-        stop(f"no channel {channel!r} is set up; there are: {there}.", EXIT_USAGE)
+        stop(f"no channel {channel!r} is set up; there are: {there}.", EXIT_NOT_FOUND)
 
 
 def _read(records: Records, status: DeliveryStatus | None, limit: int) -> list[Delivery]:

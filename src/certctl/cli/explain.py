@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +19,7 @@ from certctl.cli.ending import (
     from_records,
     stop,
 )
-from certctl.cli.text import utc
+from certctl.cli.text import Output, OutputForm, print_data, utc
 from certctl.domain.errors import NotFound
 from certctl.domain.explanation import Question
 from certctl.domain.profiles import ENROLLING, Operation, profile_name
@@ -34,13 +33,6 @@ MOST_READ = 16 * 1024 * 1024 + 1
 """Octets: one more than the highest EST_MAX_BODY."""
 
 SIGNS = {"passed": "ok", "failed": "NO", "not_judged": "--"}
-
-
-class Output(StrEnum):
-    """For people, or for programs."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 class TlsVersion(StrEnum):
@@ -71,7 +63,7 @@ def explain(
     ] = None,
     source: Annotated[str, typer.Option(help="It comes from this address.")] = "",
     tls_version: Annotated[TlsVersion, typer.Option(help="It speaks this TLS.")] = TlsVersion.TLS13,
-    output: Annotated[Output, typer.Option(help="How to print.")] = Output.TABLE,
+    output: Output = OutputForm.TABLE,
     config: ConfigFile = None,
 ) -> None:
     """Tell what a CSR would get, rule by rule. Issues nothing and leaves nothing on record.
@@ -98,10 +90,10 @@ def explain(
     (est_profile,) = (
         each.profile for each in settings.est.profiles if each.profile.path_id == path_id
     )
-    if output is Output.JSON:
+    if output is not OutputForm.TABLE:
         from certctl.web.explained import as_json  # noqa: PLC0415 - beside its only use
 
-        print(json.dumps(as_json(explained, est_profile), indent=2, ensure_ascii=False))
+        print_data(as_json(explained, est_profile), output)
     else:
         print("\n".join(_lines(explained, est_profile)))
     raise typer.Exit(_code(explained))

@@ -11,7 +11,7 @@ from certctl.authority.caller import expect
 from certctl.authority.commands import CertificatesImported, ImportCertificates
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.ending import EXIT_FAILED, EXIT_USAGE, complain, stop
-from certctl.cli.text import Output, OutputForm, print_json
+from certctl.cli.text import Output, OutputForm, print_data
 from certctl.domain.errors import Failure
 from certctl.domain.imports import MOST_AT_ONCE
 from certctl.domain.plain_text import escaped
@@ -62,10 +62,9 @@ def import_files(
     if readable.bad and not skip_bad:
         stop("nothing was imported. Mend these, or leave them out with --skip-bad.", EXIT_FAILED)
     done = _imported(settings, readable)
-    if output is OutputForm.JSON:
-        print_json(
-            {"imported": done.imported, "duplicates": done.duplicates, "bad": len(readable.bad)}
-        )
+    if output is not OutputForm.TABLE:
+        told = {"imported": done.imported, "duplicates": done.duplicates, "bad": len(readable.bad)}
+        print_data(told, output)
     else:
         print(
             f"imported {done.imported:,}  duplicates {done.duplicates:,}  bad {len(readable.bad):,}"

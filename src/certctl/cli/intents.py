@@ -21,7 +21,10 @@ COLUMNS = ("ID", "STATUS", "SINCE (UTC)", "ISSUER", "PROFILE", "SUBJECT", "NOTE"
 WORTH_A_LOOK = (IntentStatus.OPEN, IntentStatus.LOST, IntentStatus.ORPHAN)
 
 intents = typer.Typer(
-    name="intents", help="Calls of CAs outside, and what became of them.", no_args_is_help=True
+    name="intents",
+    help="Calls of CAs outside, and what became of them.",
+    epilog="Example: certctl-server intents list",
+    no_args_is_help=True,
 )
 
 

@@ -16,7 +16,7 @@ from certctl.cli.certificate_filters import (
 from certctl.cli.certificate_view import as_json, lines
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.ending import EXIT_USAGE, complain, from_records, stop
-from certctl.cli.text import Output, OutputForm, print_json
+from certctl.cli.text import Output, OutputForm, Quiet, print_data
 from certctl.domain.certificates import CertificateSource
 from certctl.domain.inventory import (
     LONGEST_LIST,
@@ -63,6 +63,7 @@ def show_list(  # noqa: PLR0913 - an option for each filter
     cursor: Annotated[str | None, typer.Option(help="Go on after the page that named it.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All pages.")] = False,
     output: Output = OutputForm.TABLE,
+    quiet: Quiet = False,
     config: ConfigFile = None,
 ) -> None:
     """List certificates; every filter that is given must hold.
@@ -116,6 +117,8 @@ def show_list(  # noqa: PLR0913 - an option for each filter
     except CursorRefused:
         stop("--cursor is not of this list: give the same filters as before.", EXIT_USAGE)
     _print(rows, now_us, output=output, cursor=following)
+    if following is not None and output is OutputForm.TABLE and not quiet:
+        complain(f"There is more; go on with --cursor {following}")
 
 
 def search(
@@ -130,6 +133,7 @@ def search(
     *,
     limit: Annotated[int, typer.Option(help="Lines.", min=1, max=LONGEST_LIST)] = 50,
     output: Output = OutputForm.TABLE,
+    quiet: Quiet = False,
     config: ConfigFile = None,
 ) -> None:
     """Find certificates by whatever is at hand.
@@ -153,22 +157,21 @@ def search(
 
     rows = from_records(settings, read)
     _print(rows[:limit], now_us, output=output, cursor=None)
-    if len(rows) > limit:
+    if len(rows) > limit and not quiet:
         complain(f"There are more than {limit}: use certificates list with its filters.")
 
 
 def _print(
     rows: list[CertificateSummary], now_us: int, *, output: OutputForm, cursor: str | None
 ) -> None:
-    if output is OutputForm.JSON:
-        print_json({"data": [as_json(each, now_us) for each in rows], "next_cursor": cursor})
+    if output is not OutputForm.TABLE:
+        data = [as_json(each, now_us) for each in rows]
+        print_data({"data": data, "next_cursor": cursor}, output)
         return
     if rows:
         print("\n".join(lines(rows, now_us)))
     else:
         print("No certificate on record fits.")
-    if cursor is not None:
-        complain(f"There is more; go on with --cursor {cursor}")
 
 
 def _now_us() -> int:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from certctl.authority.commands import ApiKeyDone, CreateApiKey, RevokeApiKey
+from certctl.authority.commands import ApiKeyDone, RevokeApiKey
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.ending import (
     EXIT_FAILED,
@@ -18,11 +17,11 @@ from certctl.cli.ending import (
     from_records,
     stop,
 )
-from certctl.cli.text import table, utc
-from certctl.domain.api_keys import NAME, SECRET_OCTETS, Role, key_digest, key_text
+from certctl.cli.new_key import NewApiKey
+from certctl.cli.text import Quiet, table, utc
+from certctl.domain.api_keys import NAME, Role
 from certctl.domain.clock import DAY_US
 from certctl.domain.errors import NotFound
-from certctl.domain.ids import sortable_id
 
 if TYPE_CHECKING:
     from certctl.domain.api_keys import ApiKey
@@ -30,7 +29,12 @@ if TYPE_CHECKING:
 
 COLUMNS = ("ID", "NAME", "ROLE", "TENANT", "PROFILES", "EXPIRES", "STATE")
 
-keys = typer.Typer(name="keys", help="Keys of the management API.", no_args_is_help=True)
+keys = typer.Typer(
+    name="keys",
+    help="Keys of the management API.",
+    epilog="Example: certctl-server keys create alice --role admin --days 90",
+    no_args_is_help=True,
+)
 
 
 @keys.callback()
@@ -48,6 +52,7 @@ def create(
         list[str] | None, typer.Option(help="The only EST profiles it sees; repeatable.")
     ] = None,
     days: Annotated[int | None, typer.Option(help="Days until it expires.", min=1)] = None,
+    quiet: Quiet = False,
     config: ConfigFile = None,
 ) -> None:
     """Make a key and print it, this once; only a digest of it is kept.
@@ -63,18 +68,14 @@ def create(
     from certctl.wiring.clock import system_clock  # noqa: PLC0415 - loads the server
 
     now_us = system_clock()
-    key_id = sortable_id(now_us, secrets.token_bytes)
-    text = key_text(key_id, secrets.token_bytes(SECRET_OCTETS))
-    digest = key_digest(_pepper(settings), text)
     expires_us = now_us + days * DAY_US if days else None
+    made = NewApiKey.at(now_us, _pepper(settings))
     done = command_done(
         settings,
-        lambda actor: CreateApiKey(
-            key_id=key_id,
+        lambda actor: made.command(
+            actor,
             name=name,
             role=role,
-            digest=digest,
-            actor=actor,
             tenant=tenant,
             profiles=tuple(profile or ()),
             expires_us=expires_us,
@@ -82,8 +83,9 @@ def create(
         ApiKeyDone,
     )
     until = f", until {utc(expires_us)}Z" if expires_us else ""
-    complain(f"{done.key_id}  {done.name}, {role}{until}. The key is shown only now:")
-    print(text)
+    if not quiet:
+        complain(f"{done.key_id}  {done.name}, {role}{until}. The key is shown only now:")
+    print(made.text)
 
 
 @keys.command("list")

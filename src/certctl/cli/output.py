@@ -10,26 +10,16 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from certctl.cli.ending import complain
-from certctl.cli.text import print_json, table
+from certctl.cli.text import OutputForm, Quiet, print_data, table
 from certctl.domain.plain_text import escaped
-
-
-class Form(StrEnum):
-    """What ``--output`` chooses."""
-
-    TABLE = "table"
-    JSON = "json"
-    YAML = "yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,16 +27,14 @@ class Printing:
     """How to print."""
 
     output: Annotated[
-        Form | None,
+        OutputForm | None,
         typer.Option("--output", "--format", help="Default: table on a terminal, otherwise json."),
     ] = None
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Only results and errors, no notes.")
-    ] = False
+    quiet: Quiet = False
 
     @property
-    def form(self) -> Form:
-        return self.output or (Form.TABLE if sys.stdout.isatty() else Form.JSON)
+    def form(self) -> OutputForm:
+        return self.output or (OutputForm.TABLE if sys.stdout.isatty() else OutputForm.JSON)
 
     def note(self, text: str) -> None:
         """Something good to know, on standard error."""
@@ -56,12 +44,10 @@ class Printing:
     def show(self, value: object, people: Callable[[], None]) -> None:
         """A value for programs, or what ``people`` prints."""
         match self.form:
-            case Form.JSON:
-                print_json(value)
-            case Form.YAML:
-                print_yaml(value)
-            case Form.TABLE:
+            case OutputForm.TABLE:
                 people()
+            case form:
+                print_data(value, form)
 
     def rows(
         self, value: object, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]
@@ -87,13 +73,6 @@ class Printing:
                     print(f"{name + ':':22} {cell(each)}")
 
         self.show(value, people)
-
-
-def print_yaml(value: object) -> None:
-    """YAML to standard output, in ASCII, names in their order."""
-    # Through JSON: what is not plain data fails here rather than in a reader.
-    plain = json.loads(json.dumps(value))
-    yaml.safe_dump(plain, sys.stdout, sort_keys=False, allow_unicode=False)
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

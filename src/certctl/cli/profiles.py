@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 ProfileId = Annotated[str, typer.Argument(help="Id of the certificate profile.", metavar="ID")]
 
 profiles = typer.Typer(
-    name="profiles", help="Certificate profiles: the rules of issuing.", no_args_is_help=True
+    name="profiles",
+    help="Certificate profiles: the rules of issuing.",
+    epilog="Example: certctl-server profiles list",
+    no_args_is_help=True,
 )
 
 
@@ -90,6 +93,8 @@ def put(
     )
     from certctl.settings.render import render_findings  # noqa: PLC0415
 
+    if not file.is_file():
+        stop(f"{file} is no file; give the path of a TOML or JSON file.", EXIT_USAGE)
     try:
         document = document_of_file(file)
         profile_of_document(file.stem, document)

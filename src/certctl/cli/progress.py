@@ -12,8 +12,8 @@ import typer
 class Progress:
     """One bar after the other, by the names of their stages. Use as a context manager."""
 
-    def __init__(self) -> None:
-        self._shown = sys.stderr.isatty()
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._shown = sys.stderr.isatty() and not quiet
         self._stage = ""
         self._done = 0
         # Its class is private to the library.

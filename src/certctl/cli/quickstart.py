@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from certctl.cli.admin_key import AdminKeyFailed, keep_admin_key
 from certctl.cli.first_device import FirstDevice, FirstDeviceFailed, enroll_first_device
 from certctl.cli.welcome import welcome
 from certctl.settings import SettingsRefused, load_settings
@@ -22,6 +23,8 @@ from certctl.wiring.serve import Served, serve
 from certctl.wiring.supervisor import EXIT_FAILED, EXIT_REFUSED
 
 PROFILE = "demo"
+ADMIN_KEY_FILE = "admin-key"
+SETTINGS_FILE = "certctl.env"
 # What a person may still set from outside; everything else would contradict the demo.
 KEPT_VARIABLES = (
     "CERTCTL_WORKERS",
@@ -33,6 +36,10 @@ KEPT_VARIABLES = (
     "CERTCTL_TRUSTED_PROXIES",
 )
 SECRET_OCTETS = 18
+SETTINGS_HEAD = """\
+# What `certctl-server quickstart` runs with, written at each of its starts.
+# For the commands on this host: certctl-server COMMAND --config THIS_FILE.
+# To go on from here, copy it, edit the copy, and run certctl-server serve --config COPY."""
 
 
 def quickstart(directory: Path, *, host: str, port: int, environ: Mapping[str, str]) -> int:
@@ -41,19 +48,23 @@ def quickstart(directory: Path, *, host: str, port: int, environ: Mapping[str, s
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         password_file = _secret_file(directory / "enrollment-password")
-        _secret_file(directory / "admin-key")
     except OSError as err:
         print(f"Cannot use {directory}: {err.strerror}.", file=sys.stderr)
         return EXIT_REFUSED
+    variables = _variables(directory, password_file, host=host, port=port, environ=environ)
     try:
-        settings = load_settings(
-            _variables(directory, password_file, host=host, port=port, environ=environ), None
-        )
+        settings = load_settings(variables, None)
     except SettingsRefused as refused:
         print(render_findings(refused.findings), file=sys.stderr)
         return EXIT_REFUSED
 
     def on_ready(served: Served) -> int:
+        _write_atomically(directory / SETTINGS_FILE, settings_file(variables))
+        try:
+            keep_admin_key(settings, directory / ADMIN_KEY_FILE)
+        except AdminKeyFailed as failed:
+            print(f"The admin key could not be made: {failed}", file=sys.stderr)
+            return EXIT_FAILED
         return _greet(served, directory=directory, password_file=password_file)
 
     return serve(settings, on_ready=on_ready, ready_file=directory / "ready")
@@ -98,6 +109,18 @@ def _variables(
         f"{infix}MTLS_OWN_ONLY": "true",
         f"{infix}ENROLLMENT_PASSWORD_FILE": str(password_file),
     }
+
+
+def settings_file(variables: Mapping[str, str]) -> str:
+    """The settings of this start as a file for ``--config``."""
+    lines = [f"{name}={_quoted(value)}" for name, value in sorted(variables.items())]
+    return "\n".join((SETTINGS_HEAD, *lines, ""))
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = escaped.replace("$", "\\$").replace("`", "\\`")
+    return f'"{escaped}"'
 
 
 def _secret_file(path: Path) -> Path:

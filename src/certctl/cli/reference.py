@@ -38,11 +38,11 @@ Generated from the code by `python -m certctl.cli.reference`; do not edit.
 
 ## Exit codes
 
-| code | of `certctl-cli` and `certctl-est` |
+| code | of all programs |
 |---|---|
 | 0 | done |
 | 1 | failed |
-| 2 | usage: an option, a file or a setting |
+| 2 | usage: an option, a file that was named, or a setting |
 | 3 | not found, or not offered |
 | 4 | authentication |
 | 5 | refused by a rule |
@@ -62,7 +62,6 @@ Generated from the code by `python -m certctl.cli.reference`; do not edit.
 | `CERTCTL_CLI_CONFIG` | the config file; otherwise `~/.config/certctl/config.toml` |
 | `CERTCTL_MCP_EST_USER` | name with which `est_enroll` of `certctl-mcp` logs in |
 | `CERTCTL_MCP_EST_PASSWORD_FILE` | file with the password for it |
-| `NO_COLOR` | no colours |
 
 An option wins over `--context`, that over the environment, and the environment over the
 context that the file calls current. The key of a context goes to the server of that
@@ -77,7 +76,12 @@ ca_bundle = "/etc/certctl/lab-ca.pem"
 api_key_file = "/home/alice/.config/certctl/lab.key"
 ```
 
-`--install-completion` sets up completion for bash, zsh or fish.
+## At a shell
+
+`PROGRAM --install-completion` sets up completion for bash, zsh or fish; `certctl-mcp` has
+nothing to complete. `NO_COLOR` in the environment leaves colours out. `--quiet` (`-q`),
+where there are notes or a progress bar, leaves both out. What `--output json` prints,
+`--output yaml` prints too.
 """
 
 SHARED: dict[str, type[Any]] = {

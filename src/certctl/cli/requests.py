@@ -25,7 +25,10 @@ COLUMNS = ("ID", "STATUS", "SINCE (UTC)", "PROFILE", "OPERATION", "SUBJECT", "SO
 RequestId = Annotated[str, typer.Argument(help="Id of the request, as listed.", metavar="ID")]
 
 requests = typer.Typer(
-    name="requests", help="Requests that wait for approval.", no_args_is_help=True
+    name="requests",
+    help="Requests that wait for approval.",
+    epilog="Example: certctl-server requests list",
+    no_args_is_help=True,
 )
 
 

@@ -27,8 +27,8 @@ from certctl.settings.render import render_findings
 app = typer.Typer(
     name="certctl-server",
     help="An enrollment server for EST (RFC 7030).",
+    epilog="Example: certctl-server quickstart",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 

@@ -1,8 +1,9 @@
-"""What commands print alike: tables, moments, and JSON instead."""
+"""What commands print alike: tables, moments, and JSON or YAML instead."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -39,13 +40,35 @@ class OutputForm(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    YAML = "yaml"
 
 
 Output = Annotated[
-    OutputForm, typer.Option("--output", "--format", help="table for people, json for programs.")
+    OutputForm,
+    typer.Option("--output", "--format", help="table for people, json or yaml for programs."),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Only results and errors, no notes, no progress.")
 ]
 
 
 def print_json(value: object) -> None:
     """JSON to standard output, in ASCII: no terminal can be talked into anything by it."""
     print(json.dumps(value, indent=2))
+
+
+def print_yaml(value: object) -> None:
+    """YAML to standard output, in ASCII, names in their order."""
+    import yaml  # noqa: PLC0415 - few commands print it, and all of them start sooner
+
+    # Through JSON: what is not plain data fails here rather than in a reader.
+    plain = json.loads(json.dumps(value))
+    yaml.safe_dump(plain, sys.stdout, sort_keys=False, allow_unicode=False)
+
+
+def print_data(value: object, form: OutputForm) -> None:
+    """A value in a form for programs."""
+    if form is OutputForm.YAML:
+        print_yaml(value)
+    else:
+        print_json(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,7 @@ import typer
 from certctl.authority.commands import ReloadTrust, TrustReloaded
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.ending import EXIT_FAILED, EXIT_NOT_FOUND, EXIT_REFUSED, complain, stop
-from certctl.cli.text import table, utc
+from certctl.cli.text import Output, OutputForm, print_data, table, utc
 from certctl.domain.errors import Failure, TrustRefused
 from certctl.domain.profiles import profile_name
 
@@ -22,7 +21,10 @@ if TYPE_CHECKING:
 COLUMNS = ("SUBJECT", "ISSUER", "SERIAL", "NOT AFTER", "DAYS LEFT")
 
 trust = typer.Typer(
-    name="trust", help="Trust bundles: whom each EST profile believes.", no_args_is_help=True
+    name="trust",
+    help="Trust bundles: whom each EST profile believes.",
+    epilog="Example: certctl-server trust reload --profile corp",
+    no_args_is_help=True,
 )
 
 Profile = Annotated[
@@ -40,7 +42,8 @@ def _group() -> None:
 def list_anchors(
     *,
     profile: Profile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    output: Output = OutputForm.TABLE,
+    as_json: Annotated[bool, typer.Option("--json", help="As --output json.")] = False,
     config: ConfigFile = None,
 ) -> None:
     """Show the anchors in force, when they expire, and whether their file has changed since.
@@ -58,8 +61,9 @@ def list_anchors(
     reports = [
         report for path_id in chosen for report in trust_reports(settings, path_id, now_us=now_us)
     ]
-    if as_json:
-        print(json.dumps([each.as_json() for each in reports], indent=2))
+    if as_json or output is not OutputForm.TABLE:
+        form = OutputForm.JSON if as_json else output
+        print_data([each.as_json() for each in reports], form)
     else:
         print("\n\n".join(_text(each) for each in reports) or "No profile has a trust bundle.")
 

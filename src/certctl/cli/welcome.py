@@ -22,7 +22,9 @@ def welcome(url: str, *, directory: Path, profile: str, device: EnrolledDevice) 
 certctl serves EST at {est}/ (and at {url}/.well-known/est/)
 
   CA certificate       {place}/ca.pem
+  web pages            {url}/   (log in with the key in {place}/admin-key)
   enrollment password  {place}/enrollment-password   (any user name)
+  settings             {place}/certctl.env   (certctl-server COMMAND --config …)
   records and keys     {place}/data
   CRL                  {url}/.well-known/pki/crl/iss-local   (OCSP at …/pki/ocsp/iss-local)
 
@@ -48,6 +50,8 @@ Renew it with the certificate it has, no password:
        -H "Content-Type: application/pkcs10" --data-binary @device.b64 \\
        {est}/simplereenroll -o renewed.p7.b64
   base64 -d renewed.p7.b64 | openssl pkcs7 -inform DER -print_certs -out renewed.crt
+
+What an operator does with it, step by step: docs/first-hour.md
 
 Ctrl-C stops the server; start it with the same --dir and it has the same CA and records.
 """

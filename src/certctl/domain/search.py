@@ -7,10 +7,11 @@ event that is already at hand.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from certctl.domain.api_keys import Visible
-from certctl.domain.audit import AuditEvent, Outcome
+from certctl.domain.audit import AuditEvent, Outcome, RecordedEvent
 
 MOST_COUNTED = 100_000
 """A list's total is counted no further: a count walks over every row it counts."""
@@ -23,6 +24,10 @@ class Page:
     after: str | None = None
     skip: int = 0
     limit: int = 100
+
+
+MOST_LOOKED_AT = 10_000
+"""Audit events that are held against a filter for one page; there is no index for filters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,22 @@ class AuditQuery:
     until_us: int | None = None
     text: str | None = None
     visible: Visible = field(default_factory=Visible)
+
+    @property
+    def finds_all(self) -> bool:
+        """It lets every event through."""
+        return self == AuditQuery()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditPage:
+    """Events, the newest first. ``rest`` is the id below which nothing was looked at yet; the
+    list goes on after it, also where the page holds fewer events than asked for, or none.
+    None: it was looked to the end.
+    """
+
+    rows: Sequence[RecordedEvent]
+    rest: str | None
 
 
 def matches(query: AuditQuery, event: AuditEvent) -> bool:
@@ -83,16 +104,26 @@ class Activity:
     refused: int
 
 
+NOTHING = Activity(enrolled=0, renewed=0, refused=0)
+
+MOST_HOURS = 48
+"""Of activity by the hour; what was recorded later belongs to the last of them. A clock that
+once stood in another century must not make a list of all its hours.
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expiries:
     """Unexpired, unrevoked certificates by the whole days they have left.
 
     Attributes:
+        counted_us: when: as long as there are few, now; else some time ago.
         by_days: numbers of those with less than so many days left, and not less than the
             bound before; the last, under None, holds the rest.
         past_renewal: those past two thirds of their life that nothing has renewed.
     """
 
+    counted_us: int
     by_days: tuple[tuple[int | None, int], ...]
     past_renewal: int
 

@@ -14,6 +14,7 @@ from certctl.enroll.authorize import authorize
 from certctl.enroll.binding import Binding, check_binding
 from certctl.enroll.ports import Ports
 from certctl.enroll.request import EstRequest, read_csr
+from certctl.obs.metrics.measured import Laps
 from certctl.wire.general_names import decode_general_names
 from certctl.wire.names import decode_name
 
@@ -31,7 +32,9 @@ async def enroll(request: EstRequest, ports: Ports) -> Enrolled:
 
     A failure after a verified binding ends the connection as success does.
     """
+    lap = Laps()
     caller = authenticate(request, ports)
+    lap(ports.metrics.authenticate)
     binding = Binding.NONE
     try:
         try:
@@ -42,12 +45,15 @@ async def enroll(request: EstRequest, ports: Ports) -> Enrolled:
                 profile=request.profile,
                 vouched_for=caller.registration_authority,
             )
+            lap(ports.metrics.read)
             order = authorize(csr, caller, request, binding=binding, ports=ports)
-            await _ask_device_state(order, ports)
+            lap(ports.metrics.authorize)
+            await _ask_device_state(order, ports, lap)
         except Failure:
             await settle_password(caller, request, ports)
             raise
         issued = await ports.authority.issue(order)
+        lap(ports.metrics.issue)
     except Failure as failure:
         failure.caller = caller
         if binding.binds:
@@ -56,11 +62,12 @@ async def enroll(request: EstRequest, ports: Ports) -> Enrolled:
     return Enrolled(issued=issued, binding=binding)
 
 
-async def _ask_device_state(order: Order, ports: Ports) -> None:
+async def _ask_device_state(order: Order, ports: Ports, lap: Laps) -> None:
     """Also for a request that was answered before: the device may have changed since."""
     hook = ports.device_states.get(order.profile)
     if hook is not None:
         await hook.require_good(_question(order))
+        lap(ports.metrics.device_state)
 
 
 async def settle_password(caller: Principal, request: EstRequest, ports: Ports) -> None:

@@ -16,6 +16,7 @@ from certctl.domain.ports import (
     RegistrationAuthorities,
 )
 from certctl.enroll.passwords import PasswordDigest
+from certctl.obs.metrics.measured import WorkerMetrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,3 +38,4 @@ class Ports(JudgingPorts):
 
     authority: Authority
     device_states: Mapping[str, DeviceState] = field(default_factory=dict)
+    metrics: WorkerMetrics = field(default_factory=WorkerMetrics.unshared)

@@ -19,6 +19,7 @@ from certctl.domain.clock import SECOND_US, Clock
 from certctl.domain.events import Delivery, DeliveryStatus, delivered, failed, given_up
 from certctl.domain.ports import Channel, DeliveryFailed, Records
 from certctl.jobs.loop import Caller
+from certctl.obs.metrics.measured import JobsMetrics
 
 RUN_US: Final = 4 * SECOND_US
 """No attempt begins later in a run; one takes 15 seconds at most (mail)."""
@@ -48,6 +49,7 @@ class DeliveryJob:
         random: Callable[[], float],
         on_dead: Callable[[Delivery], None],
         on_fault: Callable[[str, BaseException], None],
+        metrics: JobsMetrics | None = None,
     ) -> None:
         self._records = records
         self._caller = caller
@@ -56,6 +58,7 @@ class DeliveryJob:
         self._random = random
         self._on_dead = on_dead
         self._on_fault = on_fault
+        self._metrics = metrics or JobsMetrics.unshared()
         self._runner = asyncio.Runner()
         self._event_loop = self._runner.get_loop()
         self._under_way: set[asyncio.Task[Delivery]] = set()
@@ -125,6 +128,7 @@ class DeliveryJob:
         try:
             await channel.deliver(delivery)
         except DeliveryFailed as failure:
+            self._metrics.attempted(channel.name, "failed")
             return failed(delivery, str(failure), self._clock(), random=self._random)
         except asyncio.CancelledError:
             if not self._stopping:
@@ -132,7 +136,9 @@ class DeliveryJob:
             return delivery
         except Exception as fault:  # noqa: BLE001 - an edge: one event must not stop its channel
             self._on_fault(self.name, fault)
+            self._metrics.attempted(channel.name, "failed")
             return failed(delivery, OUR_FAULT, self._clock(), random=self._random)
+        self._metrics.attempted(channel.name, "delivered")
         return delivered(delivery, self._clock())
 
     def _settle(self, fence: int, after: Sequence[Delivery]) -> None:

@@ -1,1 +1,1 @@
-"""What the running program tells about itself: logs now, metrics later."""
+"""What the running program tells about itself: logs and metrics."""

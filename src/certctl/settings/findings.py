@@ -34,6 +34,8 @@ class Finding:
         remedy: what to do about it.
         came: what was given, made safe for a terminal; empty where it is a secret.
         allowed: what the variable takes.
+        field: of a certificate profile: which of its fields is at fault, such as
+            ``name_constraints.permitted``; empty where it is the whole.
     """
 
     variable: str
@@ -42,6 +44,7 @@ class Finding:
     severity: Severity = Severity.REFUSAL
     came: str = ""
     allowed: str = ""
+    field: str = ""
 
     def __str__(self) -> str:
         return f"{self.variable}: {self.problem}; {self.remedy}"

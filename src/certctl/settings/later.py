@@ -31,7 +31,6 @@ class Later:
 
 
 LATER: Final = (
-    Later(variable=server.METRICS_PORT),
     Later(variable=server.CORS_ORIGINS),
     Later(variable=est.SERVERKEYGEN_ENABLED),
     Later(variable=est.SERVERKEYGEN_FORM),

@@ -54,6 +54,7 @@ class Form:
                 remedy=remedy,
                 came="" if came is None else shown(_written(came)),
                 allowed=allowed,
+                field=f"{self._within}{field.partition(',')[0]}",
             )
         )
 

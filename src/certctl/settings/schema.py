@@ -79,6 +79,7 @@ class ServerSettings:
         host: address or name to bind; IPv6 without brackets.
         tls12_port: of the listener for old devices; None when there is none.
         pki_http_port: of the plain listener for CRLs, OCSP and CA certificates, or None.
+        metrics_port: of the plain listener for ``/metrics`` on ``metrics_address``, or None.
         tls_cert_path: PEM chain, leaf first; None when the local CA issues it. Set
             together with ``tls_key_path``.
         public_url: ``https://host[:port]`` without a final slash.
@@ -120,6 +121,8 @@ class ServerSettings:
     api: ApiSettings = field(default_factory=ApiSettings)
     config_key: SecretSource | None = None
     ui_idle_s: int = 1_800
+    metrics_port: int | None = None
+    metrics_address: str = "127.0.0.1"
     mcp_enabled: bool = True
 
     @property

@@ -59,6 +59,8 @@ def server_settings(
         api=_api_settings(given),
         config_key=_config_key(given),
         ui_idle_s=given.value(names.UI_IDLE_TIMEOUT),
+        metrics_port=_metrics_port(given),
+        metrics_address=given.value(names.METRICS_ADDRESS),
         mcp_enabled=given.value(names.MCP_ENABLED),
     )
 
@@ -153,6 +155,38 @@ def _pki_http_port(given: Given) -> int | None:
                 "give the plain listener a port of its own",
                 came=str(port),
             )
+    return port
+
+
+def _metrics_port(given: Given) -> int | None:
+    port = given.value(names.METRICS_PORT)
+    others: tuple[Variable[Any], ...] = (names.SERVER_PORT, names.TLS12_PORT, names.PKI_HTTP_PORT)
+    for other in others:
+        if port is not None and given.sound("", other) and port == given.value(other):
+            given.refuse(
+                names.METRICS_PORT,
+                "",
+                f"is {other.full_name()} as well",
+                "give the listener for metrics a port of its own",
+                came=str(port),
+            )
+    address = given.value(names.METRICS_ADDRESS)
+    if port is None and given.is_set(names.METRICS_ADDRESS):
+        given.warn(
+            names.METRICS_ADDRESS,
+            "",
+            f"has no effect: {names.METRICS_PORT.full_name()} is not set",
+            "unset it",
+        )
+    elif port is not None and not _is_loopback(address):
+        given.warn(
+            names.METRICS_ADDRESS,
+            "",
+            "is no loopback address: whoever reaches it reads the names of profiles, issuers and"
+            " channels, and how much they are used",
+            "let only the monitoring reach it, or scrape /metrics of the HTTPS listener with an"
+            " API key",
+        )
     return port
 
 

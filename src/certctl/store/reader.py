@@ -18,6 +18,7 @@ from certctl.store.sql.api_keys import ApiKeyReads
 from certctl.store.sql.audit import AuditReads
 from certctl.store.sql.certificates import CertificateReads
 from certctl.store.sql.facts import FactReads
+from certctl.store.sql.figures import FigureReads
 from certctl.store.sql.gates import GateReads
 from certctl.store.sql.inspection import InspectionReads
 from certctl.store.sql.intents import IntentReads
@@ -47,6 +48,7 @@ class SqlRecords(
     OutboxReads,
     ApiKeyReads,
     SessionReads,
+    FigureReads,
     SearchReads,
     StatusReads,
 ):

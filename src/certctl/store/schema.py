@@ -22,6 +22,7 @@ REVISIONS: Final = (
     "0008",
     "0009",
     "0010",
+    "0013",
     "0011",
 )
 """Schema revisions this version knows, oldest first; the last is the one it works with."""

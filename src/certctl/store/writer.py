@@ -9,6 +9,7 @@ works again as soon as the storage does, without a restart.
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter_ns
 from types import TracebackType
 from typing import Self
 
@@ -23,6 +24,7 @@ from certctl.store.errors import StoreError
 from certctl.store.sql.api_keys import ApiKeyWrites
 from certctl.store.sql.audit import AuditWrites
 from certctl.store.sql.certificates import CertificateWrites
+from certctl.store.sql.figures import FigureWrites
 from certctl.store.sql.gates import GateWrites
 from certctl.store.sql.intents import IntentWrites
 from certctl.store.sql.issuers import IssuerWrites
@@ -39,6 +41,10 @@ def _nothing() -> None:
     """PostgreSQL lets a node's lock go with its connection."""
 
 
+def _unmeasured(_: int) -> None:
+    """Nobody asks how long commits take."""
+
+
 class SqlStore:
     """``ports.WritableStore`` over SQLAlchemy Core; made by ``engine.open_writable``.
 
@@ -46,6 +52,7 @@ class SqlStore:
         node: name of this store's audit chain. Use it, not the name asked for.
         blank: PostgreSQL has never seen this node nor any CA: a new database, or another
             one than before. ``claim`` ends that.
+        on_commit: told how long each commit took, in nanoseconds.
     """
 
     def __init__(
@@ -59,6 +66,7 @@ class SqlStore:
     ) -> None:
         self.node = node
         self.blank = blank
+        self.on_commit: Callable[[int], None] = _unmeasured
         self._engine = engine
         self._release = release
         self._connection = connection
@@ -177,6 +185,7 @@ class SqlTransaction(
     OutboxWrites,
     ApiKeyWrites,
     SessionWrites,
+    FigureWrites,
     StatusWrites,
 ):
     """``ports.Transaction``; over when its ``with`` block ends, and refusing use after."""
@@ -206,7 +215,9 @@ class SqlTransaction(
         if kind is None and self._failure is None:
             try:
                 drop_placeholders(connection, self._held)
+                began = perf_counter_ns()
                 connection.commit()
+                self._store.on_commit(perf_counter_ns() - began)
             except DBAPIError as err:
                 self._store.drop()
                 raise faults.meaning(err) from err

@@ -273,7 +273,7 @@ class TLSConnection:
             return
         self._deadline.stop()
         self._state = State.OPEN
-        self._owner.handshake_done()
+        self._owner.handshake_done(tls12=engine.tls12)
         self.protocol = self._owner.new_protocol()
         self.protocol.connection_made(TLSTransport(self))
         # The first request usually came with the client's Finished.

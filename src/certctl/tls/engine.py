@@ -62,6 +62,11 @@ class TLSEngine:
         """Send close_notify; may raise WantWrite and be called again."""
         self._connection.shutdown()
 
+    @property
+    def tls12(self) -> bool:
+        """After the handshake: it speaks TLS 1.2, the only other version there is."""
+        return self._connection.get_protocol_version() != SSL.TLS1_3_VERSION
+
     def info(self) -> TLSInfo:
         """What the application learns about this connection.
 
@@ -70,7 +75,7 @@ class TLSEngine:
         a connection has none.
         """
         connection = self._connection
-        old = connection.get_protocol_version() != SSL.TLS1_3_VERSION
+        old = self.tls12
         bindable = not old or _has_extended_master_secret(connection)
         leaf = connection.get_peer_certificate()
         chain: tuple[bytes, ...] = ()

@@ -143,6 +143,8 @@ class Listener:
         carries_many: addresses (as text) of proxies, which many clients share: no cap per
             source for them, only the one in all.
         on_event: hears of what went wrong; must be quick and must not raise.
+        on_handshake: hears the version of each TLS handshake that ended well; of the same
+            kind.
         random: for the ids of requests that are refused here.
     """
 
@@ -157,6 +159,7 @@ class Listener:
         places: Places | None = None,
         carries_many: Callable[[str], bool] | None = None,
         on_event: Callable[[ListenerEvent], None] | None = None,
+        on_handshake: Callable[[str], None] | None = None,
         random: RandomBytes = secrets.token_bytes,
     ) -> None:
         self.limits = limits
@@ -166,6 +169,7 @@ class Listener:
         self._loop = loop
         self._carries_many = carries_many
         self._on_event = on_event
+        self._on_handshake = None if context is None else on_handshake
         self._config = http_config(app)
         self._state = ServerState()
         self._connections: set[TLSConnection] = set()
@@ -247,8 +251,10 @@ class Listener:
         protocol.draining = self._closing
         return protocol
 
-    def handshake_done(self) -> None:
+    def handshake_done(self, *, tls12: bool) -> None:
         self._handshakes_ok += 1
+        if self._on_handshake is not None:
+            self._on_handshake("TLSv1.2" if tls12 else "TLSv1.3")
 
     def handshake_failed(self, connection: TLSConnection, reason: str) -> None:
         self._handshakes_failed += 1

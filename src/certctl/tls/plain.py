@@ -23,6 +23,8 @@ class PlainEngine:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
 
+    tls12: Final = False
+
     def handshake(self) -> None:
         """There is none."""
 

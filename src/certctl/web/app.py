@@ -12,6 +12,8 @@ from certctl.web.api.lazy import LazyApi
 from certctl.web.est import EstApp
 from certctl.web.mcp import PATH as MCP
 from certctl.web.mcp import LazyMcp
+from certctl.web.metrics import PATH as METRICS_PATH
+from certctl.web.metrics import GuardedMetrics
 from certctl.web.pki import PREFIX, PkiApp
 from certctl.web.problems import Problem, answer_of, nothing_here, wants_json, wrong_method
 from certctl.web.ui.door import LazyUi
@@ -33,6 +35,7 @@ class App:
         api: LazyApi,
         ui: LazyUi,
         mcp: LazyMcp | None,
+        metrics: GuardedMetrics,
         readiness: Readiness,
         *,
         random: RandomBytes,
@@ -41,6 +44,7 @@ class App:
         self._api = api
         self._ui = ui
         self._mcp = mcp
+        self._metrics = metrics
         self._pki = pki
         self._readiness = readiness
         self._random = random
@@ -63,6 +67,9 @@ class App:
             return
         if is_page(path):
             await self._ui(scope, receive, send)
+            return
+        if path == METRICS_PATH:
+            await self._metrics(scope, receive, send)
             return
         if path not in (b"/health", b"/ready"):
             answer = self._refusal(nothing_here(), scope)

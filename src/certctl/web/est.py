@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
+from time import perf_counter_ns
 from typing import Any
 
 from certctl.domain.audit import FAILED, AuditAction, AuditEvent, Outcome
@@ -33,6 +34,7 @@ from certctl.enroll.ports import Ports
 from certctl.enroll.refusals import RefusalFolder
 from certctl.enroll.request import EstRequest
 from certctl.obs.log import Log
+from certctl.web.answer_labels import OK, answer_labels
 from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
 from certctl.web.csrattrs import CsrAttrsBodies
 from certctl.web.problems import (
@@ -113,6 +115,7 @@ class EstApp:
         await send_answer(await self._answer(scope, receive), send)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        began = perf_counter_ns()
         headers = dict(scope["headers"])
         number = request_id(self._random)
         as_json = wants_json(scope["headers"])
@@ -138,7 +141,9 @@ class EstApp:
                 authorization=authorization,
                 body=body,
             )
-            return await self._serve(request, headers)
+            answer = await self._serve(request, headers)
+            self._measure(endpoint, OK, began)
+            return answer
         except _ClientGone:
             # The edge has answered by itself where there was still somebody to read it.
             return Answer(status=400)
@@ -148,6 +153,7 @@ class EstApp:
             self._log.error("request_failed", exc_info=fault, request_id=number)
             refused = InternalError()
         refused = await self._refuse(refused, endpoint, number, caller)
+        self._measure(endpoint, answer_labels(refused), began)
         problem = problem_of(refused, endpoint.profile, endpoint.route)
         if refused.ends_connection:
             problem = replace(problem, close=True)
@@ -156,6 +162,10 @@ class EstApp:
             headers_only = (*problem.headers, (REQUEST_ID, number.encode()))
             return Answer(status=problem.status, headers=headers_only)
         return answer_of(problem, request_id=number, wants_json=as_json)
+
+    def _measure(self, endpoint: Endpoint, labels: tuple[str, str], began: int) -> None:
+        path_id = endpoint.profile.path_id
+        self._ports.metrics.answered(path_id, endpoint.operation, *labels, began_ns=began)
 
     async def _read_body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         """The whole body, at most ``EST_MAX_BODY`` after transfer decoding.

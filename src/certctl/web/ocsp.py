@@ -125,17 +125,20 @@ class OcspApp:
         limit: MinuteLimit | None,
         source: Callable[[Scope], str | None],
         clock: Clock,
+        on_answer: Callable[[str, str], None] = lambda _issuer, _outcome: None,
     ) -> None:
         """Take the desks of those of ``issuers`` that have a responder.
 
         Both may change while they are served. ``source`` tells whom the ``limit`` counts a
-        request for; None: nobody.
+        request for; None: nobody. ``on_answer`` hears the issuer and how it was answered:
+        told, refused, unavailable or limited.
         """
         self._desks = desks
         self._issuers = issuers
         self._limit = limit
         self._source = source
         self._clock = clock
+        self._on_answer = on_answer
 
     async def __call__(self, tail: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         """``tail`` is the raw path from the issuer's id on."""
@@ -144,6 +147,7 @@ class OcspApp:
         if issuer_id not in self._issuers:
             answer = Answer(status=404, headers=(TEXT,), body=b"No such issuer.\n")
         elif self._is_too_much(scope):
+            self._on_answer(issuer_id, "limited")
             retry = (b"Retry-After", b"60")
             error = ERRORS[OcspError.TRY_LATER]
             answer = Answer(status=429, headers=(TYPE, NO_STORE, retry), body=error)
@@ -213,14 +217,18 @@ class OcspApp:
         self, issuer_id: str, ask: Callable[[OcspDesk, int], OcspAnswer]
     ) -> OcspAnswer | Answer:
         desk = self._desks.get(issuer_id)
+        answer: OcspAnswer | Answer
         if desk is None:
-            return _error(OcspError.TRY_LATER)
-        try:
-            return ask(desk, self._clock())
-        except OcspRefused as refused:
-            return _error(refused.error)
-        except StoreUnavailable:
-            return _error(OcspError.TRY_LATER)
+            outcome, answer = "unavailable", _error(OcspError.TRY_LATER)
+        else:
+            try:
+                outcome, answer = "told", ask(desk, self._clock())
+            except OcspRefused as refused:
+                outcome, answer = "refused", _error(refused.error)
+            except StoreUnavailable:
+                outcome, answer = "unavailable", _error(OcspError.TRY_LATER)
+        self._on_answer(issuer_id, outcome)
+        return answer
 
 
 def _error(error: OcspError, *, close: bool = False) -> Answer:

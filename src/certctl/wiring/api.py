@@ -16,10 +16,10 @@ from certctl.domain.ports import Records
 from certctl.domain.profiles import EstProfile
 from certctl.settings.certificate_profiles import CertificateProfilesRefused
 from certctl.settings.schema import Settings
-from certctl.settings.variable import PREFIX, PROFILE_PREFIX, infix
 from certctl.store import SqlRecords, open_records
 from certctl.trust.bundle import BundleRefused
 from certctl.web.routes import build_routes
+from certctl.wiring.announce import lint_of
 from certctl.wiring.api_keys import fixed_keys
 from certctl.wiring.ids import new_ids
 from certctl.wiring.issuer_directory import set_by
@@ -196,20 +196,11 @@ class ApiParts:
             ProfileFacts(
                 profile=each.profile,
                 trust_anchor_path=str(each.trust_bundle_path) if each.trust_bundle_path else None,
-                lint=self._lint(each.profile),
+                lint=lint_of(each.profile, self._settings),
                 urls=self._urls(each.profile, est.root_profile),
             )
             for each in est.profiles
         ]
-
-    def _lint(self, profile: EstProfile) -> tuple[str, ...]:
-        name = f"{PREFIX}{PROFILE_PREFIX}{infix(profile.path_id)}_" if profile.path_id else ""
-        owner = f'profile "{profile.path_id}": '
-        return tuple(
-            f"{each.problem.removeprefix(owner)}; {each.remedy}"
-            for each in self._settings.warnings
-            if (name and each.variable.startswith(name)) or each.problem.startswith(owner)
-        )
 
     def _urls(self, profile: EstProfile, root_profile: str | None) -> tuple[str, ...]:
         base = self._settings.server.public_url or ""

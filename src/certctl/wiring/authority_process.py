@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,7 @@ from certctl.issuers.lint import lint_certificate, lints
 from certctl.issuers.local import LocalCA
 from certctl.issuers.signers.file import KeyFileRefused
 from certctl.obs.log import Log
+from certctl.obs.metrics.measured import AuthorityMetrics
 from certctl.settings.certificate_profiles import CertificateProfilesRefused
 from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
@@ -52,6 +53,7 @@ from certctl.wiring.issuers import (
     open_issuers,
     open_outside_issuers,
 )
+from certctl.wiring.measured_issuer import MeasuredIssuer
 from certctl.wiring.own_certificate import put_on_record
 from certctl.wiring.pepper import PepperRefused, open_pepper
 from certctl.wiring.process import is_gone, keep_out_of_dumps, name_process
@@ -65,13 +67,22 @@ from certctl.wiring.supervisor import Status, refuse_start
 SERVER_CERTIFICATE_EVERY_US = 3_600 * 1_000_000
 
 
-def run(settings: Settings, listeners: Listeners, status: Status, *, log: Log, clock: Clock) -> int:
+def run(
+    settings: Settings,
+    listeners: Listeners,
+    status: Status,
+    *,
+    log: Log,
+    clock: Clock,
+    metrics: AuthorityMetrics,
+) -> int:
     """Run until SIGTERM; gives the exit code."""
     name_process("certctl-authority")
     keep_out_of_dumps()
     _leave_signals()
     try:
         store = open_store(settings)
+        store.on_commit = metrics.committed
         with store.transaction() as transaction:
             certificate_profiles = open_certificate_profiles(settings, transaction, log)
         require_named(settings, certificate_profiles)
@@ -111,12 +122,10 @@ def run(settings: Settings, listeners: Listeners, status: Status, *, log: Log, c
         log.error("authority_fault", exc_info=fault)
 
     owner = f"{store.node}/{os.getpid()}"
-    calls = OutsideCalls(outside, owner=owner, clock=clock, on_fault=on_fault)
-    rules = IssuingRules(issuers.issuers, certificate_profiles, lint=lint_certificate)
-    issuers.on_change.append(partial(rules.use, issuers.issuers))
+    calls = OutsideCalls(outside, owner=owner, clock=clock, on_fault=on_fault, metrics=metrics)
     service = AuthorityService(
         store,
-        rules,
+        _rules(certificate_profiles, issuers, local, metrics),
         node=store.node,
         clock=clock,
         new_id=new_id,
@@ -161,6 +170,7 @@ def run(settings: Settings, listeners: Listeners, status: Status, *, log: Log, c
         workers=listeners.workers,
         on_tick=on_tick,
         on_fault=on_fault,
+        metrics=metrics,
     )
     calls.wake = server.wake
     _heed_signals(server, reload)
@@ -192,6 +202,21 @@ def _accepted(
         on_published=status.reload,
     )
     return bundles, registration
+
+
+def _rules(
+    certificate_profiles: CertificateProfiles,
+    issuers: StoredIssuers,
+    local: Mapping[str, LocalCA],
+    metrics: AuthorityMetrics,
+) -> IssuingRules:
+    """With the issuers as they are, now and later; those of the settings are measured."""
+    measured = {each: MeasuredIssuer(each, issuer, metrics) for each, issuer in local.items()}
+    rules = IssuingRules(
+        {**issuers.issuers, **measured}, certificate_profiles, lint=lint_certificate
+    )
+    issuers.on_change.append(lambda: rules.use({**issuers.issuers, **measured}))
+    return rules
 
 
 def _leave_signals() -> None:

@@ -17,6 +17,7 @@ from certctl.jobs.deliver import DeliveryJob
 from certctl.jobs.expiry import ExpiryJob
 from certctl.jobs.loop import Job, JobLoop
 from certctl.obs.log import Log
+from certctl.obs.metrics.measured import JobsMetrics
 from certctl.settings.schema import Settings
 from certctl.store import SqlRecords, open_records
 from certctl.wiring import sockets
@@ -44,6 +45,7 @@ class EventJobs:
         log: Log,
         clock: Clock,
         on_fault: Callable[[str, BaseException], None],
+        metrics: JobsMetrics,
     ) -> None:
         """Open the channels; nothing is sent before ``start``.
 
@@ -72,6 +74,7 @@ class EventJobs:
                 random=random.SystemRandom().random,
                 on_dead=self._tell_dead,
                 on_fault=on_fault,
+                metrics=metrics,
             )
             self._thread = threading.Thread(
                 target=self._run, args=(records, self._delivery), name="events", daemon=True

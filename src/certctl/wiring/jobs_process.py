@@ -22,6 +22,7 @@ from certctl.jobs.purge import PurgeJob
 from certctl.jobs.reconcile import ReconcileJob
 from certctl.jobs.retention import RetentionJob
 from certctl.obs.log import Log
+from certctl.obs.metrics.measured import JobsMetrics
 from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
 from certctl.store import SqlRecords, StoreError, open_records
@@ -29,6 +30,7 @@ from certctl.wire.crl import CrlIssuer
 from certctl.wiring import sockets
 from certctl.wiring.audit_copy import AuditCopy
 from certctl.wiring.event_jobs import EventJobs
+from certctl.wiring.figure_jobs import FigureJobs
 from certctl.wiring.issuer_directory import IssuerDirectory
 from certctl.wiring.process import holder_name, name_process
 from certctl.wiring.publishing import ca_certificates, crl_issuers
@@ -37,7 +39,15 @@ from certctl.wiring.supervisor import Status, refuse_start
 TICK_SECONDS = 1.0
 
 
-def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, clock: Clock) -> int:
+def run(
+    settings: Settings,
+    run_directory: Path,
+    status: Status,
+    *,
+    log: Log,
+    clock: Clock,
+    metrics: JobsMetrics,
+) -> int:
     """Run until SIGTERM; gives the exit code."""
     name_process("certctl-jobs")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -53,6 +63,15 @@ def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, cl
         records = open_records(settings.server.database_read_url)
         issuers = IssuerDirectory(settings, records)
         events = EventJobs(
+            settings,
+            run_directory,
+            holder=holder,
+            log=log,
+            clock=clock,
+            on_fault=on_fault,
+            metrics=metrics,
+        )
+        figures = FigureJobs(
             settings, run_directory, holder=holder, log=log, clock=clock, on_fault=on_fault
         )
     except (StoreError, StoreUnavailable, SecretUnreadable, OSError) as refused:
@@ -69,6 +88,7 @@ def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, cl
         on_fault=on_fault,
     )
     events.start()
+    figures.start()
     copy = _copy(settings, log)
     status.ready()
     while not stopping.wait(TICK_SECONDS):
@@ -78,6 +98,7 @@ def run(settings: Settings, run_directory: Path, status: Status, *, log: Log, cl
     if copy is not None:
         copy.stop()
     events.stop()
+    figures.stop()
     caller.close()
     records.close()
     return 0

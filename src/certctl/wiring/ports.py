@@ -12,7 +12,7 @@ class PortInUse(Exception):
 def reserve_port(host: str, port: int, *, setting: str) -> tuple[int, socket.socket]:
     """Make sure nobody else listens, and keep the port for the workers.
 
-    ``setting`` says in the refusal how to choose another port.
+    ``setting`` says in the refusal how to choose another address.
 
     Binding first *without* SO_REUSEPORT finds any other listener, also one of ours that
     would share the port silently. The socket given back is bound but does not listen,
@@ -35,6 +35,6 @@ def reserve_port(host: str, port: int, *, setting: str) -> tuple[int, socket.soc
     except OSError as err:
         raise PortInUse(
             f"{host} port {port}: {err.strerror}. Stop what listens there, or choose another"
-            f" address with CERTCTL_SERVER_HOST and {setting}."
+            f" address with {setting}."
         ) from err
     return port, reservation

@@ -7,7 +7,7 @@ read from the file that the authority has put there (``wiring.responders``).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cryptography import x509
@@ -63,8 +63,11 @@ class Publisher:
         *,
         clock: Clock,
         log: Log,
+        on_ocsp: Callable[[str, str], None],
     ) -> None:
-        """``directory``: the run directory, for copies of large CRLs."""
+        """``directory``: the run directory, for copies of large CRLs; ``on_ocsp`` hears the
+        issuer and outcome of each OCSP answer.
+        """
         self._settings = settings
         self._records = records
         self._log = log
@@ -83,6 +86,7 @@ class Publisher:
                 limit=MinuteLimit(per_minute) if per_minute else None,
                 source=self._source,
                 clock=clock,
+                on_answer=on_ocsp,
             ),
             clock=clock,
         )

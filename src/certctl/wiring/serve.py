@@ -15,10 +15,13 @@ from pathlib import Path
 
 from certctl.domain.clock import Clock
 from certctl.obs.log import Level, Log, make_log
+from certctl.obs.metrics.measured import AuthorityMetrics, JobsMetrics, TreeMetrics
+from certctl.obs.metrics.numbers import Numbers
 from certctl.settings.schema import LogFormat, Settings
 from certctl.trust.accepted import forget_accepted
 from certctl.wiring import authority_process, jobs_process, sockets, worker_process
 from certctl.wiring.clock import system_clock
+from certctl.wiring.metrics import AUTHORITY, JOBS, SUPERVISOR, make_numbers, worker_name
 from certctl.wiring.ports import PortInUse, reserve_port
 from certctl.wiring.reload import registration_directory, trust_directory
 from certctl.wiring.service_manager import ServiceManager
@@ -27,6 +30,8 @@ from certctl.wiring.supervisor import ChildSpec, Status, Supervisor, refuse_star
 # The children of a killed supervisor are killed with it, but one may be in the middle of
 # an fsync and hold the lock until the disk is done.
 LOCK_SECONDS = 1.0
+
+HOST = "CERTCTL_SERVER_HOST"
 
 
 class StartRefused(Exception):
@@ -65,17 +70,24 @@ def serve(
         _remove(ready_file)
         server = settings.server
         port, reservation = reserve_port(
-            server.host, server.port, setting="CERTCTL_SERVER_PORT (--host, --port)"
+            server.host, server.port, setting=f"{HOST} and CERTCTL_SERVER_PORT (--host, --port)"
         )
         reservations = [reservation]
         if server.tls12_port is not None:
             _, reservation = reserve_port(
-                server.host, server.tls12_port, setting="CERTCTL_TLS12_PORT"
+                server.host, server.tls12_port, setting=f"{HOST} and CERTCTL_TLS12_PORT"
             )
             reservations.append(reservation)
         if server.pki_http_port is not None:
             _, reservation = reserve_port(
-                server.host, server.pki_http_port, setting="CERTCTL_PKI_HTTP_PORT"
+                server.host, server.pki_http_port, setting=f"{HOST} and CERTCTL_PKI_HTTP_PORT"
+            )
+            reservations.append(reservation)
+        if server.metrics_port is not None:
+            _, reservation = reserve_port(
+                server.metrics_address,
+                server.metrics_port,
+                setting="CERTCTL_METRICS_ADDRESS and CERTCTL_METRICS_PORT",
             )
             reservations.append(reservation)
     except (StartRefused, PortInUse) as refused:
@@ -88,12 +100,16 @@ def serve(
         pid=os.getpid(),
         ca_file=authority_process.first_ca_file(settings),
     )
-    specs = _children(settings, listeners, run, port=port, served=served, on_ready=on_ready)
+    numbers = make_numbers(settings)
+    specs = _children(
+        settings, listeners, run, port=port, served=served, on_ready=on_ready, numbers=numbers
+    )
     supervisor = Supervisor(
         specs,
         log=log,
         grace_s=settings.server.shutdown_grace_s,
         manager=ServiceManager(os.environ),
+        metrics=TreeMetrics(numbers, numbers.begin(SUPERVISOR)),
     )
     try:
         return supervisor.run()
@@ -113,16 +129,22 @@ def _children(
     port: int,
     served: Served,
     on_ready: Callable[[Served], int] | None,
+    numbers: Numbers,
 ) -> list[ChildSpec]:
     def authority(status: Status) -> int:
         log = process_log(settings, "authority", system_clock)
-        return authority_process.run(settings, listeners, status, log=log, clock=system_clock)
+        metrics = AuthorityMetrics(numbers, numbers.begin(AUTHORITY))
+        return authority_process.run(
+            settings, listeners, status, log=log, clock=system_clock, metrics=metrics
+        )
 
     def worker(number: int) -> Callable[[Status], int]:
         def run_worker(status: Status) -> int:
             listeners.close()
-            log = process_log(settings, f"worker-{number}", system_clock)
-            place = worker_process.Place(number=number, port=port, run_directory=run)
+            log = process_log(settings, worker_name(number), system_clock)
+            place = worker_process.Place(
+                number=number, port=port, run_directory=run, numbers=numbers
+            )
             return worker_process.run(settings, place, status, log=log, clock=system_clock)
 
         return run_worker
@@ -130,14 +152,15 @@ def _children(
     def jobs(status: Status) -> int:
         listeners.close()
         log = process_log(settings, "jobs", system_clock)
-        return jobs_process.run(settings, run, status, log=log, clock=system_clock)
+        metrics = JobsMetrics(numbers, numbers.begin(JOBS))
+        return jobs_process.run(settings, run, status, log=log, clock=system_clock, metrics=metrics)
 
     specs = [
-        ChildSpec(name="authority", stage=0, run=authority),
-        ChildSpec(name="jobs", stage=1, run=jobs),
+        ChildSpec(name=AUTHORITY, stage=0, run=authority),
+        ChildSpec(name=JOBS, stage=1, run=jobs),
     ]
     specs += [
-        ChildSpec(name=f"worker-{number}", stage=1, run=worker(number))
+        ChildSpec(name=worker_name(number), stage=1, run=worker(number))
         for number in range(1, settings.server.workers + 1)
     ]
     if on_ready is not None:

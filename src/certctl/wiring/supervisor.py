@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from certctl.obs.log import Log
+from certctl.obs.metrics.measured import TreeMetrics
 from certctl.wiring.process import die_with_parent
 from certctl.wiring.service_manager import ServiceManager
 
@@ -96,11 +97,13 @@ class Supervisor:
         log: Log,
         grace_s: float,
         manager: ServiceManager | None = None,
+        metrics: TreeMetrics | None = None,
     ) -> None:
         self._children = [_Child(spec) for spec in specs]
         self._log = log
         self._grace_s = grace_s
         self._manager = manager or ServiceManager({})
+        self._metrics = metrics or TreeMetrics.unshared()
         self._next_sign = time.monotonic()
         self._selector = selectors.DefaultSelector()
         self._pending: set[int] = set()
@@ -203,6 +206,7 @@ class Supervisor:
         child.started, child.restart_at = time.monotonic(), None
         child.unread.clear()
         self._selector.register(read_end, selectors.EVENT_READ, child)
+        self._metrics.started(child.spec.name)
         self._log.info("process_started", child=child.spec.name, pid=pid)
 
     def _become(self, spec: ChildSpec, status: Status, parent: int) -> None:
@@ -245,6 +249,7 @@ class Supervisor:
 
     def _became_ready(self, child: _Child) -> None:
         child.ready = True
+        self._metrics.is_up(child.spec.name, up=True)
         child.failures = child.failed_starts = 0
         if child.missed_reload and child.pid:
             os.kill(child.pid, signal.SIGHUP)
@@ -276,6 +281,7 @@ class Supervisor:
         while child.pipe >= 0:
             self._hear(child)
         was_ready, child.ready = child.ready, False
+        self._metrics.is_up(child.spec.name, up=False)
         if child.spec.once:
             child.done = True
             if code != 0:

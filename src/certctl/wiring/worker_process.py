@@ -9,7 +9,7 @@ import gc
 import os
 import secrets
 import signal
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,13 +21,14 @@ from OpenSSL import SSL
 from certctl.authority.client import AuthorityClient
 from certctl.domain.clock import Clock
 from certctl.domain.errors import StoreUnavailable
-from certctl.domain.profiles import profile_name
 from certctl.enroll.passwords import PasswordDigest
 from certctl.enroll.ports import Ports
 from certctl.enroll.refusals import RefusalFolder
 from certctl.issuers.signers.file import KeyFileRefused
 from certctl.obs.bounded_log import BoundedLog
 from certctl.obs.log import Log
+from certctl.obs.metrics.measured import WorkerMetrics
+from certctl.obs.metrics.numbers import Numbers
 from certctl.settings.certificate_profiles import CertificateProfilesRefused
 from certctl.settings.schema import Settings
 from certctl.store import StoreError, open_worker_records
@@ -41,6 +42,7 @@ from certctl.web.api.lazy import LazyApi
 from certctl.web.app import App
 from certctl.web.est import EstApp, Published
 from certctl.web.mcp import LazyMcp
+from certctl.web.metrics import GuardedMetrics, MetricsPage, MetricsPortApp
 from certctl.web.old_devices import OldDevicesApp
 from certctl.web.plain_port import PlainPortApp
 from certctl.web.routes import build_routes
@@ -48,6 +50,7 @@ from certctl.web.through_proxy import ProxyGate
 from certctl.web.ui.door import LazyUi
 from certctl.wire.pkcs7 import certs_only
 from certctl.wiring import sockets
+from certctl.wiring.announce import announce
 from certctl.wiring.api import ApiParts
 from certctl.wiring.certificate_profiles import (
     StoreWatch,
@@ -56,6 +59,7 @@ from certctl.wiring.certificate_profiles import (
 )
 from certctl.wiring.edge_log import EdgeLog
 from certctl.wiring.issuer_directory import IssuerDirectory
+from certctl.wiring.metrics import CONTENT_TYPE, Exposition, worker_name
 from certctl.wiring.pepper import PepperRefused, read_pepper
 from certctl.wiring.process import name_process, raise_file_limit
 from certctl.wiring.publishing import Publisher
@@ -76,6 +80,10 @@ GC_THRESHOLDS = (50_000, 20, 20)
 STORE_EVERY_S = 0.9
 
 
+# One Prometheus holds one connection; two and a person with curl are many.
+METRICS_LIMITS = ConnectionLimits(max_connections=64, max_connections_per_source=16, max_body=0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Which worker this is and where it listens and connects."""
@@ -83,6 +91,7 @@ class Place:
     number: int
     port: int
     run_directory: Path
+    numbers: Numbers
 
 
 def run(settings: Settings, place: Place, status: Status, *, log: Log, clock: Clock) -> int:
@@ -125,6 +134,7 @@ class _Worker:
             settings.server.trusted_proxies,
             BoundedLog(log, clock, event="proxy_headers_ignored"),
         )
+        self._metrics = WorkerMetrics(place.numbers, place.numbers.begin(worker_name(place.number)))
         self._stopped = asyncio.Event()
         self._hooks: dict[str, DeviceStateHook] = {}
         self._mcp: LazyMcp | None = None
@@ -142,15 +152,27 @@ class _Worker:
             self._issuers,
             clock=self._clock,
             log=self._log,
+            on_ocsp=self._metrics.ocsp,
         )
         publisher.load_responders()
         await publisher.take_over()
         self._reloads.add("ocsp_responder", publisher.load_responders)
         parts = self._api_parts(authority, folder, publisher)
         api = LazyApi(parts.build)
-        listeners = self._listeners(self._app(authority, folder, publisher, api), loop)
+        exposition = Exposition(
+            self._settings,
+            self._place.numbers,
+            responders=publisher.responders,
+            connected=lambda: authority.connected,
+            clock=self._clock,
+            log=self._log,
+        )
+        page = MetricsPage(exposition, CONTENT_TYPE)
+        app = self._app(authority, folder, publisher, api, GuardedMetrics(page, api))
+        listeners = self._listeners(app, page, loop)
         loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
         self._watch_store(loop, publisher)
+        self._count_connections(loop, listeners)
         watching = loop.create_task(publisher.watch())
         self._reloads.add("tls", partial(self._reload_tls, listeners))
         loop.add_signal_handler(signal.SIGHUP, self._reloads.run)
@@ -161,7 +183,7 @@ class _Worker:
             listener.start()
         status.ready()
         if self._place.number == 1:
-            self._announce()
+            announce(self._settings, self._log)
         await self._stopped.wait()
         api.stop()
         grace_s = self._settings.server.shutdown_grace_s
@@ -174,6 +196,7 @@ class _Worker:
         for hook in self._hooks.values():
             await hook.close()
         parts.close()
+        exposition.close()
         authority.close()
         self._records.close()
         return 0
@@ -187,8 +210,15 @@ class _Worker:
             publisher.follow()
         loop.call_later(STORE_EVERY_S, self._watch_store, loop, publisher)
 
+    def _count_connections(
+        self, loop: asyncio.AbstractEventLoop, listeners: Collection[Listener]
+    ) -> None:
+        self._metrics.connections.set(sum(each.counters.open for each in listeners))
+        if not self._stopped.is_set():
+            loop.call_later(STORE_EVERY_S, self._count_connections, loop, listeners)
+
     def _listeners(
-        self, app: App, loop: asyncio.AbstractEventLoop
+        self, app: App, page: MetricsPage, loop: asyncio.AbstractEventLoop
     ) -> dict[Listener, Oldest | None]:
         """With the oldest TLS each speaks, or None; all together have the connections of one."""
         server = self._settings.server
@@ -199,7 +229,7 @@ class _Worker:
             max_body=max(server.max_body, server.est_max_body + 1),
         )
         places = Places(limits)
-        on_event = EdgeLog(self._log, self._clock).note
+        on_event = EdgeLog(self._log, self._clock, self._metrics).note
         faces: list[tuple[Oldest | None, int, App | OldDevicesApp | PlainPortApp]] = [
             (Oldest.TLS13, self._place.port, app)
         ]
@@ -207,7 +237,7 @@ class _Worker:
             faces.append((Oldest.TLS12, server.tls12_port, OldDevicesApp(app, random=os.urandom)))
         if server.pki_http_port is not None:
             faces.append((None, server.pki_http_port, PlainPortApp(app)))
-        return {
+        made = {
             Listener(
                 bind_listener(server.host, port),
                 # uvicorn's own ASGI types are closed unions; ours are the open ones of the
@@ -219,12 +249,33 @@ class _Worker:
                 places=places,
                 carries_many=server.trusted_proxies.by_address,
                 on_event=on_event,
+                on_handshake=self._metrics.shook_hands,
             ): oldest
             for oldest, port, face in faces
         }
+        if server.metrics_port is not None:
+            made[self._metrics_listener(server.metrics_port, page, loop)] = None
+        return made
+
+    def _metrics_listener(
+        self, port: int, page: MetricsPage, loop: asyncio.AbstractEventLoop
+    ) -> Listener:
+        """With places of its own: a full server must still say that it is full."""
+        return Listener(
+            bind_listener(self._settings.server.metrics_address, port),
+            app=cast("Any", MetricsPortApp(page)),
+            context=None,
+            limits=METRICS_LIMITS,
+            loop=loop,
+        )
 
     def _app(
-        self, authority: AuthorityClient, folder: RefusalFolder, publisher: Publisher, api: LazyApi
+        self,
+        authority: AuthorityClient,
+        folder: RefusalFolder,
+        publisher: Publisher,
+        api: LazyApi,
+        metrics: GuardedMetrics,
     ) -> App:
         settings = self._settings
         profiles = [each.profile for each in settings.est.profiles]
@@ -255,6 +306,7 @@ class _Worker:
             device_states=self._hooks,
             registration_authorities=authorities.by_profile,
             lockout=settings.est.lockout,
+            metrics=self._metrics,
         )
         est = EstApp(
             build_routes(profiles, settings.est.root_profile),
@@ -280,7 +332,7 @@ class _Worker:
             parts=parts,
         )
         self._mcp = self._door_to_mcp(est, api)
-        return App(est, publisher.app, api, ui, self._mcp, parts, random=os.urandom)
+        return App(est, publisher.app, api, ui, self._mcp, metrics, parts, random=os.urandom)
 
     def _door_to_mcp(self, est: EstApp, api: LazyApi) -> LazyMcp | None:
         server = self._settings.server
@@ -336,34 +388,6 @@ class _Worker:
         for listener, context in fresh.items():
             listener.swap_context(context)
         self._log.info("tls_reloaded")
-
-    def _announce(self) -> None:
-        est = self._settings.est
-        tls12_port = self._settings.server.tls12_port
-        if tls12_port is not None:
-            self._log.info(
-                "TLS 1.2 listener enabled", port=tls12_port, paths="EST, PKI and /health only"
-            )
-        pki_http_port = self._settings.server.pki_http_port
-        if pki_http_port is not None:
-            self._log.info("plain HTTP listener enabled", port=pki_http_port, paths="PKI only")
-        if not est.enabled:
-            self._log.info("EST server disabled", remedy="set CERTCTL_EST_ENABLED=true")
-            return
-        self._log.info("EST server enabled", profiles=len(est.profiles))
-        for each in est.profiles:
-            profile = each.profile
-            root = profile.path_id in ("", est.root_profile)
-            routes = [f"/.well-known/est/{profile.path_id}"] if profile.path_id else []
-            routes += [f"/.well-known/est-mtls/{profile.path_id}"] if profile.mtls else []
-            routes += ["/.well-known/est"] if root else []
-            self._log.info(
-                "EST profile enabled",
-                profile=profile_name(profile.path_id),
-                routes=routes,
-                auth_modes=sorted(mode.value for mode in profile.auth_modes) or ["anonymous"],
-                issuer=profile.issuer_id,
-            )
 
 
 def _device_state_hooks(settings: Settings) -> dict[str, DeviceStateHook]:

@@ -16,7 +16,6 @@ from tests.unit.settings.rig import Load, Refuse, profile
 MTLS = {"MTLS_OWN_ONLY": "true"}
 
 SWITCHED_ON = {
-    "METRICS_PORT": "9090",
     "CORS_ORIGINS": "https://gui.example",
     "SERVERKEYGEN_ENABLED": "true",
     "SERVERKEYGEN_FORM": "pkcs8",
@@ -29,7 +28,6 @@ SWITCHED_ON = {
 }
 
 OFF = {
-    "METRICS_PORT": "none",
     "SERVERKEYGEN_ENABLED": "off",
     "SERVERKEYGEN_FORM": "enveloped",
     "FULLCMC": "off",
@@ -112,6 +110,7 @@ def test_every_setting_of_the_specification_is_known() -> None:
         SMTP_USE_TLS SMTP_TYPES
         PKI_HTTP_PORT CRL_GENERATION_INTERVAL CRL_DEBOUNCE CRL_VALIDITY
         OCSP_RESPONDER_VALIDITY OCSP_RESPONDER_ROTATION_GRACE OCSP_RATE_LIMIT_PER_IP_MIN
+        METRICS_PORT METRICS_ADDRESS
     """.split()  # noqa: SIM905 - a table for people
     )
     assert known == working | set(SWITCHED_ON)

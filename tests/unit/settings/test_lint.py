@@ -12,6 +12,10 @@ MODES = "CERTCTL_EST_PROFILE_CORP_ALLOWED_AUTH_MODES"
 ANYBODY = "ANONYMOUS: whoever reaches this server gets a certificate"
 NO_FIRST_TIME = "only own certificates open it, so no device can enroll for the first time"
 NO_BINDING = "curl, openssl and strongSwan bind no CSR to its connection and cannot enroll here"
+READ_BY_OTHERS = (
+    "is no loopback address: whoever reaches it reads the names of profiles, issuers and channels,"
+    " and how much they are used"
+)
 SEEN_BY_ALL = "the environment is seen by all processes, those facing the network too"
 
 
@@ -97,6 +101,11 @@ def test_good_settings_leave_nothing_to_say(load: Load) -> None:
         (
             {"PKI_HTTP_PORT": "8080"},
             "without it certificates do not say where CRL and OCSP are",
+        ),
+        ({"METRICS_ADDRESS": "::1"}, "has no effect: CERTCTL_METRICS_PORT is not set"),
+        (
+            {"METRICS_ADDRESS": "10.0.0.1", "METRICS_PORT": "9464"},
+            READ_BY_OTHERS,
         ),
     ],
 )

@@ -32,7 +32,7 @@ def test_every_variable_is_on_the_page_in_a_whole_row() -> None:
     assert set(rows) == {variable.name for variable in variables}
     assert all(row.count("|") == 5 for row in rows.values())
     assert "*secret*" in rows["ENROLLMENT_PASSWORD"]
-    assert "*later*" in rows["METRICS_PORT"]
+    assert "*later*" in rows["CORS_ORIGINS"]
 
 
 def test_findings_are_blocks_of_plain_text() -> None:

@@ -272,6 +272,12 @@ MODES = f"{PREFIX}ALLOWED_AUTH_MODES"
             id="one-port-for-old-devices-and-without-tls",
         ),
         pytest.param(
+            {"PKI_HTTP_PORT": "9443", "METRICS_PORT": "9443"},
+            "METRICS_PORT",
+            "is CERTCTL_PKI_HTTP_PORT as well",
+            id="one-port-for-crls-and-metrics",
+        ),
+        pytest.param(
             {"CRL_VALIDITY": "1h"},
             "CRL_VALIDITY",
             "not longer than CERTCTL_CRL_GENERATION_INTERVAL: each CRL would be stale before"
@@ -291,7 +297,7 @@ def test_refused_at_start(
 def test_all_faults_come_at_once(refuse: Refuse) -> None:
     faults = refuse(
         profile(ISSUER_ID="", MTLS_ENABLED="ture", BASE64="round")
-        | {"SERVER_PORT": "x", "LOG_LEVEL": "y", "METRICS_PORT": "1", "SERVER_PROT": "1"}
+        | {"SERVER_PORT": "x", "LOG_LEVEL": "y", "METRICS_PORT": "x", "SERVER_PROT": "1"}
         | {"EST_PROFILES": "corp,est"},
         file="CERTCTL_EST_REQUIRE_AUTH=perhaps\nnonsense\n",
     )

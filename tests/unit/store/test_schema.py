@@ -138,6 +138,7 @@ EVENTS = ("outbox", "notice_marks")
 API = ("api_keys", "kept_answers")
 PAGES = ("sessions",)
 ISSUERS = ("issuers", "issuer_trials")
+FIGURES = ("figures", "activity_slots")
 CRLS = ("crls", "crl_parts")
 
 
@@ -152,9 +153,9 @@ def test_certificates_of_the_first_schema_are_found_by_name(database: sqlite3.Co
         *API,
         *PAGES,
         *CRLS,
+        *ISSUERS,
+        *FIGURES,
         "intents",
-        "issuers",
-        "issuer_trials",
     ):
         database.execute(f"DROP TABLE {table}")
     for index in INDEXES:

@@ -75,7 +75,7 @@ def test_bars_stand_on_each_other_below_a_round_number():
     assert one.y + one.height == pytest.approx(chart.height, abs=0.2)
     assert two.y + two.height == pytest.approx(one.y, abs=0.2)
     assert bars([], []).bars == []
-    assert bars(["a"], [Series("one", [0])]).top == 1
+    assert bars(["a"], [Series("one", [0])]).top == 2
 
 
 def test_every_refusal_has_a_remedy():

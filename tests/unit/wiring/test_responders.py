@@ -103,6 +103,7 @@ def test_workers_take_the_next_one_over(house: House, tmp_path: Path):
         IssuerDirectory(house.settings, records),
         clock=lambda: now[0],
         log=_log(),
+        on_ocsp=lambda _issuer, _outcome: None,
     )
     publisher.load_responders()
     assert publisher._desks == {}

@@ -19,6 +19,7 @@ from certctl.cli.ending import complain
 from certctl.cli.option_groups import spread
 from certctl.cli.remote.contexts import Where
 from certctl.cli.remote.est_options import Who
+from certctl.cli.text import Quiet
 from certctl.client.device.device import Device, Done
 from certctl.client.device.folder import IdentityFolder
 from certctl.client.device.timing import Schedule, retry_after
@@ -31,6 +32,7 @@ LONGEST_SLEEP_SECONDS = 3_600.0
 app = typer.Typer(
     name="certctl-est",
     help="Keep a device's key and certificate, by EST (RFC 7030).",
+    epilog="Example: certctl-est daemon --profile iot --dir /var/lib/device",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -50,6 +52,12 @@ class Kept:
     hook: Annotated[
         str | None, typer.Option(help="Command to run after each new certificate; no shell.")
     ] = None
+    quiet: Quiet = False
+
+    def tell(self, done: Done) -> None:
+        """What was done, where anything was."""
+        if done is not Done.NOTHING and not self.quiet:
+            complain(f"certctl-est: {done.value}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +110,7 @@ def enroll(where: Where, who: Who, kept: Kept, names: Names) -> None:
     Example: certctl-est enroll --server https://est.example.com:8443 --profile iot
     --dir /var/lib/device --cn device-1 --user device-1 --password-file /etc/device/password
     """
-    _tell(_device(where, who, kept, names=names).enroll())
+    kept.tell(_device(where, who, kept, names=names).enroll())
 
 
 @app.command()
@@ -122,7 +130,7 @@ def renew(
     --hook "systemctl reload nginx"
     """
     device = _device(where, who, kept, when=when)
-    _tell(device.renew(_now(), force=force))
+    kept.tell(device.renew(_now(), force=force))
 
 
 @app.command()
@@ -149,7 +157,7 @@ def daemon(where: Where, who: Who, kept: Kept, names: Names, when: When) -> None
     failures = 0
     while not stop.is_set():
         try:
-            _tell(device.step(_now()))
+            kept.tell(device.step(_now()))
             failures = 0
             seconds = _until_due(device)
         except BadInput:
@@ -191,11 +199,6 @@ def _pause(device: Device, failures: int, failure: ClientFailure | OSError) -> f
     seconds = retry_after(failures, left=left, drawn=random.random(), asked=asked)  # noqa: S311
     complain(f"{' '.join(lines)} Next try in {seconds:.0f} seconds.")
     return seconds
-
-
-def _tell(done: Done) -> None:
-    if done is not Done.NOTHING:
-        complain(f"certctl-est: {done.value}.")
 
 
 def _now() -> dt.datetime:

@@ -12,9 +12,10 @@ import typer
 
 from certctl.cli.client_ending import ending
 from certctl.cli.option_groups import spread
-from certctl.cli.output import Form, Printing, cell, print_yaml
+from certctl.cli.output import Printing, cell
 from certctl.cli.remote.asking import DEFAULT_LIMIT, Limit, api, segment
 from certctl.cli.remote.contexts import Where
+from certctl.cli.text import OutputForm, print_data
 from certctl.client.failures import Unreachable
 from certctl.domain.audit import Outcome
 
@@ -29,7 +30,12 @@ COLUMNS = {
 }
 RECONNECT_SECONDS = 2.0
 
-audit = typer.Typer(name="audit", help="The audit trail.", no_args_is_help=True)
+audit = typer.Typer(
+    name="audit",
+    help="The audit trail.",
+    epilog="Example: certctl-cli audit list --action est_auth_failed",
+    no_args_is_help=True,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,14 +153,14 @@ def follow(where: Where, filters: Filters, printing: Printing) -> None:
         time.sleep(RECONNECT_SECONDS)
 
 
-def _print_event(event: Mapping[str, Any], form: Form) -> None:
+def _print_event(event: Mapping[str, Any], form: OutputForm) -> None:
     match form:
-        case Form.JSON:
+        case OutputForm.JSON:
             print(json.dumps(event), flush=True)
-        case Form.YAML:
+        case OutputForm.YAML:
             print("---")
-            print_yaml(event)
-        case Form.TABLE:
+            print_data(event, form)
+        case OutputForm.TABLE:
             shown = [cell(event.get(name)) for name in COLUMNS]
             reason = event.get("details", {}).get("reason")
             print("  ".join([*shown, *([cell(reason)] if reason else [])]), flush=True)

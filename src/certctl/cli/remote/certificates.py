@@ -32,7 +32,10 @@ CertificateId = Annotated[str, typer.Argument(help="Id of the certificate.", met
 Reason = Annotated[RevocationReason, typer.Option(help="Why (RFC 5280 §5.3.1).")]
 
 certificates = typer.Typer(
-    name="certificates", help="Certificates on record.", no_args_is_help=True
+    name="certificates",
+    help="Certificates on record.",
+    epilog="Example: certctl-cli certificates list --profile iot",
+    no_args_is_help=True,
 )
 
 

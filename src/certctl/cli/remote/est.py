@@ -18,6 +18,7 @@ from certctl.cli.ending import EXIT_FINDINGS, complain
 from certctl.cli.option_groups import spread
 from certctl.cli.remote.contexts import Where
 from certctl.cli.remote.est_options import Request, What, Who, check_writable, read_input
+from certctl.cli.text import Quiet
 from certctl.client.est import EstServer
 from certctl.client.failures import BadInput, ClientFailure, Refused, StillPending
 from certctl.client.request import read_csr
@@ -32,12 +33,12 @@ LONGEST_POLL_SECONDS = 3_600
 CertificateOut = Annotated[
     Path | None, typer.Option("--out", help="File for the PEM, replaced atomically.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors, no notes.")]
 
 
 est = typer.Typer(
     name="est",
     help="EST (RFC 7030): CA certificates, enrollment, renewal; and its operators' commands.",
+    epilog="Example: certctl-cli est enroll --profile corp --csr device.csr --out device.pem",
     no_args_is_help=True,
 )
 

@@ -32,7 +32,12 @@ ExpectedVersion = Annotated[
     int | None, typer.Option(help="Only if it still has this version.", min=1)
 ]
 
-issuers = typer.Typer(name="issuers", help="Issuers and their chains.", no_args_is_help=True)
+issuers = typer.Typer(
+    name="issuers",
+    help="Issuers and their chains.",
+    epilog="Example: certctl-cli issuers list",
+    no_args_is_help=True,
+)
 
 
 @issuers.command("list")

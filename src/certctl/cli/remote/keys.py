@@ -28,7 +28,9 @@ COLUMNS = {
     "expires_at": "EXPIRES",
 }
 
-keys = typer.Typer(name="keys", help="API keys.", no_args_is_help=True)
+keys = typer.Typer(
+    name="keys", help="API keys.", epilog="Example: certctl-cli keys list", no_args_is_help=True
+)
 
 
 @keys.command("list")

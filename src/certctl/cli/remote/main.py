@@ -22,6 +22,7 @@ from certctl.cli.remote.profiles import profiles
 app = typer.Typer(
     name="certctl-cli",
     help="Ask an EST server (RFC 7030) for certificates, and run a certctl server from afar.",
+    epilog="Example: certctl-cli doctor https://est.example.com:8443 --profile corp",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

@@ -20,7 +20,12 @@ from certctl.client.failures import BadInput
 COLUMNS = {"id": "ID", "origin": "ORIGIN", "enabled": "ENABLED", "version": "VERSION"}
 ProfileId = Annotated[str, typer.Argument(help="Id of the certificate profile.", metavar="ID")]
 
-profiles = typer.Typer(name="profiles", help="Certificate profiles.", no_args_is_help=True)
+profiles = typer.Typer(
+    name="profiles",
+    help="Certificate profiles.",
+    epilog="Example: certctl-cli profiles list",
+    no_args_is_help=True,
+)
 
 
 @profiles.command("list")

@@ -16,6 +16,13 @@ from certctl.domain.certificates import (
     KeyFacts,
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.figures import (
+    ActivitySlot,
+    ActivitySpan,
+    AuditProof,
+    InventoryFigures,
+    InventoryPart,
+)
 from certctl.domain.intent import Intent, IntentStatus
 from certctl.domain.inventory import CertificateFilter, CertificateSummary, InventoryPage
 from certctl.domain.lease import Lease
@@ -23,7 +30,7 @@ from certctl.domain.lockout import Lockout
 from certctl.domain.ports.events import OutboxReads
 from certctl.domain.ports.status import StatusReads
 from certctl.domain.retention import AuditStub
-from certctl.domain.search import MOST_COUNTED, Activity, AuditQuery, Expiries, Page
+from certctl.domain.search import MOST_COUNTED, Activity, AuditPage, AuditQuery, Expiries, Page
 from certctl.domain.sessions import Session
 from certctl.domain.stored_issuers import LastTrial, StoredIssuer
 
@@ -124,6 +131,10 @@ class IntentReads(Protocol):
 
     def overdue_intents(self, now_us: int, closed_after_us: int, most: int) -> Sequence[Intent]:
         """See ``writes.IntentWrites.overdue_intents``."""
+        ...
+
+    def intent_numbers(self, statuses: Collection[IntentStatus]) -> Mapping[IntentStatus, int]:
+        """How many have each of these statuses; 0 where none has."""
         ...
 
 
@@ -235,11 +246,13 @@ class SessionReads(Protocol):
 class SearchReads(Protocol):
     """What people look for; totals are counted up to ``most``. Not for an event loop."""
 
-    def audit_page(self, query: AuditQuery, page: Page) -> Sequence[RecordedEvent]:
+    def audit_page(self, query: AuditQuery, page: Page) -> AuditPage:
         """The newest events first; ``page.after`` is the last id seen."""
         ...
 
-    def audit_total(self, query: AuditQuery, most: int = MOST_COUNTED) -> int: ...
+    def audit_total(self, query: AuditQuery, most: int = MOST_COUNTED) -> int | None:
+        """None: only a walk over many events could tell."""
+        ...
 
     def events_since(self, seen: Mapping[str, int], limit: int) -> Sequence[RecordedEvent]:
         """The next events of each node's chain, in order of (node, seq); ``seen`` holds the
@@ -267,7 +280,39 @@ class SearchReads(Protocol):
         """The same by whole hours since then, from 0; hours without any are left out."""
         ...
 
-    def expiries(self, now_us: int, visible: Visible) -> Expiries: ...
+    def expiries(self, now_us: int, visible: Visible) -> Expiries | None:
+        """None: there are too many to count now, and nobody has counted them yet."""
+        ...
+
+
+class FigureReads(Protocol):
+    """What is counted beforehand, and what the jobs count it with."""
+
+    def inventory_figures(self) -> InventoryFigures | None: ...
+
+    def activity_span(self) -> ActivitySpan | None: ...
+
+    def audit_proof(self) -> AuditProof | None: ...
+
+    def expiry_bound(self, after_us: int, most: int) -> int | None:
+        """The notAfter before which about ``most`` certificates expire from ``after_us`` on;
+        None where they are no more than that.
+        """
+        ...
+
+    def inventory_parts(
+        self, now_us: int, from_us: int, until_us: int | None
+    ) -> Sequence[InventoryPart]:
+        """What is valid at ``now_us`` and expires in this range, by profile and tenant."""
+        ...
+
+    def counted_slots(self, from_us: int, until_us: int) -> Sequence[ActivitySlot]:
+        """What was recorded in this time; both ends are multiples of a slot."""
+        ...
+
+    def recorded_since(self, since_us: int, most: int) -> int:
+        """How many audit events, but no more than ``most``."""
+        ...
 
 
 class Records(
@@ -284,6 +329,7 @@ class Records(
     ApiKeyReads,
     SessionReads,
     SearchReads,
+    FigureReads,
     StatusReads,
     Protocol,
 ):

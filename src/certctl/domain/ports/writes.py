@@ -17,6 +17,7 @@ from certctl.domain.certificates import (
     KeyFacts,
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
+from certctl.domain.figures import ActivitySlot, Figures
 from certctl.domain.intent import Intent, IntentStatus
 from certctl.domain.inventory import CertificateSummary
 from certctl.domain.kept_answer import KeptAnswer
@@ -373,6 +374,20 @@ class SessionWrites(Protocol):
         ...
 
 
+class FigureWrites(Protocol):
+    """What is counted beforehand."""
+
+    def put_figures(self, figures: Figures) -> None:
+        """In place of those of the same kind."""
+        ...
+
+    def put_slots(self, begins_us: int, slots: Sequence[ActivitySlot]) -> None:
+        """Slots from a time on, in place of all that stand there."""
+        ...
+
+    def forget_slots(self, before_us: int) -> None: ...
+
+
 class Transaction(
     CertificateWrites,
     GateWrites,
@@ -386,6 +401,7 @@ class Transaction(
     OutboxWrites,
     ApiKeyWrites,
     SessionWrites,
+    FigureWrites,
     StatusWrites,
     Protocol,
 ):

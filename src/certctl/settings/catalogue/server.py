@@ -101,7 +101,14 @@ METRICS_PORT: Final[Variable[int | None]] = Variable(
     kind=or_off(PORT),
     default=None,
     default_text="off",
-    meaning="Plain listener for `/metrics` on loopback.",
+    meaning="Plain listener for `/metrics` alone, without TLS and keys; on the HTTPS listener"
+    " `/metrics` takes an API key.",
+)
+METRICS_ADDRESS: Final = Variable(
+    name="METRICS_ADDRESS",
+    kind=HOST,
+    default="127.0.0.1",
+    meaning="Address of that listener.",
 )
 DATA_DIR: Final[Variable[Path | None]] = Variable(
     name="DATA_DIR",
@@ -259,6 +266,7 @@ SERVER_VARIABLES: Final[tuple[Variable[Any], ...]] = (
     MAX_CONNECTIONS,
     MAX_CONNECTIONS_PER_SOURCE,
     METRICS_PORT,
+    METRICS_ADDRESS,
     DATA_DIR,
     DATABASE_URL,
     DATABASE_READ_URL,

@@ -35,6 +35,10 @@ class IntentReads(Reads):
     def overdue_intents(self, now_us: int, closed_after_us: int, most: int) -> Sequence[Intent]:
         return _overdue(self._now(), now_us, closed_after_us, most)
 
+    def intent_numbers(self, statuses: Collection[IntentStatus]) -> Mapping[IntentStatus, int]:
+        rows = self._now().intents.values()
+        return {each: sum(row.status is each for row in rows) for each in statuses}
+
 
 class IntentWrites(Writes):
     """``ports.writes.IntentWrites``."""

@@ -2,39 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from certctl.domain.api_keys import Visible
 from certctl.domain.approval import RequestStatus, WaitingRequest
-from certctl.domain.audit import AuditAction, AuditEvent, Outcome, RecordedEvent
-from certctl.domain.certificates import CertificateRecord, CertificateSource
+from certctl.domain.audit import RecordedEvent
+from certctl.domain.certificates import CertificateRecord
 from certctl.domain.clock import DAY_US, HOUR_US
+from certctl.domain.figures import LIVE_CERTIFICATES
+from certctl.domain.ids import made_us, oldest_id
 from certctl.domain.search import (
     EXPIRY_BOUNDS_DAYS,
     MOST_COUNTED,
+    MOST_HOURS,
+    MOST_LOOKED_AT,
+    NOTHING,
     Activity,
+    AuditPage,
     AuditQuery,
     Expiries,
     Page,
     matches,
 )
-from certctl.store.memory.base import Reads
-from certctl.store.memory.tables import is_valid
+from certctl.store.memory.figures import FigureReads
 
 T = TypeVar("T", CertificateRecord, WaitingRequest)
 
 
-class SearchReads(Reads):
+class SearchReads(FigureReads):
     """``ports.reads.SearchReads``."""
 
-    def audit_page(self, query: AuditQuery, page: Page) -> Sequence[RecordedEvent]:
+    def audit_page(self, query: AuditQuery, page: Page) -> AuditPage:
+        last = None if query.finds_all else self._last_looked_at(query, page.after)
         found = sorted(self._matching(query), key=lambda each: each.id, reverse=True)
-        rest = [each for each in found if page.after is None or each.id < page.after]
-        return rest[page.skip :][: page.limit]
+        rest = [
+            each
+            for each in found
+            if (page.after is None or each.id < page.after) and each.id >= (last or "")
+        ]
+        return AuditPage(rows=rest[page.skip :][: page.limit], rest=last)
 
-    def audit_total(self, query: AuditQuery, most: int = MOST_COUNTED) -> int:
+    def audit_total(self, query: AuditQuery, most: int = MOST_COUNTED) -> int | None:
+        if not query.finds_all and self._last_looked_at(query, None) is not None:
+            return None
         return min(most, len(self._matching(query)))
+
+    def _last_looked_at(self, query: AuditQuery, after: str | None) -> str | None:
+        ids = sorted((each.id for each in self._now().events.values()), reverse=True)
+        since_us, until_us = query.since_us, query.until_us
+        first = oldest_id(max(0, since_us - DAY_US)) if since_us is not None else ""
+        end = oldest_id(until_us + HOUR_US) if until_us is not None else "~"
+        some = [each for each in ids if first <= each < min(end, after or "~")]
+        return some[MOST_LOOKED_AT - 1] if len(some) >= MOST_LOOKED_AT else None
 
     def events_since(self, seen: Mapping[str, int], limit: int) -> Sequence[RecordedEvent]:
         rows = self._now().events
@@ -61,33 +81,40 @@ class SearchReads(Reads):
         return min(most, len(self._asked(status, visible)))
 
     def activity(self, since_us: int, visible: Visible) -> Activity:
-        query = AuditQuery(action="est_", since_us=since_us, visible=visible)
-        return _activity([each.event for each in self._matching(query)])
+        return self._between(since_us, None, visible)
 
     def activity_by_hour(self, since_us: int, visible: Visible) -> Mapping[int, Activity]:
-        query = AuditQuery(action="est_", since_us=since_us, visible=visible)
-        events: dict[int, list[AuditEvent]] = {}
-        for each in self._matching(query):
-            hour = (each.event.time_us - since_us) // HOUR_US
-            events.setdefault(hour, []).append(each.event)
-        return {hour: _activity(some) for hour, some in events.items()}
+        newest = max((each.id for each in self._now().events.values()), default="")
+        last_us = made_us(newest) or 0
+        hours = range(min(MOST_HOURS, (last_us - since_us) // HOUR_US + 1))
+        found = {
+            at: self._between(
+                since_us + at * HOUR_US,
+                since_us + (at + 1) * HOUR_US if at < hours[-1] else None,
+                visible,
+            )
+            for at in hours
+        }
+        return {at: each for at, each in found.items() if each != NOTHING}
 
-    def expiries(self, now_us: int, visible: Visible) -> Expiries:
-        valid = [each for each in self._seen(visible) if is_valid(each, now_us)]
-        bounds: tuple[int | None, ...] = (*EXPIRY_BOUNDS_DAYS, None)
-        numbers = dict.fromkeys(bounds, 0)
-        for each in valid:
-            days = (each.not_after_us - now_us) // DAY_US
-            numbers[next((at for at in EXPIRY_BOUNDS_DAYS if days < at), None)] += 1
-        renewed = {each.renews for each in self._now().certificates.values()}
-        late = [
+    def expiries(self, now_us: int, visible: Visible) -> Expiries | None:
+        figures = self.inventory_figures()
+        if figures is None and len(self._now().certificates) > LIVE_CERTIFICATES:
+            return None
+        parts = figures.parts if figures else self.inventory_parts(now_us, now_us, None)
+        seen = [
             each
-            for each in valid
-            if (each.not_after_us - now_us) * 3 < each.not_after_us - each.not_before_us
-            and each.source is not CertificateSource.INTERNAL
-            and each.id not in renewed
+            for each in parts
+            if visible.covers(tenant=each.tenant or None, profile=each.profile)
         ]
-        return Expiries(by_days=tuple(numbers.items()), past_renewal=len(late))
+        bounds: tuple[int | None, ...] = (*EXPIRY_BOUNDS_DAYS, None)
+        return Expiries(
+            counted_us=figures.made_us if figures else now_us,
+            by_days=tuple(
+                (days, sum(each.by_days[at] for each in seen)) for at, days in enumerate(bounds)
+            ),
+            past_renewal=sum(each.past_renewal for each in seen),
+        )
 
     def _matching(self, query: AuditQuery) -> list[RecordedEvent]:
         return [each for each in self._now().events.values() if matches(query, each.event)]
@@ -108,14 +135,3 @@ class SearchReads(Reads):
 def _piece(rows: list[T], page: Page) -> list[T]:
     rest = [each for each in rows if page.after is None or each.id > page.after]
     return sorted(rest, key=lambda each: each.id)[page.skip :][: page.limit]
-
-
-def _activity(events: Sequence[AuditEvent]) -> Activity:
-    def total(is_one: Callable[[AuditAction, Outcome], bool]) -> int:
-        return sum(each.count for each in events if is_one(each.action, each.outcome))
-
-    return Activity(
-        enrolled=total(lambda action, _: action is AuditAction.SIMPLE_ENROLL_SUCCESS),
-        renewed=total(lambda action, _: action is AuditAction.SIMPLE_REENROLL_SUCCESS),
-        refused=total(lambda _, outcome: outcome is Outcome.FAILURE),
-    )

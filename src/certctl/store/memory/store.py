@@ -9,6 +9,7 @@ from certctl.store.memory.api_keys import ApiKeyReads, ApiKeyWrites
 from certctl.store.memory.audit import AuditReads, AuditWrites
 from certctl.store.memory.certificates import CertificateReads, CertificateWrites
 from certctl.store.memory.facts import FactReads
+from certctl.store.memory.figures import FigureReads, FigureWrites
 from certctl.store.memory.gates import GateReads, GateWrites
 from certctl.store.memory.intents import IntentReads, IntentWrites
 from certctl.store.memory.issuers import IssuerReads, IssuerWrites
@@ -37,6 +38,7 @@ class MemoryStore(
     ApiKeyReads,
     SessionReads,
     SearchReads,
+    FigureReads,
     StatusReads,
 ):
     """``ports.WritableStore``, ``ports.Records`` and ``ports.FactReads`` at once."""
@@ -75,6 +77,7 @@ class MemoryTransaction(
     OutboxWrites,
     ApiKeyWrites,
     SessionWrites,
+    FigureWrites,
     StatusWrites,
 ):
     """``ports.Transaction`` on a copy of the tables."""

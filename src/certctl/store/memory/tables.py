@@ -19,6 +19,7 @@ from certctl.domain.certificates import (
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.crl import CrlRecord
 from certctl.domain.events import Delivery, NoticeMark
+from certctl.domain.figures import ActivitySlot, Figures
 from certctl.domain.intent import Intent
 from certctl.domain.kept_answer import KeptAnswer
 from certctl.domain.lease import Lease
@@ -57,6 +58,8 @@ class Tables:
     sessions: dict[bytes, Session] = field(default_factory=dict)
     answers: dict[bytes, KeptAnswer] = field(default_factory=dict)
     intents: dict[str, Intent] = field(default_factory=dict)
+    figures: dict[type, Figures] = field(default_factory=dict)
+    slots: dict[tuple[int, str, str], ActivitySlot] = field(default_factory=dict)
     crls: dict[str, CrlRecord] = field(default_factory=dict)
     crl_parts: dict[tuple[str, int, int], bytes] = field(default_factory=dict)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
-from sqlalchemy import and_, bindparam, or_, select
+from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.engine import Connection, Dialect
 
 from certctl.domain.intent import Intent, IntentStatus
@@ -40,6 +40,19 @@ def page(
     if after is not None:
         clause = clause.where(_i.id > after)
     return [intent_of(row) for row in connection.execute(clause).fetchall()]
+
+
+def numbers(
+    connection: Connection, statuses: Collection[IntentStatus]
+) -> Mapping[IntentStatus, int]:
+    """How many have each of these statuses, 0 included; reads an index only."""
+    clause = (
+        select(_i.status, func.count())
+        .where(_i.status.in_([each.value for each in statuses]))
+        .group_by(_i.status)
+    )
+    found = {str(row[0]): int(row[1]) for row in connection.execute(clause).fetchall()}
+    return {each: found.get(each.value, 0) for each in statuses}
 
 
 def overdue(connection: Connection, now_us: int, closed_after_us: int, most: int) -> list[Intent]:

@@ -16,7 +16,7 @@ from certctl.domain.api_keys import Visible
 from certctl.domain.approval import RequestStatus, WaitingRequest
 from certctl.domain.audit import RecordedEvent
 from certctl.domain.ids import oldest_id
-from certctl.domain.search import AuditQuery, Page
+from certctl.domain.search import MOST_LOOKED_AT, AuditPage, AuditQuery, Page
 from certctl.store.queries.audit import nodes
 from certctl.store.queries.audit import page as page_of
 from certctl.store.request_rows import waiting_request
@@ -30,17 +30,46 @@ _e = audit_events.c
 # between must hide nothing.
 _CLOCK_SLACK_US = 86_400 * 1_000_000
 
+# How much later than its cause an event is recorded, at most: a worker may wait for the
+# authority, and refusals are folded for a moment.
+_RECORDED_WITHIN_US = 3_600 * 1_000_000
 
-def audit_page(connection: Connection, query: AuditQuery, page: Page) -> Sequence[RecordedEvent]:
+
+def audit_page(connection: Connection, query: AuditQuery, page: Page) -> AuditPage:
     """The newest events first; ``page.after`` is the last id seen."""
     clause = select(audit_events).where(audit_condition(query)).order_by(_e.id.desc(), _e.node)
     if page.after is not None:
         clause = clause.where(_e.id < page.after)
-    return [recorded_event(row) for row in _rows(connection, clause, page)]
+    last = None if query.finds_all else _last_looked_at(connection, query, page.after)
+    if last is not None:
+        clause = clause.where(_e.id >= last)
+    rows = [recorded_event(row) for row in _rows(connection, clause, page)]
+    return AuditPage(rows=rows, rest=last)
 
 
-def audit_total(connection: Connection, query: AuditQuery, most: int) -> int:
+def audit_total(connection: Connection, query: AuditQuery, most: int) -> int | None:
+    if not query.finds_all and _last_looked_at(connection, query, None) is not None:
+        return None
     return _total(connection, audit_events, audit_condition(query), most)
+
+
+def _last_looked_at(connection: Connection, query: AuditQuery, after: str | None) -> str | None:
+    """The id down to which one page looks; None: to the end. Reads an index alone."""
+    clause = select(_e.id).where(_ids(query)).order_by(_e.id.desc())
+    if after is not None:
+        clause = clause.where(_e.id < after)
+    found = connection.execute(clause.offset(MOST_LOOKED_AT - 1).limit(1)).scalar()
+    return str(found) if found is not None else None
+
+
+def _ids(query: AuditQuery) -> ColumnElement[bool]:
+    """There is no index by time, but ids rise with it."""
+    conditions: list[ColumnElement[bool]] = []
+    if query.since_us is not None:
+        conditions.append(_e.id >= oldest_id(max(0, query.since_us - _CLOCK_SLACK_US)))
+    if query.until_us is not None:
+        conditions.append(_e.id < oldest_id(max(0, query.until_us + _RECORDED_WITHIN_US)))
+    return and_(true(), *conditions)
 
 
 def events_since(
@@ -88,7 +117,7 @@ def request_total(
 
 
 def audit_condition(query: AuditQuery) -> ColumnElement[bool]:
-    conditions = [visible_part(audit_events, query.visible)]
+    conditions = [visible_part(audit_events, query.visible), _ids(query)]
     if query.action:
         conditions.append(func.substr(_e.action, 1, len(query.action)) == query.action)
     if query.actor is not None:
@@ -101,8 +130,6 @@ def audit_condition(query: AuditQuery) -> ColumnElement[bool]:
         conditions.append(_e.source_address == query.source)
     if query.since_us is not None:
         conditions.append(_e.time_us >= query.since_us)
-        # There is no index by time, but ids rise with it.
-        conditions.append(_e.id >= oldest_id(max(0, query.since_us - _CLOCK_SLACK_US)))
     if query.until_us is not None:
         conditions.append(_e.time_us < query.until_us)
     if query.text:

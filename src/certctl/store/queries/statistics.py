@@ -1,87 +1,76 @@
-"""Figures about the records (operator §1, ``/stats``). Each walks over many rows."""
+"""Figures about the records (operator §1, ``/stats``): counted beforehand, or few enough."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import and_, case, func, select, true
+from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
 from certctl.domain.api_keys import Visible
-from certctl.domain.audit import AuditAction, Outcome
-from certctl.domain.clock import DAY_US, HOUR_US
-from certctl.domain.search import EXPIRY_BOUNDS_DAYS, Activity, AuditQuery, Expiries
-from certctl.store.queries.search import audit_condition, visible_part
+from certctl.domain.clock import HOUR_US
+from certctl.domain.figures import LIVE_CERTIFICATES, InventoryPart
+from certctl.domain.ids import made_us
+from certctl.domain.search import EXPIRY_BOUNDS_DAYS, MOST_HOURS, NOTHING, Activity, Expiries
+from certctl.store.queries.figures import (
+    activity_between,
+    hours_between,
+    inventory_figures,
+    inventory_parts,
+)
 from certctl.store.tables import audit_events, certificates
-
-_e = audit_events.c
-_c = certificates.c
 
 
 def activity(connection: Connection, since_us: int, visible: Visible) -> Activity:
     """What EST was asked since a time; folded refusals count in full."""
-    found = audit_condition(AuditQuery(action="est_", since_us=since_us, visible=visible))
-    clause = (
-        select(_e.action, _e.outcome, func.sum(_e.count))
-        .where(found)
-        .group_by(_e.action, _e.outcome)
-    )
-    return _activity([(row[0], row[1], row[2]) for row in connection.execute(clause)])
+    return activity_between(connection, since_us, None, visible)
 
 
 def activity_by_hour(
     connection: Connection, since_us: int, visible: Visible
 ) -> Mapping[int, Activity]:
     """The same by whole hours since then, from 0; hours without any are left out."""
-    found = audit_condition(AuditQuery(action="est_", since_us=since_us, visible=visible))
-    hour = (_e.time_us - since_us) // HOUR_US
-    clause = (
-        select(hour.label("hour"), _e.action, _e.outcome, func.sum(_e.count))
-        .where(found)
-        .group_by("hour", _e.action, _e.outcome)
-    )
-    rows: dict[int, list[tuple[str, str, int]]] = {}
-    for at, action, outcome, total in connection.execute(clause):
-        rows.setdefault(int(at), []).append((action, outcome, total))
-    return {at: _activity(some) for at, some in rows.items()}
+    newest = connection.execute(select(func.max(audit_events.c.id))).scalar()
+    last_us = (made_us(newest) if newest else None) or 0
+    hours = min(MOST_HOURS, (last_us - since_us) // HOUR_US + 1)
+    found = hours_between(connection, since_us, hours, visible)
+    return {at: each for at, each in found.items() if each != NOTHING}
 
 
-def _activity(rows: Iterable[tuple[str, str, int]]) -> Activity:
-    enrolled = renewed = refused = 0
-    for action, outcome, total in rows:
-        if outcome == Outcome.FAILURE.value:
-            refused += int(total)
-        elif action == AuditAction.SIMPLE_ENROLL_SUCCESS.value:
-            enrolled += int(total)
-        elif action == AuditAction.SIMPLE_REENROLL_SUCCESS.value:
-            renewed += int(total)
-    return Activity(enrolled=enrolled, renewed=renewed, refused=refused)
-
-
-def expiries(connection: Connection, now_us: int, visible: Visible) -> Expiries:
+def expiries(connection: Connection, now_us: int, visible: Visible) -> Expiries | None:
     """When what is valid now expires, and what should have been renewed by now."""
-    seen = visible_part(certificates, visible)
-    valid = and_(_c.status == "valid", _c.not_after_us > now_us, seen)
-    before = now_us
-    sums = []
-    for days in EXPIRY_BOUNDS_DAYS:
-        bound = now_us + days * DAY_US
-        within = and_(_c.not_after_us >= before, _c.not_after_us < bound)
-        sums.append(func.coalesce(func.sum(case((within, 1), else_=0)), 0))
-        before = bound
-    sums.append(func.coalesce(func.sum(case((_c.not_after_us >= before, 1), else_=0)), 0))
-    row = connection.execute(select(*sums).where(valid)).one()
-    # One pass and one set of ids: asked row by row it would walk over all for each.
-    renewed = select(_c.renews).where(_c.renews.is_not(None))
-    late = and_(
-        valid,
-        (_c.not_after_us - now_us) * 3 < _c.not_after_us - _c.not_before_us,
-        _c.source != "internal",
-        _c.id.not_in(renewed),
-    )
-    past = connection.execute(select(func.count()).select_from(certificates).where(late, true()))
+    counted = inventory_figures(connection)
+    if counted is not None:
+        return _expiries(
+            counted.made_us,
+            [
+                each
+                for each in counted.parts
+                if visible.covers(tenant=each.tenant or None, profile=each.profile)
+            ],
+        )
+    if _more_than_live(connection):
+        return None
+    parts = inventory_parts(connection, now_us, now_us, None)
+    seen = [
+        each for each in parts if visible.covers(tenant=each.tenant or None, profile=each.profile)
+    ]
+    return _expiries(now_us, seen)
+
+
+def _more_than_live(connection: Connection) -> bool:
+    some = select(certificates.c.id).limit(LIVE_CERTIFICATES + 1).subquery()
+    number = connection.execute(select(func.count()).select_from(some)).scalar_one()
+    return int(number) > LIVE_CERTIFICATES
+
+
+def _expiries(counted_us: int, parts: Iterable[InventoryPart]) -> Expiries:
     bounds: tuple[int | None, ...] = (*EXPIRY_BOUNDS_DAYS, None)
+    rows = list(parts)
     return Expiries(
-        by_days=tuple((days, int(n)) for days, n in zip(bounds, row, strict=True)),
-        past_renewal=int(past.scalar_one()),
+        counted_us=counted_us,
+        by_days=tuple(
+            (days, sum(each.by_days[at] for each in rows)) for at, days in enumerate(bounds)
+        ),
+        past_renewal=sum(each.past_renewal for each in rows),
     )

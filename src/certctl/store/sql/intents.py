@@ -28,6 +28,9 @@ class IntentReads(Reads):
     def overdue_intents(self, now_us: int, closed_after_us: int, most: int) -> Sequence[Intent]:
         return self._ask(intent_queries.overdue, now_us, closed_after_us, most)
 
+    def intent_numbers(self, statuses: Collection[IntentStatus]) -> Mapping[IntentStatus, int]:
+        return self._ask(intent_queries.numbers, statuses)
+
 
 class IntentWrites(Writes):
     """``ports.writes.IntentWrites``."""

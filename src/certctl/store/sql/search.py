@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from certctl.domain.api_keys import Visible
 from certctl.domain.approval import RequestStatus, WaitingRequest
 from certctl.domain.audit import RecordedEvent
-from certctl.domain.search import MOST_COUNTED, Activity, AuditQuery, Expiries, Page
+from certctl.domain.search import MOST_COUNTED, Activity, AuditPage, AuditQuery, Expiries, Page
 from certctl.store.queries import search, statistics
 from certctl.store.sql.base import Reads
 
@@ -15,10 +15,10 @@ from certctl.store.sql.base import Reads
 class SearchReads(Reads):
     """``ports.reads.SearchReads``."""
 
-    def audit_page(self, query: AuditQuery, page: Page) -> Sequence[RecordedEvent]:
+    def audit_page(self, query: AuditQuery, page: Page) -> AuditPage:
         return self._ask(search.audit_page, query, page)
 
-    def audit_total(self, query: AuditQuery, most: int = MOST_COUNTED) -> int:
+    def audit_total(self, query: AuditQuery, most: int = MOST_COUNTED) -> int | None:
         return self._ask(search.audit_total, query, most)
 
     def events_since(self, seen: Mapping[str, int], limit: int) -> Sequence[RecordedEvent]:
@@ -49,5 +49,5 @@ class SearchReads(Reads):
     def activity_by_hour(self, since_us: int, visible: Visible) -> Mapping[int, Activity]:
         return self._ask(statistics.activity_by_hour, since_us, visible)
 
-    def expiries(self, now_us: int, visible: Visible) -> Expiries:
+    def expiries(self, now_us: int, visible: Visible) -> Expiries | None:
         return self._ask(statistics.expiries, now_us, visible)

@@ -29,6 +29,7 @@ from certctl.store.tables.certificates import (
     released_holds,
     repetitions,
 )
+from certctl.store.tables.figures import activity_slots, figures
 from certctl.store.tables.gates import (
     decisions,
     intents,
@@ -59,6 +60,7 @@ __all__ = [
     "ON_HOLD",
     "REVOKED",
     "Integer64",
+    "activity_slots",
     "api_keys",
     "audit_events",
     "audit_stubs",
@@ -72,6 +74,7 @@ __all__ = [
     "crl_parts",
     "crls",
     "decisions",
+    "figures",
     "intents",
     "issuer_trials",
     "issuers",

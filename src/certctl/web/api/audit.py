@@ -120,13 +120,19 @@ class CheckpointQuery(Strict):
 
 
 async def list_events(query: Annotated[AuditPageQuery, Query()], ask: Ask) -> Listing[EventOut]:
-    """Audit events, the newest first."""
+    """Audit events, the newest first.
+
+    A page may hold fewer rows than asked, even none, and still have a next one: the work for
+    each is bounded. ``total`` is null where only a walk over many events could tell.
+    """
     found = query.query(ask.caller.visible)
 
     def question(records: Records) -> Listing[EventOut]:
-        rows = records.audit_page(found, query.wanted())
+        page = records.audit_page(found, query.wanted())
         total = records.audit_total(found)
-        return query.listing(rows, total, show=event_out, cursor=lambda row: row.id)
+        return query.listing(
+            page.rows, total, show=event_out, cursor=lambda row: row.id, rest=page.rest
+        )
 
     return await ask.services.read(question)
 

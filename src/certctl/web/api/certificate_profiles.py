@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
@@ -19,10 +20,11 @@ from certctl.domain.certificate_profiles import StoredProfile
 from certctl.domain.errors import NotFound
 from certctl.domain.policy import DEFAULT_PROFILE, CertificateProfile
 from certctl.settings.certificate_profiles import CertificateProfilesRefused, profile_of_document
+from certctl.settings.findings import Finding
 from certctl.web.api.endpoint import Endpoint
 from certctl.web.api.models import Listing, Strict
 from certctl.web.api.problems import ApiRefused, FieldFault
-from certctl.web.api.services import Api, Ask
+from certctl.web.api.services import Api, Ask, Services
 
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 ProfileId = Annotated[str, Path(pattern=NAME, description="Lower-case letters, digits, dashes.")]
@@ -65,17 +67,17 @@ class ProfileChange(BaseModel):
 
 async def list_profiles(api: Api) -> Listing[ProfileOut]:
     """All certificate profiles; files win over the store."""
-    stored = await _stored(api)
-    shown = [_profile(api, stored, each) for _, each in sorted(api.certificate_profiles.items())]
+    known = await known_profiles(api)
+    shown = [_shown(each) for _, each in sorted(known.items())]
     return Listing(data=shown, total=len(shown), next_cursor=None)
 
 
 async def show_profile(profile_id: ProfileId, api: Api) -> ProfileOut:
     """One certificate profile."""
-    profile = api.certificate_profiles.get(profile_id)
-    if profile is None:
+    known = (await known_profiles(api)).get(profile_id)
+    if known is None:
         raise NotFound(f"certificate profile {profile_id}")
-    return _profile(api, await _stored(api), profile)
+    return _shown(known)
 
 
 async def create_profile(body: NewProfile, ask: Ask) -> ProfileChange:
@@ -98,19 +100,7 @@ async def delete_profile(profile_id: ProfileId, ask: Ask) -> ProfileChange:
 async def _put(
     profile_id: str, document: Document, expected_version: int | None, ask: Ask
 ) -> ProfileChange:
-    try:
-        text = json.dumps(document, allow_nan=False)
-        profile_of_document(profile_id, text)
-    except ValueError as err:
-        raise ApiRefused(422, "The document cannot be used.", remedy="Leave out NaN.") from err
-    except CertificateProfilesRefused as refused:
-        faults = [
-            FieldFault(field=each.variable, problem=f"{each.problem}; {each.remedy}")
-            for each in refused.findings
-        ]
-        raise ApiRefused(
-            422, "The certificate profile cannot be used.", error="invalid_profile", faults=faults
-        ) from refused
+    text = checked(profile_id, document)
     command = PutCertificateProfile(
         profile_id=profile_id,
         document=text,
@@ -121,21 +111,70 @@ async def _put(
     return ProfileChange(id=done.profile_id, version=done.version)
 
 
-async def _stored(api: Api) -> dict[str, StoredProfile]:
-    rows = await api.read(lambda records: records.stored_profiles())
-    return {row.id: row for row in rows}
+def checked(profile_id: str, document: Document) -> str:
+    """The document as JSON. Raises ApiRefused with every fault and its field."""
+    try:
+        text = json.dumps(document, allow_nan=False)
+        profile_of_document(profile_id, text)
+    except ValueError as err:
+        raise ApiRefused(422, "The document cannot be used.", remedy="Leave out NaN.") from err
+    except CertificateProfilesRefused as refused:
+        faults = [FieldFault(field=_place(each), problem=_told(each)) for each in refused.findings]
+        raise ApiRefused(
+            422, "The certificate profile cannot be used.", error="invalid_profile", faults=faults
+        ) from refused
+    return text
 
 
-def _profile(api: Api, stored: dict[str, StoredProfile], profile: CertificateProfile) -> ProfileOut:
-    row = None if api.certificate_profiles.is_file(profile.id) else stored.get(profile.id)
-    origin = "file" if api.certificate_profiles.is_file(profile.id) else "store"
+def _place(fault: Finding) -> str:
+    """Where a fault is in what was sent, written as the API's other faults are."""
+    if fault.field == "id":
+        return "body.id"
+    return f"body.document.{fault.field}" if fault.field else "body.document"
+
+
+def _told(fault: Finding) -> str:
+    takes = f"; it takes {fault.allowed}" if fault.allowed else ""
+    return f"{fault.problem}{takes}; {fault.remedy}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownProfile:
+    """A certificate profile; ``stored`` where it is the store's."""
+
+    profile: CertificateProfile
+    origin: str
+    stored: StoredProfile | None
+
+
+async def known_profiles(api: Services) -> dict[str, KnownProfile]:
+    """All by id, the store's as it is now: who has changed one sees the change at once,
+    though the workers take up to a second to issue by it. One that this version cannot
+    read is left out, as it is where certificates are issued.
+    """
+    known = {
+        DEFAULT_PROFILE.id: KnownProfile(profile=DEFAULT_PROFILE, origin="builtin", stored=None)
+    }
+    for row in await api.read(lambda records: records.stored_profiles()):
+        try:
+            profile = profile_of_document(row.id, row.document)
+        except CertificateProfilesRefused:
+            continue
+        known[row.id] = KnownProfile(profile=profile, origin="store", stored=row)
+    for profile_id, profile in api.certificate_profiles.items():
+        if api.certificate_profiles.is_file(profile_id):
+            known[profile_id] = KnownProfile(profile=profile, origin="file", stored=None)
+    return known
+
+
+def _shown(known: KnownProfile) -> ProfileOut:
     return ProfileOut(
-        id=profile.id,
-        origin="builtin" if profile is DEFAULT_PROFILE else origin,
-        enabled=profile.enabled,
-        version=row.version if row else None,
-        document=json.loads(row.document) if row else None,
-        rules=_rules(profile),
+        id=known.profile.id,
+        origin=known.origin,
+        enabled=known.profile.enabled,
+        version=known.stored.version if known.stored else None,
+        document=json.loads(known.stored.document) if known.stored else None,
+        rules=_rules(known.profile),
     )
 
 

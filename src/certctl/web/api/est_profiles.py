@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from pydantic import BaseModel, Field
@@ -81,13 +82,18 @@ async def est_profiles(ask: Ask) -> EstProfiles:
     """EST profiles with counters, anchors in force, findings and addresses."""
     api = ask.services
     now_us = api.clock()
-    seen = [
-        each
-        for each in api.profiles
-        if ask.caller.visible.covers(tenant=each.profile.tenant, profile=each.profile.path_id)
-    ]
+    seen = seen_by(ask)
     shown = await api.read(partial(_shown, seen, api, now_us))
     return EstProfiles(profiles=shown, now=moment(now_us))
+
+
+def seen_by(ask: Ask) -> list[ProfileFacts]:
+    """The EST profiles that concern a caller."""
+    return [
+        each
+        for each in ask.services.profiles
+        if ask.caller.visible.covers(tenant=each.profile.tenant, profile=each.profile.path_id)
+    ]
 
 
 async def reload_trust(body: Reload, ask: Ask) -> Reloaded:
@@ -112,16 +118,19 @@ async def reload_trust(body: Reload, ask: Ask) -> Reloaded:
 def _shown(
     seen: list[ProfileFacts], api: Services, now_us: int, records: Records
 ) -> list[EstProfileOut]:
+    counted = counters_of(seen, records)
+    return [_profile(each, counted[each.profile.path_id], api, now_us) for each in seen]
+
+
+def counters_of(seen: Sequence[ProfileFacts], records: Records) -> dict[str, dict[str, int]]:
+    """Counters by path ID and label."""
     counts = records.counts()
-    return [
-        _profile(
-            each,
-            {label.value: counts.get((each.profile.path_id, label), 0) for label in Counter},
-            api,
-            now_us,
-        )
+    return {
+        each.profile.path_id: {
+            label.value: counts.get((each.profile.path_id, label), 0) for label in Counter
+        }
         for each in seen
-    ]
+    }
 
 
 def _profile(

@@ -71,18 +71,21 @@ class PageQuery(Strict):
     def listing(
         self,
         rows: Sequence[Row],
-        total: int,
+        total: int | None,
         *,
         show: Callable[[Row], T],
         cursor: Callable[[Row], str],
+        rest: str | None = None,
     ) -> Listing[T]:
-        """The page of what ``wanted`` has found."""
+        """The page of what ``wanted`` has found; ``rest``: where a list goes on that was not
+        looked through to its end.
+        """
         shown = rows[: self.per_page]
         more = len(rows) > self.per_page
         return Listing(
             data=[show(row) for row in shown],
             total=total,
-            next_cursor=cursor(shown[-1]) if more else None,
+            next_cursor=cursor(shown[-1]) if more else rest,
         )
 
 

@@ -14,7 +14,7 @@ from certctl.web.api.models import Listing, Moment, microseconds, moment
 from certctl.web.api.services import Api, Ask
 
 WINDOW_HOURS = (1, 24)
-# The figures walk over all certificates: asked for again and again they would hold up others.
+# As long as certificates are few they are counted for each answer.
 REMEMBERED_US = 5 * SECOND_US
 MOST_REMEMBERED = 64
 
@@ -22,11 +22,14 @@ _HOUR_US = 3_600 * SECOND_US
 
 
 class JobOut(BaseModel):
-    """A job; ``outcome`` is of its last complete run."""
+    """A job; ``outcome`` is of its last complete run. While it runs, nobody else does it until
+    ``leased_until``.
+    """
 
     name: str
     holder: str
     running: bool
+    leased_until: Moment | None
     runs: int
     last_run_at: Moment | None
     outcome: str
@@ -49,12 +52,17 @@ class ExpiryBucket(BaseModel):
 
 
 class Stats(BaseModel):
-    """``past_renewal``: two thirds of their life are over and nothing has renewed them."""
+    """``past_renewal``: two thirds of their life are over and nothing has renewed them.
+
+    ``counted_at``: when the certificates were counted. Many are counted now and then, by the
+    jobs; before the first time it is null, as is ``past_renewal``, and ``expiry`` is empty.
+    """
 
     now: Moment
     rates: list[Rates]
+    counted_at: Moment | None
     expiry: list[ExpiryBucket]
-    past_renewal: int
+    past_renewal: int | None
 
 
 async def jobs(api: Api) -> Listing[JobOut]:
@@ -67,7 +75,7 @@ async def jobs(api: Api) -> Listing[JobOut]:
 async def stats(ask: Ask) -> Stats:
     """Rates of the last hours, expiries, and devices past their renewal window.
 
-    At most five seconds old.
+    At most five seconds old; of many certificates, see ``counted_at``.
     """
     now_us = ask.services.clock()
     visible = ask.caller.visible
@@ -83,10 +91,12 @@ async def stats(ask: Ask) -> Stats:
                 _rates(hours, records.activity(now_us - hours * _HOUR_US, visible))
                 for hours in WINDOW_HOURS
             ],
+            counted_at=moment(found.counted_us) if found else None,
             expiry=[
-                ExpiryBucket(below_days=days, certificates=number) for days, number in found.by_days
+                ExpiryBucket(below_days=days, certificates=number)
+                for days, number in (found.by_days if found else ())
             ],
-            past_renewal=found.past_renewal,
+            past_renewal=found.past_renewal if found else None,
         )
 
     found = await ask.services.read(question)
@@ -105,6 +115,7 @@ def _job(row: Lease, now_us: int) -> JobOut:
         name=row.job,
         holder=row.holder,
         running=row.until_us > now_us,
+        leased_until=moment(row.until_us) if row.until_us > now_us else None,
         runs=row.fence,
         last_run_at=moment(row.last_run_us) if row.last_run_us else None,
         outcome=row.outcome,

@@ -65,8 +65,8 @@ def bars(labels: Sequence[str], series: Sequence[Series]) -> Chart:
 
 
 def _rounded(most: int) -> int:
-    """The next of 1, 2, 5, 10, 20 … that is no less."""
-    scale = 1
+    """The next of 2, 4, 10, 20, 40 … that is no less: its half is a whole number, too."""
+    scale = 2
     while True:
         for each in (1, 2, 5):
             if each * scale >= most:

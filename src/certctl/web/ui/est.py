@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import TypeVar
 
 from certctl.domain.api_keys import Role
 from certctl.domain.errors import NotFound, TrustRefused
 from certctl.domain.trust_change import TrustChange
 from certctl.web.answers import Answer
-from certctl.web.api.est_profiles import EstProfileOut, Reload, est_profiles, reload_trust
+from certctl.web.api.est_profiles import (
+    EstProfileOut,
+    Reload,
+    counters_of,
+    est_profiles,
+    reload_trust,
+    seen_by,
+)
 from certctl.web.api.problems import ApiRefused, refusal_of
 from certctl.web.ui.forms import filled
 from certctl.web.ui.page import Streaming, Visit
@@ -51,6 +58,16 @@ def admins_only(
 @admins_only
 async def profiles(visit: Visit) -> Answer:
     return visit.page("est_profiles.html", tab="profiles", cards=await _cards(visit))
+
+
+async def counters(visit: Visit) -> Answer:
+    """The counters of all cards at once, for one question of each page that is open: what
+    else the cards say takes a look at every trust bundle.
+    """
+    seen = seen_by(visit.ask)
+    counted = await visit.services.read(partial(counters_of, seen))
+    named = {path_id or "root": labels for path_id, labels in counted.items()}
+    return visit.page("est_counters.html", counted=named, again=True)
 
 
 @admins_only

@@ -20,6 +20,7 @@ _PLACES = (
     ("/requests", "Requests"),
     ("/explain", "Explain"),
     ("/issuers", "Issuers"),
+    ("/profiles", "Certificate profiles"),
     ("/audit", "Audit"),
     ("/events", "Events"),
     ("/jobs", "Jobs"),

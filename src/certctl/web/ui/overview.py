@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import NamedTuple
 
 from certctl.domain.api_keys import Role
 from certctl.domain.approval import RequestStatus
-from certctl.domain.clock import HOUR_US
+from certctl.domain.clock import DAY_US, HOUR_US
 from certctl.domain.events import DeliveryStatus
+from certctl.domain.ids import oldest_id
+from certctl.domain.intent import IntentStatus
 from certctl.domain.ports import Records
 from certctl.web.answers import Answer
 from certctl.web.api import operations
@@ -19,6 +22,9 @@ from certctl.web.ui.page import Visit
 
 HOURS = 24
 EXPIRES_SOON_DAYS = 30
+LOST_US = 7 * DAY_US
+MOST_LOST = 100
+COUNTED_NOW = timedelta(seconds=10)
 
 
 class Concern(NamedTuple):
@@ -51,6 +57,8 @@ async def overview(visit: Visit) -> Answer:
     concerns = [*found.concerns]
     if visit.role is Role.ADMIN:
         concerns += await _of_profiles(visit)
+    if stats.counted_at is None:
+        concerns.append(Concern("The certificates are being counted for the first time", "/jobs"))
     soon = sum(each.certificates for each in stats.expiry if (each.below_days or 999) <= 7)
     if soon:
         concerns.append(
@@ -69,6 +77,7 @@ async def overview(visit: Visit) -> Answer:
         "overview.html",
         parts=visit.parts(),
         hours=found.hours,
+        hours_ago=[_ago(HOURS - 1 - at) for at in range(HOURS)],
         activity_chart=bars(
             [str(each.begins_us // HOUR_US) for each in found.hours],
             [
@@ -78,6 +87,9 @@ async def overview(visit: Visit) -> Answer:
             ],
         ),
         expiry=list(zip(ranges, numbers, strict=True)),
+        counted_at=stats.counted_at,
+        counted_now=stats.counted_at is not None
+        and abs(stats.counted_at - stats.now) < COUNTED_NOW,
         expiry_chart=bars(ranges, [Series("enrolled", numbers)]),
         waiting=found.waiting,
         concerns=sorted(concerns, key=lambda each: not each.grave),
@@ -105,6 +117,20 @@ def _read(records: Records, visit: Visit) -> _Read:
         waiting = records.request_total(RequestStatus.WAITING, visible)
     concerns = []
     if visible.everything:
+        proof = records.audit_proof()
+        if proof is not None and proof.broken:
+            text = f"The audit trail does not fit: {proof.broken}"
+            concerns.append(Concern(text, "/audit", True))
+        lost = records.intents(
+            statuses=[IntentStatus.LOST], after=oldest_id(now_us - LOST_US), limit=MOST_LOST
+        )
+        if lost:
+            more = " or more" if len(lost) == MOST_LOST else ""
+            text = (
+                f"{len(lost)}{more} calls of a CA outside were lost within 7 days: whether it"
+                " issued is not known"
+            )
+            concerns.append(Concern(text, "/audit?action=intent_lost", True))
         dead = sum(
             number
             for (_, status), number in records.outbox_depth().items()
@@ -139,6 +165,13 @@ async def _of_profiles(visit: Visit) -> list[Concern]:
                 )
                 concerns.append(Concern(text, "/est/trust"))
     return concerns
+
+
+def _ago(hours: int) -> str:
+    """A label below each sixth bar; the picture knows no time zone."""
+    if not hours:
+        return "now"
+    return f"\u2212{hours} h" if hours % 6 == 5 else ""
 
 
 def _range(buckets: list[ExpiryBucket], at: int) -> str:

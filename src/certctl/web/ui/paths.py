@@ -14,6 +14,7 @@ FIRST_SEGMENTS: Final = frozenset(
         b"requests",
         b"explain",
         b"issuers",
+        b"profiles",
         b"audit",
         b"keys",
         b"jobs",

@@ -13,6 +13,7 @@ from certctl.web.ui import (
     issuers,
     keys,
     overview,
+    profiles,
     requests,
     server,
 )
@@ -24,6 +25,7 @@ _ONE = "/certificates/{certificate}"
 _REQUEST = "/requests/{request}"
 _KEY = "/keys/{key}"
 _ISSUER = "/issuers/{issuer}"
+_PROFILE = "/profiles/{profile}"
 
 PAGES: tuple[Page, ...] = (
     Page(method="GET", path="/", handler=overview.overview, role=VIEWER),
@@ -32,6 +34,7 @@ PAGES: tuple[Page, ...] = (
     Page(method="GET", path="/est/activity", handler=activity.activity, role=VIEWER),
     Page(method="GET", path="/est/trust", handler=est.trust, role=VIEWER),
     Page(method="GET", path="/est/activity/stream", handler=activity.stream, role=ADMIN),
+    Page(method="GET", path="/est/counters", handler=est.counters, role=ADMIN),
     Page(method="GET", path="/est/reload", handler=est.reload_dialog, role=ADMIN),
     Page(method="POST", path="/est/reload", handler=est.reload, role=ADMIN),
     Page(method="GET", path="/certificates", handler=certificates.listing, role=VIEWER),
@@ -71,6 +74,20 @@ PAGES: tuple[Page, ...] = (
         for name in issuers.CHANGES
         for method, handler in (("GET", issuers.confirm), ("POST", issuers.change))
     ),
+    Page(method="GET", path="/profiles", handler=profiles.listing, role=VIEWER),
+    Page(method="GET", path=_PROFILE, handler=profiles.show, role=VIEWER),
+    Page(method="GET", path="/profiles/~new", handler=profiles.new, role=ADMIN, whole=True),
+    Page(method="POST", path="/profiles", handler=profiles.create, role=ADMIN, whole=True),
+    Page(method="GET", path=f"{_PROFILE}/edit", handler=profiles.edit, role=ADMIN, whole=True),
+    Page(method="POST", path=_PROFILE, handler=profiles.change, role=ADMIN, whole=True),
+    Page(
+        method="GET",
+        path=f"{_PROFILE}/delete",
+        handler=profiles.delete_dialog,
+        role=ADMIN,
+        whole=True,
+    ),
+    Page(method="POST", path=f"{_PROFILE}/delete", handler=profiles.delete, role=ADMIN, whole=True),
     Page(method="GET", path="/audit", handler=audit.audit, role=VIEWER),
     Page(method="GET", path="/events", handler=server.events, role=VIEWER, whole=True),
     Page(method="POST", path="/events/requeue", handler=server.requeue, role=ADMIN, whole=True),

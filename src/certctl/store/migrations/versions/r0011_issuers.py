@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 
 revision = "0011"
-down_revision = "0010"
+down_revision = "0013"
 
 
 def upgrade() -> None:

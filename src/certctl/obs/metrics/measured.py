@@ -1,0 +1,195 @@
+"""What each process of a server measures, as the code that does the work calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import perf_counter_ns
+from typing import Final, Self
+
+from certctl.domain.profiles import Operation, profile_name
+from certctl.obs.metrics import families
+from certctl.obs.metrics.meters import Counters, Gauge, Histogram, histograms
+from certctl.obs.metrics.numbers import Labels, Layout, Numbers, Page, every
+
+STEPS: Final = ("authenticate", "read", "authorize", "device_state", "issue")
+HANDSHAKES: Final[tuple[Labels, ...]] = (
+    ("TLSv1.3", "ok"),
+    ("TLSv1.2", "ok"),
+    ("none", "failed"),
+    ("none", "peer_left"),
+    ("none", "timeout"),
+)
+OCSP_OUTCOMES: Final = ("told", "refused", "unavailable", "limited")
+CALLS: Final = ("issue", "find", "revoke")
+CALL_OUTCOMES: Final = ("ok", "refused", "unavailable", "silent", "misbehaved", "error")
+DELIVERY_OUTCOMES: Final = ("delivered", "failed")
+
+# How ``tls`` names a peer that left in the middle of a handshake.
+_LEFT: Final = frozenset({"closed by peer", "Unexpected EOF", "ECONNRESET"})
+
+
+def layout(
+    *,
+    profiles: Sequence[str] = (),
+    answers: Sequence[Labels] = (),
+    edge_kinds: Sequence[str] = (),
+    local: Sequence[str] = (),
+    outside: Sequence[str] = (),
+    channels: Sequence[str] = (),
+    processes: Sequence[str] = (),
+) -> Layout:
+    """The series of one server.
+
+    ``profiles`` are EST profiles as people call them, ``answers`` the pairs of outcome and
+    reason that an EST request can have, ``local`` issuers whose key is here and ``outside``
+    the others; the rest are the values of their labels.
+    """
+    operations = [each.value for each in Operation]
+    return Layout(
+        {
+            families.EST_ANSWERS: [
+                (*which, *answer) for which in every(profiles, operations) for answer in answers
+            ],
+            families.EST_SECONDS: every(operations),
+            families.STEP_SECONDS: every(STEPS),
+            families.HANDSHAKES: HANDSHAKES,
+            families.EDGE_REFUSED: every(edge_kinds),
+            families.CONNECTIONS: [()],
+            families.OCSP_ANSWERS: every([*local, *outside], OCSP_OUTCOMES),
+            families.COMMIT_SECONDS: [()],
+            families.BATCH_ORDERS: [()],
+            families.ISSUER_CALLS: [
+                *every(local, ("issue",), ("ok", "unavailable")),
+                *every(outside, CALLS, CALL_OUTCOMES),
+            ],
+            families.ISSUER_SECONDS: every(outside),
+            families.DELIVERIES: every(channels, DELIVERY_OUTCOMES),
+            families.PROCESS_UP: every(processes),
+            families.PROCESS_STARTS: every(processes),
+        }
+    )
+
+
+class _Measured:
+    """``numbers`` are the server's, ``page`` is this process's own."""
+
+    def __init__(self, numbers: Numbers, page: Page) -> None:
+        self._layout = numbers.layout
+        self._page = page
+
+    @classmethod
+    def unshared(cls) -> Self:
+        """For one that works by itself: nobody sees what it counts."""
+        numbers = Numbers(layout(), ("alone",))
+        return cls(numbers, numbers.begin("alone"))
+
+    def _counters(self, family: families.Family) -> Counters:
+        return Counters(self._page, self._layout, family)
+
+    def _histogram(self, family: families.Family, *labels: str) -> Histogram:
+        return Histogram(self._page, self._layout.places(family)[labels], family)
+
+    def _gauge(self, family: families.Family) -> Gauge:
+        return Gauge(self._page, self._layout.places(family)[()])
+
+
+class Laps:
+    """A watch for the steps of one request: each lap ends where the next begins."""
+
+    __slots__ = ("_since",)
+
+    def __init__(self) -> None:
+        self._since = perf_counter_ns()
+
+    def __call__(self, step: Histogram) -> None:
+        now = perf_counter_ns()
+        step.observe(now - self._since)
+        self._since = now
+
+
+class WorkerMetrics(_Measured):
+    """Of a worker; from its event loop."""
+
+    def __init__(self, numbers: Numbers, page: Page) -> None:
+        super().__init__(numbers, page)
+        steps = (self._histogram(families.STEP_SECONDS, step) for step in STEPS)
+        self.authenticate, self.read, self.authorize, self.device_state, self.issue = steps
+        self.connections = self._gauge(families.CONNECTIONS)
+        self.ocsp = self._counters(families.OCSP_ANSWERS).add
+        """Issuer and outcome, one of ``OCSP_OUTCOMES``."""
+        self._answers = self._counters(families.EST_ANSWERS)
+        self._seconds = {
+            operation: histogram
+            for (operation,), histogram in histograms(
+                page, numbers.layout, families.EST_SECONDS
+            ).items()
+        }
+        self._handshakes = self._counters(families.HANDSHAKES)
+        self._edge = self._counters(families.EDGE_REFUSED)
+
+    def answered(
+        self, path_id: str, operation: Operation, outcome: str, reason: str, *, began_ns: int
+    ) -> None:
+        """An EST request got its answer; ``began_ns`` is of ``perf_counter_ns``."""
+        name = operation.value
+        self._seconds[name].observe(perf_counter_ns() - began_ns)
+        self._answers.add(profile_name(path_id), name, outcome, reason)
+
+    def shook_hands(self, version: str) -> None:
+        self._handshakes.add(version, "ok")
+
+    def no_handshake(self, reason: str) -> None:
+        """``reason`` as the TLS engine has it: any text."""
+        outcome = "timeout" if reason == "timeout" else "failed"
+        self._handshakes.add("none", "peer_left" if reason in _LEFT else outcome)
+
+    def edge_refused(self, kind: str) -> None:
+        self._edge.add(kind)
+
+
+class AuthorityMetrics(_Measured):
+    """Of the authority; from its loop."""
+
+    def __init__(self, numbers: Numbers, page: Page) -> None:
+        super().__init__(numbers, page)
+        self.committed: Callable[[int], None] = self._histogram(families.COMMIT_SECONDS).observe
+        """How long a commit took (nanoseconds)."""
+        self.ran: Callable[[int], None] = self._histogram(families.BATCH_ORDERS).observe
+        """How many orders one transaction had."""
+        self.called = self._counters(families.ISSUER_CALLS).add
+        """Issuer, call and outcome: one of ``CALLS`` and of ``CALL_OUTCOMES``."""
+        self._seconds = histograms(page, numbers.layout, families.ISSUER_SECONDS)
+
+    def took(self, issuer_id: str, nanoseconds: int) -> None:
+        """A call of a CA outside has ended."""
+        seconds = self._seconds.get((issuer_id,))
+        if seconds is not None:
+            seconds.observe(nanoseconds)
+
+
+class JobsMetrics(_Measured):
+    """Of the jobs process; from the thread that delivers events."""
+
+    def __init__(self, numbers: Numbers, page: Page) -> None:
+        super().__init__(numbers, page)
+        self.attempted = self._counters(families.DELIVERIES).add
+        """Channel and outcome, one of ``DELIVERY_OUTCOMES``."""
+
+
+class TreeMetrics(_Measured):
+    """Of the supervisor: its children by name. One that is not foreseen counts nowhere."""
+
+    def __init__(self, numbers: Numbers, page: Page) -> None:
+        super().__init__(numbers, page)
+        self._starts = self._counters(families.PROCESS_STARTS)
+        self._up = {
+            name: Gauge(page, place)
+            for (name,), place in numbers.layout.places(families.PROCESS_UP).items()
+        }
+
+    def started(self, name: str) -> None:
+        self._starts.add(name)
+
+    def is_up(self, name: str, *, up: bool) -> None:
+        if name in self._up:
+            self._up[name].set(int(up))

@@ -1,0 +1,29 @@
+"""A CA whose key is here, with its signatures counted."""
+
+from __future__ import annotations
+
+from certctl.domain.errors import IssuerUnavailable
+from certctl.domain.order import Order
+from certctl.domain.ports import Issuer, SignedCertificate, Terms
+from certctl.obs.metrics.measured import AuthorityMetrics
+
+
+class MeasuredIssuer:
+    """Implements ``ports.Issuer`` over another one."""
+
+    def __init__(self, issuer_id: str, issuer: Issuer, metrics: AuthorityMetrics) -> None:
+        self._id = issuer_id
+        self._issuer = issuer
+        self._metrics = metrics
+
+    def ca_chain(self) -> tuple[bytes, ...]:
+        return self._issuer.ca_chain()
+
+    def sign(self, order: Order, terms: Terms, *, now_us: int) -> SignedCertificate:
+        try:
+            signed = self._issuer.sign(order, terms, now_us=now_us)
+        except IssuerUnavailable:
+            self._metrics.called(self._id, "issue", "unavailable")
+            raise
+        self._metrics.called(self._id, "issue", "ok")
+        return signed
