@@ -18,6 +18,7 @@ from certctl.domain.inventory import (
     WantedStatus,
 )
 from certctl.domain.revocation import RevocationReason
+from certctl.store import cursors
 from tests.contract.conftest import Pair
 from tests.contract.samples import DAY, NOW, certificate, digest, event
 
@@ -245,6 +246,17 @@ def test_what_is_no_cursor_is_refused(stocked: Pair, cursor: str):
     if not cursor:
         assert stocked.records.search(CertificateFilter(), LATER, cursor=cursor).rows
         return
+    with pytest.raises(CursorRefused):
+        stocked.records.search(CertificateFilter(), LATER, cursor=cursor)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [(1 << 63, "0"), (0, "a\0b"), (0, "0" * 65), (b"a", "0")],
+    ids=["too large", "NUL", "long", "of another order"],
+)
+def test_a_forged_place_is_refused_before_the_database(stocked: Pair, place: tuple[int, str]):
+    cursor = cursors.write(place, CertificateFilter(), oldest_first=False)
     with pytest.raises(CursorRefused):
         stocked.records.search(CertificateFilter(), LATER, cursor=cursor)
 

@@ -71,6 +71,7 @@ FILTERS: list[tuple[AuditQuery, list[int]]] = [
     (AuditQuery(since_us=NOW + 2 * SECOND, until_us=NOW + 4 * SECOND), [3, 2]),
     (AuditQuery(text="NEEDLE"), [6]),
     (AuditQuery(text="straße"), [6]),
+    (AuditQuery(text="STRAßE"), [6]),
     (AuditQuery(text="device-3"), [3]),
     (AuditQuery(text="100%_S"), [4]),
     (AuditQuery(text="%"), [4]),

@@ -19,6 +19,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 HANG_S = 5
+"""Of processor time: a busy machine is no hang."""
+
+STUCK_S = 60
+"""By the clock; libFuzzer ends an input then that never comes to its end."""
+
 MEMORY_MIB = 1024
 STRUCTURED = 0.7
 """Share of our own mutations; the others are libFuzzer's, which knows what it compared."""
@@ -60,8 +65,16 @@ def _timed(law: Callable[[bytes], None], work: Path) -> Callable[[bytes], None]:
 
     def law_and_time(data: bytes) -> None:
         begin = time.process_time()
-        law(data)
+        try:
+            law(data)
+        except Exception:
+            # Here as well: libFuzzer has been seen to end without writing its own file.
+            keep(work / "findings", data)
+            raise
         took = time.process_time() - begin
+        if took > HANG_S:
+            keep(work / "findings", data)
+            raise TimeoutError(f"{took:.1f} s for one input")
         if took > worst[0]:
             worst[0] = took
             (work / "slowest").write_bytes(data)
@@ -95,7 +108,7 @@ def _guided(arguments: argparse.Namespace) -> None:
         f"-max_total_time={arguments.seconds}",
         f"-seed={arguments.seed}",
         f"-max_len={target.longest}",
-        f"-timeout={HANG_S}",
+        f"-timeout={STUCK_S}",
         f"-rss_limit_mb={MEMORY_MIB}",
         f"-artifact_prefix={work / 'findings'}/",
         "-len_control=0",

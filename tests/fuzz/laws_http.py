@@ -82,7 +82,7 @@ def _served(pieces: list[bytes]) -> tuple[list[Seen], list[bytes], bool]:
     """
     seen: list[Seen] = []
     refused: list[str] = []
-    answers = _loop().run_until_complete(_connection(pieces, seen, refused))
+    answers = loop().run_until_complete(_connection(pieces, seen, refused))
     assert len(refused) <= 1, f"refused more than once: {refused}"
     if refused and answers and not answers[-1].startswith(b"HTTP/1.1 200"):
         answers[-1] = b"refused"
@@ -153,7 +153,7 @@ def _answers(written: bytes) -> list[bytes]:
 
 
 @cache
-def _loop() -> asyncio.AbstractEventLoop:
+def loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     atexit.register(loop.close)
     return loop

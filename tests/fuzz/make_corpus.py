@@ -28,7 +28,7 @@ from certctl.wire.crl import CrlFields, CrlIssuer, encode_tbs
 from certctl.wire.csrattrs import encode_csrattrs
 from certctl.wire.der import encode, encode_oid, expect
 from certctl.wire.pkcs10 import decode_pkcs10
-from tests.fuzz import hierarchy, laws_status
+from tests.fuzz import corpus_texts, hierarchy, laws_status
 from tests.unit.trust.pki import FOREVER, NOW, Held, make, make_ca, name, usage
 from tests.unit.wire import forge
 from tests.unit.wire.openssl import make_request
@@ -77,6 +77,7 @@ def main() -> None:
     _signed_contents()
     _crls()
     _ocsp_requests()
+    corpus_texts.write_all(_write, CORPUS)
 
 
 def _crls() -> None:

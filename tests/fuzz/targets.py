@@ -11,7 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fuzz import laws_http, laws_request, laws_status, laws_trust, laws_wire
+from tests.fuzz import (
+    laws_client,
+    laws_http,
+    laws_outside,
+    laws_proxy,
+    laws_records,
+    laws_request,
+    laws_status,
+    laws_trust,
+    laws_web,
+    laws_wire,
+)
 
 HERE = Path(__file__).parent
 CORPUS = HERE / "corpus"
@@ -78,5 +89,31 @@ TARGETS: dict[str, Target] = {
         ),
         Target(name="ocsp_path", law=laws_status.ocsp_path, seeds=("ocsp_path",), longest=4_096),
         Target(name="basic", law=laws_wire.basic, seeds=("basic",), longest=16 * 1024),
+        Target(
+            name="client_cert",
+            law=laws_proxy.client_cert,
+            seeds=("client_cert",),
+            longest=16 * 1024,
+        ),
+        Target(name="forwarded", law=laws_proxy.forwarded, seeds=("forwarded",), longest=16 * 1024),
+        Target(name="path", law=laws_web.path, seeds=("path",), longest=4_096),
+        Target(name="page_request", law=laws_web.page_request, seeds=("page_request",)),
+        Target(name="shown", law=laws_web.shown, seeds=("certificate", "csr")),
+        Target(name="cursor", law=laws_records.cursor, seeds=("cursor",), longest=4_096),
+        Target(name="frames", law=laws_records.frames, seeds=("frames",)),
+        Target(name="audit_line", law=laws_records.audit_line, seeds=("audit_line",)),
+        Target(
+            name="search_text", law=laws_records.search_text, seeds=("search_text",), longest=4_096
+        ),
+        Target(name="identity", law=laws_records.identity, seeds=("identity", "name")),
+        Target(name="change_subject", law=laws_records.change_subject, seeds=("change_subject",)),
+        Target(name="imported", law=laws_records.imported, seeds=("certificate",)),
+        Target(name="returned", law=laws_outside.returned, seeds=("returned",)),
+        Target(name="program_output", law=laws_outside.program_output, seeds=("program_output",)),
+        Target(name="hook_answer", law=laws_outside.hook_answer, seeds=("hook_answer",)),
+        Target(name="answers", law=laws_client.answers, seeds=("answers",)),
+        Target(name="doctor", law=laws_client.doctor, seeds=("doctor", "certificate")),
+        Target(name="mcp_answer", law=laws_client.mcp_answer, seeds=("mcp_answer",)),
+        Target(name="http_answer", law=laws_client.http_answer, seeds=("http_answer",)),
     )
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import sqlite3
 import time
@@ -14,6 +15,8 @@ import pytest
 
 from certctl.domain.api_keys import Role
 from certctl.domain.audit import AuditAction
+from certctl.domain.inventory import CertificateFilter
+from certctl.store import cursors
 from certctl.web.ui.page import Page
 from certctl.web.ui.table import PAGES
 from tests.harness.api import ApiClient, first_key
@@ -25,6 +28,7 @@ from tests.harness.server import RunningServer, configured_server
 
 PASSWORD = "password-of-the-pages"
 WAIT_SECONDS = 15.0
+FOUND = Path(__file__).parents[1] / "fuzz" / "found"
 NOBODY = "0" * 32
 WRITES = [each for each in PAGES if each.is_write]
 
@@ -422,3 +426,37 @@ def test_a_session_that_nobody_uses_ends_although_its_page_polls(tmp_path: Path)
             ((last,),) = database.execute("SELECT expires_us FROM sessions").fetchall()
         assert last == first
         assert visitor.get("/", HX_Request="true").headers["Hx-Redirect"] == "/login"
+
+
+def pem(name: str, label: str = "CERTIFICATE") -> str:
+    text = base64.encodebytes((FOUND / name).read_bytes()).decode()
+    return f"-----BEGIN {label}-----\n{text}-----END {label}-----\n"
+
+
+def test_odd_octets_a_certificate_with_a_key_of_unknown_kind_has_a_page(site: Site):
+    certificates = {"certificates": pem("shown/key-of-a-kind-unknown"), "issuer": "old"}
+    assert site.root.post("/certificates/import", certificates)["imported"] == 1
+    (row,) = site.root.get("/certificates?issuer_id=external:old")["data"]
+    page = site.visitor(Role.VIEWER).get(f"/certificates/{row['id']}")
+    assert page.status == 200
+    assert "1.3.111.112" in page.text
+
+
+def test_odd_octets_a_pasted_certificate_of_an_unknown_version_is_told(site: Site):
+    fields = {
+        "profile": "corp",
+        "operation": "simpleenroll",
+        "csr": pem("../corpus/csr/p256", "CERTIFICATE REQUEST"),
+        "certificate": pem("presented/version-18"),
+    }
+    page = site.visitor(Role.OPERATOR).post("/explain", fields)
+    assert page.status == 422
+    assert "is not PEM" in page.text
+
+
+@pytest.mark.parametrize("place", [(1 << 63, "0"), (0, "a\0b")], ids=["65 bits", "NUL"])
+def test_odd_octets_a_forged_cursor_is_refused_and_no_fault(site: Site, place: tuple[int, str]):
+    cursor = cursors.write(place, CertificateFilter(), oldest_first=False)
+    assert site.visitor().get(f"/certificates?cursor={cursor}").status == 422
+    api = ApiClient(site.server, site.keys[Role.ADMIN])
+    assert api.send("GET", f"/certificates?cursor={cursor}").status == 422

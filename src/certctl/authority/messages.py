@@ -177,17 +177,23 @@ def encode_frame(messages: Sequence[Request] | Sequence[Reply]) -> bytes:
     return len(body).to_bytes(4, "big") + body
 
 
+_MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises: the last two come through as Python's own."""
+
+
 def decode_requests(frame: bytes) -> list[Request]:
+    """Raises FrameError."""
     try:
         return _request_decoder.decode(frame)
-    except msgspec.MsgspecError as err:
+    except _MALFORMED as err:
         raise FrameError(str(err)) from err
 
 
 def decode_replies(frame: bytes) -> list[Reply]:
+    """Raises FrameError."""
     try:
         return _reply_decoder.decode(frame)
-    except msgspec.MsgspecError as err:
+    except _MALFORMED as err:
         raise FrameError(str(err)) from err
 
 

@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from certctl.authority.intents import Ordered
@@ -21,21 +21,12 @@ from certctl.wire.certificate import EMPTY_NAME
 from certctl.wire.general_names import decode_general_names
 from certctl.wire.identity import comparable_names
 from certctl.wire.names import decode_name
+from certctl.wire.unreadable import UNREADABLE, quiet
 
 # The clock of a CA outside may be ahead of ours so much.
 CLOCK_SKEW_US = 300 * SECOND_US
 
 MAX_SERIAL_BITS = 160
-
-_UNREADABLE = (
-    ValueError,
-    TypeError,
-    x509.InvalidVersion,
-    x509.DuplicateExtension,
-    x509.UnsupportedGeneralNameType,
-    UnsupportedAlgorithm,
-    RequestMalformed,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,30 +53,32 @@ def read_returned(der: bytes, chain: tuple[bytes, ...]) -> Returned:
         IssuerMisbehaved: it is no certificate, or none of this CA.
     """
     try:
-        certificate = x509.load_der_x509_certificate(der)
-        certificate.verify_directly_issued_by(x509.load_der_x509_certificate(chain[0]))
-        subject_der, san_der = certificate.subject.public_bytes(), _san_of(certificate)
-        returned = Returned(
-            signed=SignedCertificate(
-                der=der,
-                serial=f"{certificate.serial_number:x}",
-                not_before_us=int(certificate.not_valid_before_utc.timestamp()) * SECOND_US,
-                not_after_us=int(certificate.not_valid_after_utc.timestamp()) * SECOND_US,
-            ),
-            subject=decode_name(subject_der).text(),
-            subject_der=subject_der,
-            sans=tuple(map(str, decode_general_names(san_der))) if san_der else (),
-            san_der=san_der,
-            spki_der=certificate.public_key().public_bytes(
-                Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-            ),
-            certificate=certificate,
-        )
+        with quiet():
+            certificate = x509.load_der_x509_certificate(der)
+            certificate.verify_directly_issued_by(x509.load_der_x509_certificate(chain[0]))
+            subject_der, san_der = certificate.subject.public_bytes(), _san_of(certificate)
+            returned = Returned(
+                signed=SignedCertificate(
+                    der=der,
+                    serial=f"{certificate.serial_number:x}",
+                    not_before_us=int(certificate.not_valid_before_utc.timestamp()) * SECOND_US,
+                    not_after_us=int(certificate.not_valid_after_utc.timestamp()) * SECOND_US,
+                ),
+                subject=decode_name(subject_der).text(),
+                subject_der=subject_der,
+                sans=tuple(map(str, decode_general_names(san_der))) if san_der else (),
+                san_der=san_der,
+                spki_der=certificate.public_key().public_bytes(
+                    Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+                ),
+                certificate=certificate,
+            )
     except InvalidSignature:
         raise IssuerMisbehaved("the certificate is not signed by the issuer's CA") from None
-    except _UNREADABLE as err:
+    except (*UNREADABLE, RequestMalformed) as err:
         raise IssuerMisbehaved(f"the certificate cannot be used ({type(err).__name__})") from err
-    if not 0 < certificate.serial_number.bit_length() <= MAX_SERIAL_BITS:
+    # Not by its length alone: a negative number has one, too.
+    if not 0 < int(returned.signed.serial, 16) < 1 << MAX_SERIAL_BITS:
         raise IssuerMisbehaved("the certificate's serial number is none (RFC 5280 §4.1.2.2)")
     return returned
 

@@ -160,9 +160,11 @@ def _chain(path: Path) -> tuple[bytes, ...]:
     from cryptography import x509  # noqa: PLC0415 - loads the cryptography
     from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
 
+    from certctl.wire.unreadable import UNREADABLE  # noqa: PLC0415 - loads it, too
+
     try:
         found = x509.load_pem_x509_certificates(_read(path, "--cert"))
-    except ValueError:
+    except UNREADABLE:
         stop(f"--cert: {path} holds no PEM certificate; give the device's own.", EXIT_USAGE)
     return tuple(each.public_bytes(Encoding.DER) for each in found)
 

@@ -10,11 +10,11 @@ from email.message import Message
 from email.parser import BytesParser
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import pkcs7
 
 from certctl.client.failures import BadAnswer
 from certctl.client.http import Answer
+from certctl.wire.unreadable import UNREADABLE, quiet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +49,9 @@ def certificates_in(body: bytes, asked: str) -> list[x509.Certificate]:
     """
     der = octets_of(body, asked)
     try:
-        found = pkcs7.load_der_pkcs7_certificates(der) if der else []
-    except (ValueError, UnsupportedAlgorithm) as err:
+        with quiet():
+            found = pkcs7.load_der_pkcs7_certificates(der) if der else []
+    except UNREADABLE as err:
         raise BadAnswer(f"The answer to {asked} is no PKCS#7 with certificates: {err}.") from err
     if not found:
         raise BadAnswer(f"The answer to {asked} holds no certificate.")
@@ -61,7 +62,7 @@ def server_made(answer: Answer) -> ServerMade:
     """Two parts, key and certificate, in either order (RFC 7030 §4.4.2).
 
     Raises:
-        BadAnswer: other parts than these.
+        BadAnswer: other parts than these, or such as are no MIME.
     """
     # The body is MIME without its head, which HTTP carries.
     head = f"Content-Type: {answer.headers.get('content-type', '')}\r\n\r\n"
@@ -86,7 +87,11 @@ def _parts(whole: Message) -> Iterator[tuple[str, bytes]]:
         return
     for part in whole.walk():
         if not part.is_multipart():
-            text = part.get_payload()
+            try:
+                text = part.get_payload()
+            except ValueError as err:
+                # A character set whose name no codec can have.
+                raise BadAnswer(f"The answer to serverkeygen is no MIME: {err}.") from err
             yield part.get_content_type(), str(text).encode("latin-1", "replace")
 
 

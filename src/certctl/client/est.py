@@ -18,6 +18,7 @@ from certctl.client.answers import ServerMade, certificates_in, octets_of, serve
 from certctl.client.failures import BadAnswer, Refused
 from certctl.client.http import Answer, exchange
 from certctl.client.tls import TIMEOUT_SECONDS, Identity, TlsConnection, Trust, connect
+from certctl.wire.unreadable import is_for
 
 CsrOf = Callable[[TlsConnection], bytes]
 """A PKCS#10 request (DER), made when the connection is there to bind it to."""
@@ -158,7 +159,7 @@ def _ours_first(
     found: list[x509.Certificate], csr: x509.CertificateSigningRequest
 ) -> list[x509.Certificate]:
     key = csr.public_key()
-    ours = [each for each in found if each.public_key() == key]
+    ours = [each for each in found if is_for(each, key)]
     if not ours:
         raise BadAnswer(
             "The certificate that came is for another key than the one in the request.",

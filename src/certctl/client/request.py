@@ -20,6 +20,7 @@ from cryptography.x509.oid import AttributeOID, NameOID
 
 from certctl.client.failures import BadInput
 from certctl.domain.plain_text import shown
+from certctl.wire.unreadable import UNREADABLE
 
 PrivateKey = (
     rsa.RSAPrivateKey
@@ -136,7 +137,7 @@ def read_csr(data: bytes, name: str) -> bytes:
     try:
         pem = b"-----BEGIN" in data
         csr = x509.load_pem_x509_csr(data) if pem else x509.load_der_x509_csr(data)
-    except ValueError as err:
+    except UNREADABLE as err:
         raise BadInput(
             f"{name} holds no PKCS#10 request.",
             "Make one: openssl req -new -key device.key -subj /CN=NAME -out device.csr",

@@ -25,6 +25,7 @@ from OpenSSL._util import ffi, lib
 from certctl.client.address import Address
 from certctl.client.failures import BadInput, TlsFailed, Unreachable
 from certctl.domain.plain_text import shown
+from certctl.wire.unreadable import UNREADABLE, quiet
 
 TIMEOUT_SECONDS = 30.0
 EXPORTER_LABEL = b"EXPORTER-Channel-Binding"
@@ -118,8 +119,9 @@ class TlsConnection:
             TlsFailed: a certificate that cannot be read.
         """
         try:
-            return tuple(self._tls.get_peer_cert_chain(as_cryptography=True) or ())
-        except ValueError as err:
+            with quiet():
+                return tuple(self._tls.get_peer_cert_chain(as_cryptography=True) or ())
+        except UNREADABLE as err:
             raise TlsFailed(f"The server's certificate cannot be read: {err}.") from err
 
     def exporter(self) -> bytes:

@@ -84,13 +84,13 @@ def matches(query: AuditQuery, event: AuditEvent) -> bool:
 
 
 def _holds(event: AuditEvent, text: str) -> bool:
-    wanted = _folded(text)
+    wanted = folded(text)
     details = json.dumps(dict(event.details), ensure_ascii=False, separators=(",", ":"))
     fields = (details, event.actor, event.resource_id, event.client_certificate_subject)
-    return any(wanted in _folded(each) for each in fields)
+    return any(wanted in folded(each) for each in fields)
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
     """Lower case in ASCII alone, as every database's LIKE and lower agree on it."""
     return "".join(each.lower() if each.isascii() else each for each in text)
 

@@ -15,6 +15,7 @@ import httpx2
 import msgspec
 
 from certctl.domain.errors import DeviceStateFailed
+from certctl.domain.plain_text import shown
 from certctl.domain.ports import DeviceQuestion
 
 TOTAL_SECONDS = 3.0
@@ -74,11 +75,12 @@ class DeviceStateHook:
         if len(body) > MAX_ANSWER:
             raise DeviceStateFailed(note="the hook's answer is too long")
         try:
-            answer = _decoder.decode(body)
+            # As text: msgspec does not look into the names of fields that it passes over.
+            answer = _decoder.decode(body.decode("utf-8"))
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as err:
             raise DeviceStateFailed(note="the hook's answer is not the JSON expected") from err
         if not answer.allow:
-            raise DeviceStateFailed(note=answer.reason[:MAX_NOTE])
+            raise DeviceStateFailed(note=shown(answer.reason)[:MAX_NOTE])
 
     async def _ask(self, body: bytes) -> tuple[int, bytes]:
         """Status and at most a little more than ``MAX_ANSWER`` octets of the answer.

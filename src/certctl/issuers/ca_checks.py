@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from certctl.domain.clock import SECOND_US
 from certctl.wire.der import SEQUENCE, children, expect
+from certctl.wire.unreadable import UNREADABLE
 
 MAX_CHAIN = 10
 """Certificates from the issuing CA to its root; real hierarchies have two to four."""
@@ -49,7 +50,7 @@ def read_chain(path: Path) -> tuple[x509.Certificate, ...]:
         raise CARefused(path, f"cannot be read ({err.strerror})", "mend its permissions") from err
     try:
         return tuple(x509.load_pem_x509_certificates(data))
-    except ValueError as err:
+    except UNREADABLE as err:
         raise CARefused(path, "is not a file of PEM certificates", _RESTORE) from err
 
 

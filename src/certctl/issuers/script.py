@@ -35,6 +35,7 @@ from certctl.issuers.program import NotRun, Overstayed, Ran, run_program
 from certctl.issuers.trial import validity_fault
 from certctl.wire.general_names import decode_general_names
 from certctl.wire.names import decode_name
+from certctl.wire.unreadable import UNREADABLE, quiet
 
 NO = 77
 """EX_NOPERM of sysexits.h: the CA refuses; the first line of stderr says why."""
@@ -253,8 +254,9 @@ def _one_certificate(output: bytes) -> bytes:
     if number != 1:
         raise IssuerMisbehaved(f"the program printed {number} certificates, not one")
     try:
-        certificate = x509.load_pem_x509_certificate(output[output.index(_MARK) :])
-    except (ValueError, x509.InvalidVersion) as err:
+        with quiet():
+            certificate = x509.load_pem_x509_certificate(output[output.index(_MARK) :])
+    except UNREADABLE as err:
         raise IssuerMisbehaved("what the program printed is no certificate") from err
     return certificate.public_bytes(Encoding.DER)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from certctl.mcp.backend import EstAnswer, ToolFailure
 from certctl.mcp.results import CertificateOut
 from certctl.mcp.untrusted import untrusted
+from certctl.wire.unreadable import UNREADABLE, is_for, quiet
 
 
 def certificates_of(answer: EstAnswer) -> list[x509.Certificate]:
@@ -19,8 +19,9 @@ def certificates_of(answer: EstAnswer) -> list[x509.Certificate]:
         ToolFailure: there are none in it.
     """
     try:
-        found = pkcs7.load_der_pkcs7_certificates(answer.octets)
-    except (ValueError, UnsupportedAlgorithm):
+        with quiet():
+            found = pkcs7.load_der_pkcs7_certificates(answer.octets)
+    except UNREADABLE:
         found = []
     if not found:
         raise ToolFailure(
@@ -33,16 +34,29 @@ def certificates_of(answer: EstAnswer) -> list[x509.Certificate]:
 
 
 def certificate_out(certificate: x509.Certificate) -> CertificateOut:
-    return CertificateOut(
-        subject=untrusted(_name(certificate, issuer=False)),
-        issuer=untrusted(_name(certificate, issuer=True)),
-        sans=[untrusted(each) for each in _sans(certificate)],
-        serial=f"{certificate.serial_number:x}",
-        not_before=certificate.not_valid_before_utc.isoformat(),
-        not_after=certificate.not_valid_after_utc.isoformat(),
-        sha256=certificate.fingerprint(hashes.SHA256()).hex(),
-        pem=certificate.public_bytes(Encoding.PEM).decode(),
-    )
+    """One certificate as results show it.
+
+    Raises:
+        ToolFailure: its times are none.
+    """
+    try:
+        with quiet():
+            return CertificateOut(
+                subject=untrusted(_name(certificate, issuer=False)),
+                issuer=untrusted(_name(certificate, issuer=True)),
+                sans=[untrusted(each) for each in _sans(certificate)],
+                serial=f"{certificate.serial_number:x}",
+                not_before=certificate.not_valid_before_utc.isoformat(),
+                not_after=certificate.not_valid_after_utc.isoformat(),
+                sha256=certificate.fingerprint(hashes.SHA256()).hex(),
+                pem=certificate.public_bytes(Encoding.PEM).decode(),
+            )
+    except UNREADABLE as err:
+        raise ToolFailure(
+            "bad_answer",
+            "The server's answer holds a certificate that cannot be read.",
+            remedy="Examine it with est_doctor.",
+        ) from err
 
 
 def own_first(found: list[x509.Certificate], csr: bytes | None) -> list[x509.Certificate]:
@@ -54,7 +68,7 @@ def own_first(found: list[x509.Certificate], csr: bytes | None) -> list[x509.Cer
     if csr is None:
         return found
     key = x509.load_der_x509_csr(csr).public_key()
-    ours = [each for each in found if each.public_key() == key]
+    ours = [each for each in found if is_for(each, key)]
     if not ours:
         raise ToolFailure(
             "bad_answer",
@@ -68,14 +82,14 @@ def _name(certificate: x509.Certificate, *, issuer: bool) -> str:
     try:
         name = certificate.issuer if issuer else certificate.subject
         return name.rfc4514_string()
-    except ValueError:
+    except UNREADABLE:
         return "(a name that cannot be read)"
 
 
 def _sans(certificate: x509.Certificate) -> list[str]:
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return []
     return [_general_name(each) for each in found.value]
 

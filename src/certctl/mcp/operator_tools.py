@@ -13,6 +13,7 @@ from certctl.mcp.backend import Backend, ToolFailure
 from certctl.mcp.est_tools import read_csr
 from certctl.mcp.results import EstProfiles, Examined, Explained, RecentActivity, Result
 from certctl.mcp.tool import Tool
+from certctl.wire.unreadable import UNREADABLE
 
 Shape = TypeVar("Shape", bound=Result)
 
@@ -86,7 +87,7 @@ async def _chain(backend: Backend, text: str) -> str:
     data = await backend.file(text.strip())
     try:
         found = x509.load_pem_x509_certificates(data)
-    except (ValueError, x509.InvalidVersion) as err:
+    except UNREADABLE as err:
         raise ToolFailure(
             "certificate_unreadable",
             "The file holds no certificate in PEM.",

@@ -34,6 +34,7 @@ from certctl.settings.schema import (
     ServerSettings,
 )
 from certctl.wire.trust_bundle import BundleContents, BundleFault, decode_bundle, is_current
+from certctl.wire.unreadable import UNREADABLE
 
 MAX_OCTETS = 8 << 20
 """Thousands of certificates; a wrong path (a device, a disk image) must not fill memory."""
@@ -286,7 +287,7 @@ def _certificates(octets: bytes, expected: int) -> tuple[x509.Certificate, ...]:
         raise FileFault("no certificate is in it" if octets.strip() else "it is empty")
     try:
         certificates = tuple(x509.load_pem_x509_certificates(octets))
-    except ValueError:
+    except UNREADABLE:
         raise FileFault("a certificate in it does not parse") from None
     if len(certificates) != expected:
         raise FileFault("a certificate in it does not parse")

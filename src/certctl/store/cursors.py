@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
+from typing import Annotated
 
 import msgspec
 
@@ -16,10 +17,15 @@ from certctl.domain.inventory import CertificateFilter, CursorRefused, ListOrder
 LONGEST = 2_048
 
 
+# A forged one must not hold what no database takes: larger numbers, NUL in a text.
+_Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_Id = Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-Za-z]{0,64}\Z")]
+
+
 class _Written(msgspec.Struct, frozen=True, array_like=True):
     list_digest: bytes
-    key: bytes | int
-    id: str
+    key: bytes | _Number
+    id: _Id
 
 
 def write(place: tuple[bytes | int, str], wanted: CertificateFilter, *, oldest_first: bool) -> str:

@@ -54,7 +54,10 @@ def decode_line(octets: bytes) -> Line:
     Raises:
         ValueError: it is none of ours.
     """
-    return _decoder.decode(octets)
+    try:
+        return _decoder.decode(octets)
+    except RecursionError as err:
+        raise ValueError("nested too deep") from err
 
 
 def find_line(octets: bytes) -> Line | None:
@@ -64,4 +67,4 @@ def find_line(octets: bytes) -> Line | None:
         ValueError: it begins like ours and is damaged.
     """
     begin = octets.find(_BEGIN)
-    return None if begin < 0 else _decoder.decode(octets[begin:])
+    return None if begin < 0 else decode_line(octets[begin:])

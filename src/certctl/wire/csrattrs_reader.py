@@ -49,6 +49,9 @@ NAMES = {
 }
 """For people; an OID that is not here is shown as it is."""
 
+_MAX_SIZE = 4
+"""Octets of a key size in bits. Python writes no number of thousands of digits as text."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -103,6 +106,8 @@ def _value(oid: str, der: bytes) -> str:
         dotted = decode_oid(der[start:end])
         return NAMES.get(dotted, dotted)
     if tag == INTEGER and oid == RSA_ENCRYPTION:
+        if end - start > _MAX_SIZE:
+            raise DerError("no size of a key")
         return f"{read_unsigned(der[start:end])} bits"
     if oid == EXTENSION_REQUEST:
         return ", ".join(_extension(each.oid, each.value) for each in decode_extensions(der))

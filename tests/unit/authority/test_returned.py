@@ -18,6 +18,7 @@ from certctl.authority.returned import differences, read_returned
 from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.domain.errors import IssuerMisbehaved
 from certctl.domain.ports import Terms
+from certctl.wire.der import BIT_STRING, SEQUENCE, encode
 from tests.harness.device import Device, name
 from tests.harness.pki import ForeignCA
 from tests.unit.issuers.orders import CLIENT_AUTH, order, spki_of
@@ -147,6 +148,24 @@ def test_must_staple_is_missed_where_it_was_asked_for() -> None:
 def test_what_is_not_of_this_ca_is_no_answer(der: bytes) -> None:
     with pytest.raises(IssuerMisbehaved):
         read_returned(der, CHAIN)
+
+
+def test_a_negative_serial_number_is_no_answer() -> None:
+    tbs = x509.load_der_x509_certificate(certificate(serial=0x4001)).tbs_certificate_bytes
+    forged = tbs.replace(b"\x02\x02\x40\x01", b"\x02\x02\xff\x01", 1)
+    signature = CA.key.sign(forged, ec.ECDSA(hashes.SHA256()))
+    algorithm = bytes.fromhex("300a06082a8648ce3d040302")
+    der = encode(SEQUENCE, forged, algorithm, encode(BIT_STRING, b"\x00", signature))
+    with pytest.raises(IssuerMisbehaved, match="serial number"):
+        read_returned(der, CHAIN)
+
+
+def test_a_tls_feature_that_nobody_knows_is_no_answer() -> None:
+    feature = x509.UnrecognizedExtension(
+        x509.ObjectIdentifier("1.3.6.1.5.5.7.1.24"), bytes.fromhex("3003020106")
+    )
+    with pytest.raises(IssuerMisbehaved, match="cannot be used"):
+        read_returned(certificate(feature), CHAIN)
 
 
 def test_a_broken_signature_is_no_answer() -> None:

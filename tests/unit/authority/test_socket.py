@@ -174,8 +174,9 @@ def test_a_lost_authority_fails_its_orders_and_the_next_is_found(
         (MAX_FRAME + 1).to_bytes(4, "big"),
         b"GET / HTTP/1.1\r\n\r\n",
         b"\x00\x00\x00\x03\x91\x91\x01",
+        b"\x00\x00\x00\x0e\x91\x94\xa7attempt\x01\xa1\xff\xc0",
     ],
-    ids=["not msgpack", "oversized", "http", "not a message"],
+    ids=["not msgpack", "oversized", "http", "not a message", "not UTF-8"],
 )
 def test_a_peer_that_lies_is_dropped_and_others_are_served(
     workshop: Workshop, listener: sockets.Listeners, garbage: bytes

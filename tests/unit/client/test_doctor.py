@@ -74,6 +74,11 @@ def ahead(**by: int) -> FaultyServer:
 SOON = certified("old root", ca=True, days=(-3650, 60))
 OVER = certified("dead root", ca=True, days=(-3650, -1))
 OLD_SUB = certified("doctor sub", ROOT, ca=True, days=(-10, -1))
+FOUND = Path(__file__).parents[2] / "fuzz" / "found"
+YEAR_0 = Party(
+    x509.load_pem_x509_certificate((FOUND / "bundle" / "anchor-of-the-year-0").read_bytes()),
+    ROOT.key,
+)
 BY_IP = x509.DNSName("est.example.com")
 
 PLANTED: dict[str, tuple[Callable[[], FaultyServer], set[str]]] = {
@@ -144,6 +149,10 @@ PLANTED: dict[str, tuple[Callable[[], FaultyServer], set[str]]] = {
     "cacerts without a CA": (
         lambda: saying("cacerts", cas(certified("leaf", SUB))),
         {"cacerts_no_ca"},
+    ),
+    "cacerts with a time that no calendar has": (
+        lambda: saying("cacerts", cas(ROOT, SUB, YEAR_0)),
+        {"cacerts_unreadable"},
     ),
     "CA about to expire": (lambda: saying("cacerts", cas(SOON)), {"ca_expires_soon"}),
     "CA expired": (lambda: saying("cacerts", cas(OVER)), {"ca_expired"}),

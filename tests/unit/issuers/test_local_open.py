@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import ssl
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,8 +91,18 @@ def test_a_foreign_key_or_certificate_is_a_refusal(tmp_path, made):
     assert "does not belong" in refused(tmp_path)
 
 
+VERSION_18 = Path(__file__).parents[2] / "fuzz" / "found" / "presented" / "version-18"
+
+
 @pytest.mark.parametrize(
-    "content", [b"", b"garbage", b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"]
+    "content",
+    [
+        b"",
+        b"garbage",
+        b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n",
+        ssl.DER_cert_to_PEM_cert(VERSION_18.read_bytes()).encode(),
+    ],
+    ids=["nothing", "garbage", "no certificate", "version 18"],
 )
 def test_a_damaged_certificate_is_a_refusal(tmp_path, made, content):
     assert made.ca_chain()

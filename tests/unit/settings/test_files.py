@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from certctl.settings.files import FileFault, read_bundle
 from tests.unit.settings.rig import NOW_US, Files, Load, Refuse, profile
 
 BUNDLE = "MTLS_CLIENT_CA_TRUST_BUNDLE_PATH"
+FOUND = Path(__file__).parents[2] / "fuzz" / "found"
 BAD_PEM = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 
 
@@ -90,6 +92,7 @@ def tls(certificate: str, key: str) -> dict[str, str]:
         ("missing key", "KEY", "it cannot be read: No such file or directory"),
         ("no certificate", "CERT", "no certificate is in it"),
         ("bad certificate", "CERT", "a certificate in it does not parse"),
+        ("version 18", "CERT", "a certificate in it does not parse"),
         ("missing certificate", "CERT", "it cannot be read: No such file or directory"),
     ],
 )
@@ -114,6 +117,9 @@ def test_a_bad_tls_pair_is_refused(
             certificate = key
         case "bad certificate":
             certificate = BAD_PEM
+        case "version 18":
+            der = (FOUND / "presented" / "version-18").read_bytes()
+            certificate = ssl.DER_cert_to_PEM_cert(der).encode()
     pair = tls(files.write("c.pem", certificate), files.write("k.pem", key))
     if case.startswith("missing"):
         Path(pair[f"SERVER_TLS_{variable}_PATH"]).unlink()

@@ -21,6 +21,7 @@ from certctl.web.ui.remedies import _known
 from certctl.web.ui.table import PAGES
 
 FOLDER = Path(ui.__file__).parent
+FOUND = Path(__file__).parents[2] / "fuzz" / "found"
 
 
 def test_vendored_files_are_as_published():
@@ -107,3 +108,18 @@ def test_where_a_write_comes_from(headers: dict[bytes, bytes], ours: bool):  # n
 def test_what_cannot_be_read_is_told_and_harms_nothing(der: bytes):
     assert certificate_fields(der)[0].name == "Cannot be read"
     assert request_fields(der) == [] or request_fields(der)[0].name == "Cannot be read"
+
+
+def test_a_certificate_with_a_key_of_unknown_kind_is_shown_with_its_oid():
+    der = (FOUND / "shown" / "key-of-a-kind-unknown").read_bytes()
+    named = {each.name: each.value for each in certificate_fields(der)}
+    assert named["Public key"] == "1.3.111.112"
+    assert named["Subject"] == "CN=ed leaf"
+    assert "Cannot be read" not in named
+
+
+def test_of_a_certificate_with_an_extension_twice_the_rest_is_shown():
+    der = (FOUND / "doctor" / "extension-twice").read_bytes()
+    named = {each.name: each.value for each in certificate_fields(der)}
+    assert named["Subject"] == "CN=sans"
+    assert "Duplicate" in named["Cannot be read"]

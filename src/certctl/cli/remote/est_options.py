@@ -27,6 +27,7 @@ from certctl.client.request import (
 )
 from certctl.client.tls import Identity, TlsConnection
 from certctl.issuers.atomic_write import write_file
+from certctl.wire.unreadable import UNREADABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +152,7 @@ class What:
         if renew and who.cert is not None and not (self.cn or self.san):
             try:
                 return Wanted.as_in(x509.load_pem_x509_certificate(read_input(who.cert)))
-            except ValueError as err:
+            except UNREADABLE as err:
                 raise BadInput(f"{who.cert} holds no certificate.") from err
         wanted = Wanted.of(self.cn, self.san or ())
         if not wanted.subject.rdns and not wanted.sans:

@@ -38,6 +38,7 @@ from certctl.client.request import (
 )
 from certctl.client.tls import Identity
 from certctl.issuers.atomic_write import sync_directory, write_file
+from certctl.wire.unreadable import UNREADABLE
 
 CURRENT = "current"
 HOOK_DUE = "hook-due"
@@ -79,7 +80,7 @@ class Pair:
         """Raises: BadInput, OSError."""
         try:
             return x509.load_pem_x509_certificate(self.certificate_file.read_bytes())
-        except ValueError as err:
+        except UNREADABLE as err:
             raise BadInput(f"{self.certificate_file} holds no certificate.") from err
 
     def whole(self) -> bool:

@@ -11,10 +11,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from certctl.client.address import Address
+from certctl.client.doctor.readable import is_readable
 from certctl.client.doctor.report import Report
 from certctl.client.doctor.tls import Peer
 from certctl.client.tls import Codes, verify_text
 from certctl.domain.plain_text import shown
+from certctl.wire.unreadable import UNREADABLE
 
 CHECK = "certificate"
 SOON = dt.timedelta(days=14)
@@ -37,6 +39,14 @@ def check_certificate(
     report: Report,
 ) -> None:
     """Everything about it; ``ca_certificates`` are what cacerts gave, not yet trusted."""
+    if not all(map(is_readable, peer.chain)):
+        report.found(
+            CHECK,
+            "certificate_unreadable",
+            "A certificate that the server sends has a name or a time that cannot be read.",
+            "Issue it anew by RFC 5280: strict clients refuse it.",
+        )
+        return
     before = len(report.findings)
     leaf = peer.chain[0]
     _check_time(leaf, now, report)
@@ -135,10 +145,7 @@ def _check_chain(
 
 
 def _check_form(leaf: x509.Certificate, report: Report) -> None:
-    key = leaf.public_key()
-    algorithm = leaf.signature_hash_algorithm
-    weak = isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048
-    if weak or isinstance(algorithm, (hashes.SHA1, hashes.MD5)):
+    if _is_weak(leaf):
         report.found(
             CHECK,
             "certificate_weak",
@@ -158,6 +165,16 @@ def _check_form(leaf: x509.Certificate, report: Report) -> None:
         )
 
 
+def _is_weak(leaf: x509.Certificate) -> bool:
+    try:
+        key, algorithm = leaf.public_key(), leaf.signature_hash_algorithm
+    except UNREADABLE:
+        # Of a kind that is not known here; those are newer, not weaker.
+        return False
+    weak = isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048
+    return weak or isinstance(algorithm, (hashes.SHA1, hashes.MD5))
+
+
 def _top(chain: Sequence[x509.Certificate]) -> x509.Certificate:
     top = chain[0]
     for each in chain[1:]:
@@ -169,7 +186,7 @@ def _top(chain: Sequence[x509.Certificate]) -> x509.Certificate:
 def _sans(leaf: x509.Certificate) -> list[str]:
     try:
         sans = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return []
     names = sans.get_values_for_type(x509.DNSName)
     return [*names, *map(str, sans.get_values_for_type(x509.IPAddress))]
@@ -178,7 +195,7 @@ def _sans(leaf: x509.Certificate) -> list[str]:
 def _usages(leaf: x509.Certificate) -> set[x509.ObjectIdentifier] | None:
     try:
         return set(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return None
 
 

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from cryptography import x509
 
 from certctl.client.answers import certificates_in, octets_of
+from certctl.client.doctor.readable import is_readable
 from certctl.client.doctor.report import Report
 from certctl.client.est import Ask, EstServer
 from certctl.client.failures import BadAnswer, ClientFailure
@@ -18,6 +19,7 @@ from certctl.client.tls import TlsConnection
 from certctl.domain.plain_text import shown
 from certctl.wire.csrattrs_reader import decode_csrattrs, described
 from certctl.wire.der import DerError
+from certctl.wire.unreadable import UNREADABLE
 
 CA_SOON = dt.timedelta(days=90)
 SKEW_SECONDS = 60.0
@@ -72,8 +74,7 @@ def check_cacerts(
             "Send a certs-only PKCS#7 (RFC 7030 §4.1.3) with at least the CA's certificate.",
         )
         return []
-    _check_cas(found, now(), report)
-    return found
+    return check_cas(found, now(), report)
 
 
 def check_csrattrs(server: EstServer, report: Report) -> None:
@@ -204,7 +205,7 @@ def check_clock(answer: Answer, now: dt.datetime, report: Report) -> None:
     text = answer.headers.get("date", "")
     try:
         told = parsedate_to_datetime(text) if text else None
-    except ValueError:
+    except (ValueError, OverflowError):
         told = None
     if told is None:
         report.note("clock", "The server does not tell its time (no Date header).")
@@ -223,8 +224,19 @@ def check_clock(answer: Answer, now: dt.datetime, report: Report) -> None:
     report.good("clock", "The server's clock and this machine's agree within a minute.")
 
 
-def _check_cas(found: list[x509.Certificate], now: dt.datetime, report: Report) -> None:
+def check_cas(
+    sent: list[x509.Certificate], now: dt.datetime, report: Report
+) -> list[x509.Certificate]:
+    """The certificates of cacerts; gives those that can be read."""
     before = len(report.findings)
+    found = [each for each in sent if is_readable(each)]
+    if len(found) < len(sent):
+        report.found(
+            "cacerts",
+            "cacerts_unreadable",
+            "A certificate in cacerts has a name or a time that cannot be read.",
+            "Issue it anew by RFC 5280: strict devices refuse it.",
+        )
     for each in found:
         name = shown(each.subject.rfc4514_string())
         ends = each.not_valid_after_utc
@@ -252,12 +264,13 @@ def _check_cas(found: list[x509.Certificate], now: dt.datetime, report: Report) 
     if len(report.findings) == before:
         names = "; ".join(shown(each.subject.rfc4514_string()) for each in found)
         report.good("cacerts", f"{len(found)}: {names}.")
+    return found
 
 
 def _is_ca(certificate: x509.Certificate) -> bool:
     try:
         return bool(certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca)
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return False
 
 

@@ -14,6 +14,7 @@ from certctl.client.doctor.est import (
     check_dry_enrollment,
 )
 from certctl.client.doctor.network import check_network
+from certctl.client.doctor.readable import is_readable
 from certctl.client.doctor.report import Report
 from certctl.client.doctor.revocation import check_revocation
 from certctl.client.doctor.tls import check_tls
@@ -53,6 +54,9 @@ def examine(server: EstServer, now: Callable[[], dt.datetime]) -> Report:
         )
     else:
         check_dry_enrollment(server, report)
+    if not all(map(is_readable, peer.chain)):
+        report.skipped("revocation", "The server's certificates cannot be read.")
+        return report
     issuers = [*peer.chain[1:], *ca_certificates]
     pointing = [each for each in ca_certificates if each.issuer != each.subject]
     check_revocation([peer.chain[0], *pointing], issuers, now(), report)

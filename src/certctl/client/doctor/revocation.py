@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 
 import httpx2
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
@@ -19,6 +18,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from certctl.client.doctor.report import Report
 from certctl.domain.plain_text import shown
+from certctl.wire.unreadable import UNREADABLE
 
 SECONDS = 10.0
 MAX_OCTETS = 32 * 1024 * 1024
@@ -32,12 +32,12 @@ def check_revocation(
     report: Report,
 ) -> None:
     """Of the server's certificate and the CAs': each CRL, and OCSP for the first of them."""
-    crls = list(dict.fromkeys(url for each in certificates for url in _crl_urls(each)))
+    crls = list(dict.fromkeys(url for each in certificates for url in crl_urls(each)))
     for url in crls[:MOST_ADDRESSES]:
         _check_crl(url, certificates, now, report)
     if not crls:
         report.note("crl", "No certificate of the server names a CRL.")
-    urls = list(_ocsp_urls(certificates[0])) if certificates else []
+    urls = list(ocsp_urls(certificates[0])) if certificates else []
     for url in urls[:MOST_ADDRESSES]:
         _check_ocsp(url, certificates[0], issuers, now, report)
     if not urls:
@@ -57,11 +57,28 @@ def _check_crl(
             "Publish it there: who checks strictly refuses every certificate until then.",
         )
         return
+    judge_crl(url, body, certificates, now, report)
+
+
+def judge_crl(
+    url: str,
+    body: bytes,
+    certificates: Sequence[x509.Certificate],
+    now: dt.datetime,
+    report: Report,
+) -> None:
+    """What came from the address of a CRL."""
     try:
         pem = body.lstrip()[:11] == b"-----BEGIN "
         crl = x509.load_pem_x509_crl(body) if pem else x509.load_der_x509_crl(body)
-        next_update = crl.next_update_utc
-    except (ValueError, UnsupportedAlgorithm) as err:
+        next_update, issuer = crl.next_update_utc, crl.issuer
+        revoked = [
+            each
+            for each in certificates
+            if each.issuer == issuer
+            and crl.get_revoked_certificate_by_serial_number(each.serial_number) is not None
+        ]
+    except UNREADABLE as err:
         report.found(
             "crl",
             "crl_malformed",
@@ -77,12 +94,8 @@ def _check_crl(
             "Publish a current one: who checks strictly refuses every certificate until then.",
         )
         return
-    for each in certificates:
-        if (
-            each.issuer == crl.issuer
-            and crl.get_revoked_certificate_by_serial_number(each.serial_number) is not None
-        ):
-            _found_revoked(each, report)
+    for each in revoked:
+        _found_revoked(each, report)
     report.good("crl", f"{shown(url)} is there and current.")
 
 
@@ -109,12 +122,19 @@ def _check_ocsp(
             "Have it run at that address, or issue certificates that do not name it.",
         )
         return
+    judge_ocsp(url, body, leaf, now, report)
+
+
+def judge_ocsp(
+    url: str, body: bytes, leaf: x509.Certificate, now: dt.datetime, report: Report
+) -> None:
+    """What an OCSP responder has answered."""
     try:
         answer = ocsp.load_der_ocsp_response(body)
         good = answer.response_status is ocsp.OCSPResponseStatus.SUCCESSFUL
         status = answer.certificate_status if good else None
         next_update = answer.next_update_utc if good else None
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         good, status, next_update = False, None, None
     if not good or (next_update is not None and next_update <= now):
         report.found(
@@ -163,10 +183,11 @@ def _fetched(method: str, url: str, body: bytes = b"") -> bytes:
     return b"".join(parts)
 
 
-def _crl_urls(certificate: x509.Certificate) -> Iterator[str]:
+def crl_urls(certificate: x509.Certificate) -> Iterator[str]:
+    """Of the CRL distribution points (RFC 5280 §4.2.1.13)."""
     try:
         points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return
     for point in points:
         for name in point.full_name or ():
@@ -174,10 +195,11 @@ def _crl_urls(certificate: x509.Certificate) -> Iterator[str]:
                 yield name.value
 
 
-def _ocsp_urls(certificate: x509.Certificate) -> Iterator[str]:
+def ocsp_urls(certificate: x509.Certificate) -> Iterator[str]:
+    """Of the authority information access (RFC 5280 §4.2.2.1)."""
     try:
         access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess)
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return
     for each in access.value:
         if each.access_method == AuthorityInformationAccessOID.OCSP and isinstance(

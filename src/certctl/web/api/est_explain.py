@@ -19,6 +19,7 @@ from certctl.web.api.models import ShortText, Strict
 from certctl.web.api.problems import ApiRefused
 from certctl.web.api.services import Ask
 from certctl.web.explained import as_json
+from certctl.wire.unreadable import UNREADABLE, quiet
 
 MOST_CERTIFICATES = 20
 USER = r"^[^\x00-\x1f\x7f:]*$"
@@ -118,9 +119,9 @@ async def explain(body: ExplainBody, ask: Ask) -> Explained:
 
 def _chain(text: str) -> tuple[bytes, ...]:
     try:
-        found = x509.load_pem_x509_certificates(text.encode())
-    # InvalidVersion is no ValueError.
-    except (ValueError, x509.InvalidVersion):
+        with quiet():
+            found = x509.load_pem_x509_certificates(text.encode())
+    except UNREADABLE:
         found = []
     if not 0 < len(found) <= MOST_CERTIFICATES:
         raise ApiRefused(

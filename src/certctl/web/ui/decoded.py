@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from certctl.wire.unreadable import UNREADABLE, quiet
 
 MOST_SHOWN = 2_000
 
@@ -18,27 +20,29 @@ class Field(NamedTuple):
 
 def certificate_fields(der: bytes) -> list[Field]:
     """What a certificate says; of one that cannot be read in full, what can be."""
-    try:
-        certificate = x509.load_der_x509_certificate(der)
-        return [*_of_certificate(certificate)]
-    except (ValueError, TypeError) as err:
-        return [Field("Cannot be read", str(err))]
+    return _readable(lambda: _of_certificate(x509.load_der_x509_certificate(der)))
 
 
 def request_fields(der: bytes) -> list[Field]:
     """What a PKCS#10 request asked for; values of challenges were removed before it was kept."""
-    if not der:
-        return []
+    return _readable(lambda: _of_request(x509.load_der_x509_csr(der))) if der else []
+
+
+def _readable(fields: Callable[[], Iterator[Field]]) -> list[Field]:
+    found: list[Field] = []
     try:
-        request = x509.load_der_x509_csr(der)
-        return [
-            Field("Subject", request.subject.rfc4514_string() or "(none)"),
-            Field("Public key", _key(request.public_key())),
-            Field("Signature algorithm", _oid_name(request.signature_algorithm_oid)),
-            *_extensions(request.extensions),
-        ]
-    except (ValueError, TypeError) as err:
-        return [Field("Cannot be read", str(err))]
+        with quiet():
+            found.extend(fields())
+    except UNREADABLE as err:
+        found.append(Field("Cannot be read", str(err)[:MOST_SHOWN]))
+    return found
+
+
+def _of_request(request: x509.CertificateSigningRequest) -> Iterator[Field]:
+    yield Field("Subject", request.subject.rfc4514_string() or "(none)")
+    yield Field("Public key", _key(request))
+    yield Field("Signature algorithm", _oid_name(request.signature_algorithm_oid))
+    yield from _extensions(request.extensions)
 
 
 def _of_certificate(certificate: x509.Certificate) -> Iterator[Field]:
@@ -49,11 +53,18 @@ def _of_certificate(certificate: x509.Certificate) -> Iterator[Field]:
     yield Field("Subject", certificate.subject.rfc4514_string() or "(none)")
     yield Field("Not before", f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC")
     yield Field("Not after", f"{certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC")
-    yield Field("Public key", _key(certificate.public_key()))
+    yield Field("Public key", _key(certificate))
     yield from _extensions(certificate.extensions)
 
 
-def _key(key: object) -> str:
+def _key(of: x509.Certificate | x509.CertificateSigningRequest) -> str:
+    try:
+        key = of.public_key()
+    except UNREADABLE:
+        # Certificates of other sources may have any; a request's was read before it was kept.
+        if isinstance(of, x509.Certificate):
+            return _oid_name(of.public_key_algorithm_oid)
+        return "of unknown kind"
     match key:
         case rsa.RSAPublicKey():
             return f"RSA, {key.key_size} bits"

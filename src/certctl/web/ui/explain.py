@@ -9,6 +9,7 @@ from certctl.web.answers import Answer
 from certctl.web.api.services import ProfileFacts
 from certctl.web.explained import as_json
 from certctl.web.ui.page import Visit
+from certctl.wire.unreadable import UNREADABLE, quiet
 
 OPERATIONS = (Operation.SIMPLEENROLL.value, Operation.SIMPLEREENROLL.value)
 FIELDS = ("profile", "operation", "csr", "user", "certificate", "source")
@@ -30,7 +31,7 @@ async def explain(visit: Visit) -> Answer:
         return _page(visit, kept, status=422, fault="Paste a certificate request first.")
     try:
         chain = _chain(kept["certificate"])
-    except ValueError:
+    except UNREADABLE:
         fault = "The client certificate is not PEM: paste it with its BEGIN and END lines."
         return _page(visit, kept, status=422, fault=fault)
     question = Question(
@@ -49,13 +50,14 @@ async def explain(visit: Visit) -> Answer:
 
 
 def _chain(text: str) -> tuple[bytes, ...]:
-    """Raises ValueError."""
+    """Raises what ``UNREADABLE`` lists."""
     if not text.strip():
         return ()
     from cryptography import x509  # noqa: PLC0415 - only for those who paste one
     from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
 
-    found = x509.load_pem_x509_certificates(text.encode())
+    with quiet():
+        found = x509.load_pem_x509_certificates(text.encode())
     return tuple(each.public_bytes(Encoding.DER) for each in found)
 
 
