@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import json
 import os
@@ -17,10 +18,12 @@ from dataclasses import dataclass
 import pytest
 import yaml
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.harness.api import first_key
-from tests.harness.device import Device
+from tests.harness.device import Device, name
 from tests.harness.faulty_est import certified
 from tests.harness.server import RunningServer, clean_environment, configured_server, write_rules
 from tests.harness.shell import Shell, shell_for
@@ -55,7 +58,10 @@ class Office:
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     directory = tmp_path_factory.mktemp("office")
     write_rules(directory / "certificate-profiles", {"requires_approval": True}, "slow")
+    config_key = directory / "config.key"
+    config_key.write_text("c0" * 32)
     settings = {
+        "CONFIG_ENCRYPTION_KEY_FILE": str(config_key),
         "CERTIFICATE_PROFILES_DIR": str(directory / "certificate-profiles"),
         "EST_PROFILES": "corp,slow",
         "EST_PROFILE_SLOW_PROFILE_ID": "slow",
@@ -290,11 +296,54 @@ def test_issuers_are_listed(office: Office):
     assert office.json("issuers", "show", "iss-local")["chain"]
 
 
+def test_an_issuer_is_made_tried_switched_and_deleted(office: Office):
+    made = office.json("issuers", "create", "hall-2", "--key-type", "Ed25519", "--name", "Hall 2")
+    assert made == {"id": "hall-2", "version": 1, "state": "enabled"}
+    assert office.json("issuers", "test", "hall-2")["ok"] is True
+    assert "It works" not in office.shell.good("issuers", "test", "iss-local", "--output", "table")
+    assert office.json("issuers", "disable", "hall-2")["state"] == "disabled"
+    assert office.json("issuers", "enable", "hall-2", "--expected-version", "2")["version"] == 3
+    assert office.json("issuers", "rename", "hall-2", "--name", "Halle 2")["version"] == 4
+    assert office.json("issuers", "show", "hall-2")["display_name"] == "Halle 2"
+    assert office.json("issuers", "delete", "hall-2")["state"] == "deleted"
+
+
+def test_a_request_goes_up_and_a_certificate_comes_down(office: Office):
+    office.json("issuers", "create", "below", "--subordinate", "--common-name", "Below CA")
+    request = x509.load_pem_x509_csr(office.shell.good("issuers", "csr", "below").encode())
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = dt.datetime.now(dt.UTC)
+    chain = b""
+    for subject, public in ((request.subject, request.public_key()), (name("R"), key.public_key())):
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(name("R"))
+            .public_key(public)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(days=1))
+            .not_valid_after(now + dt.timedelta(days=100))
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        chain += certificate.public_bytes(Encoding.PEM)
+    file = office.shell.directory / "chain.pem"
+    file.write_bytes(chain)
+    assert office.json("issuers", "install", "below", "--file", str(file))["state"] == "enabled"
+    assert office.json("issuers", "test", "below")["ok"] is True
+    assert office.shell.run("issuers", "csr", "below").returncode == 2
+
+
 @pytest.mark.parametrize(
     ("line", "code", "told"),
     [
         (("certificates", "show", "0" * 32), 3, "There is no"),
         (("certificates", "show", "../keys"), 2, "is no id"),
+        (("issuers", "create", "x", "--key-type", "DES"), 5, "key_type"),
+        (("issuers", "create", "iss-local"), 5, "CERTCTL_ISSUER_ISS_LOCAL_TYPE"),
+        (("issuers", "disable", "nobody"), 3, "There is no"),
+        (("issuers", "csr", "iss-local"), 2, "waits for no certificate"),
+        (("issuers", "install", "x", "--file", "absent.pem"), 2, "cannot be read"),
         (("est", "revoke", "xyz"), 2, "is no serial number"),
         (("audit", "list", "--from", "yesterday"), 5, "from"),
         (("profiles", "put", "cp", "--file", "absent.toml"), 2, "cannot be read"),

@@ -80,6 +80,7 @@ OURS = frozenset(
         "backup_made",
         "backup_restored",
         "login_ended",
+        "issuer_tested",
     }
 )
 # What needs a world of its own, and where it is made to happen.
@@ -297,6 +298,17 @@ def logs_in(world: RefusalWorld) -> Act:
     return Act(do=lambda: Visitor(world.server).log_in(key), profile="", details=("key_id",))
 
 
+def tries_an_issuer(world: RefusalWorld) -> Act:
+    headers = {"Authorization": f"Bearer {first_key(world.server, 'tester')}"}
+    headers["Content-Type"] = "application/json"
+
+    def do() -> None:
+        path = "/api/v1/issuers/iss-local/test"
+        assert fetch(world.server, "POST", path, headers=headers, body=b"{}").status == 200
+
+    return Act(do=do, profile="", details=("tried", "milliseconds"))
+
+
 def logs_in_with_a_wrong_key(world: RefusalWorld) -> Act:
     return Act(do=lambda: Visitor(world.server).log_in("no key"), profile="", details=("reason",))
 
@@ -351,6 +363,7 @@ ACTIONS: Mapping[AuditAction, Case] = {
     AuditAction.LOGIN_SUCCESS: logs_in,
     AuditAction.LOGIN_FAILED: logs_in_with_a_wrong_key,
     AuditAction.LOGIN_ENDED: logs_out,
+    AuditAction.ISSUER_TESTED: tries_an_issuer,
     AuditAction.API_KEY_CREATED: makes_a_key,
     AuditAction.API_KEY_REVOKED: revokes_a_key,
     AuditAction.API_REFUSED: calls_the_api_with_a_wrong_key,

@@ -85,7 +85,8 @@ class _Printed(Finding):
 
     ran: Ran
 
-    def run(self, program: Path, asked: Mapping[str, Value]) -> Ran:
+    def run(self, program: Path, asked: Mapping[str, Value], *, limit_us: int | None = None) -> Ran:
+        assert limit_us is None
         assert program.name == "sign"
         assert asked["request_id"] == "r1"
         return self.ran

@@ -28,6 +28,7 @@ def every(site: UiSite) -> list[tuple[str, str, tuple[int, int], str]]:
         *("/", "/est", "/est/activity", "/est/trust", "/est/reload?path_id=corp"),
         *("/certificates", f"/certificates/{sensor}", f"/certificates/{sensor}/revoke"),
         *("/certificates/bulk", "/requests", f"/requests/{waiting}", "/explain", "/audit"),
+        *("/issuers", "/issuers/plant", "/issuers/plant/delete", "/issuers/below"),
         *("/profiles", "/profiles/ruled", "/profiles/~new", "/events", "/jobs", "/keys"),
     ]
     return [

@@ -69,6 +69,8 @@ def ui_site(directory: Path, **more: str) -> Iterator[UiSite]:
     """A running server with devices, refusals and a waiting request on record."""
     factory = ForeignCA("factory")
     factory.bundle(directory / "corp.pem")
+    config_key = directory / "config.key"
+    config_key.write_text("5a" * 32)
     profile = {
         "ISSUER_ID": "iss-local",
         "ALLOWED_AUTH_MODES": "basic",
@@ -86,6 +88,7 @@ def ui_site(directory: Path, **more: str) -> Iterator[UiSite]:
         "EST_PROFILE_CORP_PROFILE_ID": "default",
         "EST_PROFILE_OPEN_PROFILE_ID": "default",
         "EST_PROFILE_OPEN_TENANT": "north",
+        "CONFIG_ENCRYPTION_KEY_FILE": str(config_key),
         "RATE_LIMIT_ENABLED": "false",
         "WORKERS": "1",
     }
@@ -105,6 +108,8 @@ def ui_site(directory: Path, **more: str) -> Iterator[UiSite]:
             body=b"no request at all",
             headers=basic("device", PASSWORD),
         )
+        site.api.post("/issuers", {"id": "plant", "display_name": MARKUP, "key_type": "P-384"})
+        site.api.post("/issuers", {"id": "below", "subordinate": True, "common_name": MARKUP})
         yield site
 
 

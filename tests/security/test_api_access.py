@@ -33,7 +33,7 @@ def name_of(endpoint: Endpoint) -> str:
 
 def call(client: ApiClient, endpoint: Endpoint, headers: dict[str, str] | None = None) -> Response:
     path = re.sub(r"\{(\w+)\}", lambda found: NAMES.get(found[1], NOBODY), endpoint.path)
-    body: dict[str, object] | None = {} if endpoint.method in ("POST", "PUT") else None
+    body: dict[str, object] | None = {} if endpoint.method in ("POST", "PUT", "PATCH") else None
     return client.send(endpoint.method, path, body, headers=headers)
 
 

@@ -53,6 +53,13 @@ from certctl.authority.figure_commands import (
     RecordAuditProof,
     RecordInventory,
 )
+from certctl.authority.issuer_commands import (
+    ChangeIssuer,
+    CreateIssuer,
+    DeleteIssuer,
+    InstallIssuer,
+    TestIssuer,
+)
 from certctl.authority.key_gate import ROLES, WHOLE
 from certctl.authority.session_commands import (
     CloseSession,
@@ -70,6 +77,7 @@ from certctl.domain.figures import ActivitySpan, AuditProof, InventoryFigures
 from certctl.domain.kept_answer import Once, Origin
 from certctl.domain.revocation import RevocationReason
 from certctl.domain.sessions import BEARER, token_digest, token_text
+from certctl.settings.schema import CaKeyType
 from certctl.web.api.table import ENDPOINTS
 from tests.harness.api import ApiClient, first_key
 from tests.harness.device import Device
@@ -142,6 +150,13 @@ COMMANDS: tuple[Command, ...] = (
     DeleteCertificateProfile(profile_id="cp-evil", actor=LIE),
     CreateApiKey(key_id="1" * 32, name="evil", role=Role.ADMIN, digest=b"d" * 32, actor=LIE),
     RevokeApiKey(key_id=NOBODY, actor=LIE),
+    TestIssuer(issuer_id="iss-local", test_id="0", actor=LIE),
+    CreateIssuer(
+        issuer_id="evil", display_name="", key_type=CaKeyType.P256, validity_s=60, actor=LIE
+    ),
+    InstallIssuer(issuer_id="evil", chain=(b"0",), actor=LIE),
+    ChangeIssuer(issuer_id="iss-local", enabled=False, actor=LIE),
+    DeleteIssuer(issuer_id="iss-local", actor=LIE),
     OpenSession(digest=b"s" * 32, key_id=NOBODY, actor=LIE, idle_us=1),
     ExtendSession(digest=b"s" * 32, actor=LIE, idle_us=1),
     CloseSession(digest=b"s" * 32, actor=LIE),
@@ -172,6 +187,11 @@ ENDPOINT_OF: dict[type[Command], str] = {
     DeleteCertificateProfile: "DELETE /profiles/{profile_id}",
     CreateApiKey: "POST /keys",
     RevokeApiKey: "DELETE /keys/{key_id}",
+    TestIssuer: "POST /issuers/{issuer_id}/test",
+    CreateIssuer: "POST /issuers",
+    InstallIssuer: "POST /issuers/{issuer_id}/certificate",
+    ChangeIssuer: "PATCH /issuers/{issuer_id}",
+    DeleteIssuer: "DELETE /issuers/{issuer_id}",
 }
 
 

@@ -56,6 +56,14 @@ from certctl.authority.figure_commands import (
     RecordInventory,
 )
 from certctl.authority.import_certificates import import_certificates
+from certctl.authority.issuer_commands import (
+    ChangeIssuer,
+    CreateIssuer,
+    DeleteIssuer,
+    InstallIssuer,
+    TestIssuer,
+)
+from certctl.authority.issuer_desk import IssuerDesk, carry_out_issuer_command
 from certctl.authority.key_gate import KeyGate
 from certctl.authority.purge import purge
 from certctl.authority.reconcile import reconcile
@@ -84,6 +92,7 @@ class Powers:
         crl_drafts: the CRLs of issuers that sign them here.
         is_gone: whether the holder of a lease is a process of this machine that has ended.
         profiles_changed: given all stored profiles when a change of them is durable.
+        issuers: how issuers are made and tried.
         registration: the lists of registration authorities in force.
         keys: judges the keys of workers' commands; without it none is carried out.
     """
@@ -98,6 +107,7 @@ class Powers:
     calls: OutsideCalls | None = None
     crl_drafts: crl.CrlDrafts = field(default_factory=lambda: crl.CrlDrafts({}))
     is_gone: leases.IsGone = leases.nobody
+    issuers: IssuerDesk | None = None
 
 
 def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us: int) -> Done:
@@ -123,10 +133,8 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             return _on_requests(command, transaction, now_us)
         case TakeLease() | FinishJob() | RecordInventory() | RecordActivity() | RecordAuditProof():
             return _on_jobs(command, transaction, powers.is_gone, now_us)
-        case SealAudit():
-            return seal(command, transaction, powers.audit_signer, now_us)
-        case PurgeExpired():
-            return purge(command, transaction, now_us)
+        case SealAudit() | PurgeExpired():
+            return _on_upkeep(command, transaction, powers, now_us)
         case SettleDeliveries() | RequeueDeliveries() | AnnounceCertificates() | AnnounceExpiry():
             return carry_out_event_command(command, transaction, now_us)
         case ReconcileIntents() | TellIssuers():
@@ -135,10 +143,26 @@ def carry_out(command: Command, transaction: Transaction, powers: Powers, now_us
             return _on_profiles(command, transaction, powers, now_us)
         case CreateApiKey() | RevokeApiKey() | OpenSession() | ExtendSession() | CloseSession():
             return _on_access(command, transaction, now_us)
+        case TestIssuer() | CreateIssuer() | InstallIssuer() | ChangeIssuer() | DeleteIssuer():
+            return carry_out_issuer_command(command, transaction, powers.issuers, now_us)
         case NoteBackup() | DropAuditSegment() | DropRecords():
             return _on_records(command, transaction, powers, now_us)
         case PutCrlPart() | SignCrl() | DropCrlParts():
             return crl.carry_out(command, transaction, powers.crl_drafts, now_us)
+    assert_never(command)
+
+
+def _on_upkeep(
+    command: SealAudit | PurgeExpired,
+    transaction: Transaction,
+    powers: Powers,
+    now_us: int,
+) -> Done:
+    match command:
+        case SealAudit():
+            return seal(command, transaction, powers.audit_signer, now_us)
+        case PurgeExpired():
+            return purge(command, transaction, now_us)
     assert_never(command)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from certctl.authority.figure_commands import FigureCommand, FiguresRecorded
+from certctl.authority.issuer_commands import IssuerChanged, IssuerCommand, IssuerTested
 from certctl.authority.session_commands import SessionCommand, SessionDone
 from certctl.authority.telling_commands import IssuersTold, TellIssuers
 from certctl.domain.api_keys import Role
@@ -445,6 +446,7 @@ Command = (
     | ProfileCommand
     | ApiKeyCommand
     | SessionCommand
+    | IssuerCommand
     | FigureCommand
     | RecordsCommand
     | PutCrlPart
@@ -475,6 +477,8 @@ CommandResult = (
     | RecordsDropped
     | ApiKeyDone
     | SessionDone
+    | IssuerTested
+    | IssuerChanged
     | FiguresRecorded
     | CrlPartKept
     | CrlPublished

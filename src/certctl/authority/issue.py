@@ -110,6 +110,13 @@ class IssuingRules:
         lint: Linter | None = None,
     ) -> None:
         """Without ``lint``, nothing is issued under a profile that asks for it."""
+        self.use(issuers)
+        self._certificate_profiles = certificate_profiles
+        self._random = random
+        self._lint = lint
+
+    def use(self, issuers: Mapping[str, AnyIssuer]) -> None:
+        """These issuers from now on; called between two batches."""
         self._issuers = issuers
         # Told apart once: asking a protocol costs more than some of the gates.
         self._outside = {
@@ -120,9 +127,6 @@ class IssuingRules:
             for each, issuer in issuers.items()
             if not isinstance(issuer, OutsideIssuer)
         }
-        self._certificate_profiles = certificate_profiles
-        self._random = random
-        self._lint = lint
 
     def is_outside(self, order: Order) -> bool:
         """Whether its issuer is one outside this process."""

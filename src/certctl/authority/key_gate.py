@@ -30,6 +30,13 @@ from certctl.authority.commands import (
     RevokeCertificate,
     RevokeSlice,
 )
+from certctl.authority.issuer_commands import (
+    ChangeIssuer,
+    CreateIssuer,
+    DeleteIssuer,
+    InstallIssuer,
+    TestIssuer,
+)
 from certctl.authority.session_commands import CloseSession, ExtendSession, OpenSession
 from certctl.domain.api_keys import Role, Visible
 from certctl.domain.errors import CommandRefused
@@ -59,6 +66,11 @@ ROLES: Mapping[type[Command], Role] = {
     DeleteCertificateProfile: Role.ADMIN,
     CreateApiKey: Role.ADMIN,
     RevokeApiKey: Role.ADMIN,
+    TestIssuer: Role.ADMIN,
+    CreateIssuer: Role.ADMIN,
+    InstallIssuer: Role.ADMIN,
+    ChangeIssuer: Role.ADMIN,
+    DeleteIssuer: Role.ADMIN,
     OpenSession: Role.VIEWER,
     ExtendSession: Role.VIEWER,
     CloseSession: Role.VIEWER,
@@ -73,6 +85,11 @@ WHOLE: frozenset[type[Command]] = frozenset(
         DeleteCertificateProfile,
         CreateApiKey,
         RevokeApiKey,
+        TestIssuer,
+        CreateIssuer,
+        InstallIssuer,
+        ChangeIssuer,
+        DeleteIssuer,
     }
 )
 """Not for keys that are held to a tenant or to EST profiles."""

@@ -52,8 +52,9 @@ def import_files(
         stop("--issuer takes 1 to 63 of a-z 0-9 - and the dot.", EXIT_USAGE)
     settings = settings_or_exit(config, check_files=False)
     from certctl.wiring.imports import read_files  # noqa: PLC0415 - loads the cryptography
+    from certctl.wiring.issuer_directory import stored_rows  # noqa: PLC0415 - the database, too
 
-    readable = read_files(files, settings, issuer=issuer)
+    readable = read_files(files, settings, issuer=issuer, stored=stored_rows(settings))
     for each in readable.bad[:_MOST_SHOWN]:
         complain(escaped(str(each)))
     if len(readable.bad) > _MOST_SHOWN:

@@ -43,6 +43,7 @@ class AuditAction(StrEnum):
     BACKUP_MADE = "backup_made"
     BACKUP_RESTORED = "backup_restored"
     EVENTS_REQUEUED = "events_requeued"
+    ISSUER_TESTED = "issuer_tested"
 
 
 FAILED: Mapping[Operation, AuditAction] = {

@@ -20,6 +20,7 @@ from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.domain.errors import CrlRefused, IssuerUnavailable, PolicyViolation
 from certctl.domain.order import Order
 from certctl.domain.ports import SignedCertificate, Terms
+from certctl.domain.stored_issuers import Trial
 from certctl.issuers import local_files
 from certctl.issuers.ca_checks import check_ca, read_chain
 from certctl.issuers.crl_checks import may_sign_crls
@@ -27,6 +28,7 @@ from certctl.issuers.crl_draft import TbsDraft
 from certctl.issuers.published import crl_issuer
 from certctl.issuers.signers.file import FileSigner, KeyType, load_key
 from certctl.issuers.signers.port import Signer
+from certctl.issuers.trial import try_signer
 from certctl.wire.certificate import (
     EMPTY_NAME,
     SERIAL_RANDOM_OCTETS,
@@ -279,6 +281,10 @@ class LocalCA:
     def may_sign_crls(self) -> bool:
         """Whether the CA certificate allows it; without, this CA has no CRL."""
         return self._may_sign_crls
+
+    def trial(self, *, now_us: int) -> Trial:
+        """See ``ports.CanTry``: the key signs, and the certificate is of that key."""
+        return try_signer(self._signer, self._chain, now_us=now_us, random=self._random)
 
     def _check_validity(self, now_us: int) -> None:
         if not self._not_before_us <= now_us <= self._not_after_us:

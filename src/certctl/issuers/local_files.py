@@ -142,9 +142,14 @@ def _make_certificate_file(
 
 
 def make_certificate(
-    key: PrivateKey, issuer_id: str, now_us: int, random: Callable[[int], bytes]
+    key: PrivateKey,
+    issuer_id: str,
+    now_us: int,
+    random: Callable[[int], bytes],
+    *,
+    common_name: str | None = None,
 ) -> x509.Certificate:
-    """A self-signed root certificate for ``key``.
+    """A self-signed root certificate for ``key``; named after ``issuer_id`` unless told how.
 
     It carries no path length: at a rollover the old CA signs the new one (RFC 4210 §4.4),
     and common validators (Go's among them) count that certificate against a path length
@@ -155,8 +160,9 @@ def make_certificate(
     identifier = key_identifier(
         public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     )
-    # Two CAs of one name would be mistaken for each other; part of the key tells them apart.
-    common_name = f"certctl CA {issuer_id[:_MAX_ID_IN_NAME]} {identifier[:4].hex()}"
+    if common_name is None:
+        # Two CAs of one name would be mistaken for each other; part of the key tells them apart.
+        common_name = f"certctl CA {issuer_id[:_MAX_ID_IN_NAME]} {identifier[:4].hex()}"
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     now = datetime.fromtimestamp(now_us // SECOND_US, UTC)
     serial = encode_serial(now_us // SECOND_US, random(SERIAL_RANDOM_OCTETS))
@@ -169,13 +175,14 @@ def make_certificate(
         .not_valid_before(now - CA_BACKDATE)
         .not_valid_after(now + CA_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(_ca_usage(), critical=True)
+        .add_extension(ca_usage(), critical=True)
         .add_extension(x509.SubjectKeyIdentifier(identifier), critical=False)
-        .sign(key, _digest(key))
+        .sign(key, signing_digest(key))
     )
 
 
-def _ca_usage() -> x509.KeyUsage:
+def ca_usage() -> x509.KeyUsage:
+    """What a CA's key is for."""
     return x509.KeyUsage(
         digital_signature=True,
         content_commitment=False,
@@ -189,7 +196,8 @@ def _ca_usage() -> x509.KeyUsage:
     )
 
 
-def _digest(key: PrivateKey) -> SHA256 | SHA384 | None:
+def signing_digest(key: PrivateKey) -> SHA256 | SHA384 | None:
+    """The digest that goes with a key; Ed25519 brings its own."""
     match key:
         case ed25519.Ed25519PrivateKey():
             return None

@@ -118,6 +118,11 @@ class Responder:
         write_file(path, pem, mode=0o600, replace=True)
         return path
 
+    @staticmethod
+    def remove(directory: Path, *, issuer_id: str) -> None:
+        """Delete the file of an issuer that is no more, if there is one."""
+        _path(directory, issuer_id).unlink(missing_ok=True)
+
     def is_due(self, *, now_us: int, grace_us: int) -> bool:
         """Whether the next one should be made: less than ``grace_us`` is left of this.
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +30,9 @@ from certctl.domain.order import Order
 from certctl.domain.plain_text import shown
 from certctl.domain.ports import Terms
 from certctl.domain.revocation import RevocationReason
+from certctl.domain.stored_issuers import Trial
 from certctl.issuers.program import NotRun, Overstayed, Ran, run_program
+from certctl.issuers.trial import validity_fault
 from certctl.wire.general_names import decode_general_names
 from certctl.wire.names import decode_name
 from certctl.wire.unreadable import UNREADABLE, quiet
@@ -40,6 +44,15 @@ LATER = 75
 """EX_TEMPFAIL of sysexits.h: nothing was issued; the device shall ask again."""
 
 RETRY_SECONDS = 30
+
+TRIAL_US = 8 * SECOND_US
+"""Whoever waits for a trial does so at a screen."""
+
+LOOKED = (
+    "looked at its SIGN program and its chain; without a FIND program the CA cannot be asked"
+    " without having it issue"
+)
+ASKED = "asked its FIND program about a call that never was"
 
 _MARK = b"-----BEGIN CERTIFICATE-----"
 
@@ -80,8 +93,16 @@ class ScriptCA:
             raise IssuerSilent(_ended(self._name, ran), retry_after=RETRY_SECONDS)
         return _one_certificate(ran.output)
 
-    def run(self, program: Path, asked: Mapping[str, Value]) -> Ran:
-        """Run one of the issuer's programs.
+    def trial(self, *, now_us: int) -> Trial:
+        """See ``ports.CanTry``: nothing can be asked of the CA without having it issue."""
+        problem, remedy = validity_fault(self._chain, now_us)
+        if not os.access(self._sign, os.X_OK):
+            problem = f"the program {self._sign.name} is not there, or not executable"
+            remedy = "put it back; CERTCTL_ISSUER_…_SIGN names it"
+        return Trial(tried=LOOKED, chain=self._chain, problem=problem, remedy=remedy)
+
+    def run(self, program: Path, asked: Mapping[str, Value], *, limit_us: int | None = None) -> Ran:
+        """Run one of the issuer's programs; ``limit_us`` where less than its time is enough.
 
         Raises:
             IssuerUnavailable: it did not run.
@@ -90,7 +111,7 @@ class ScriptCA:
         """
         given = json.dumps(asked, ensure_ascii=False).encode() + b"\n"
         try:
-            return run_program(program, given, seconds=self.time_limit_us / SECOND_US)
+            return run_program(program, given, seconds=(limit_us or self.time_limit_us) / SECOND_US)
         except NotRun as err:
             raise IssuerUnavailable(
                 f"{self._name}: {program.name}: {err}", retry_after=RETRY_SECONDS
@@ -114,7 +135,27 @@ class Finding(ScriptCA):
 
     def find(self, request_id: str) -> bytes | None:
         """See ``ports.CanFind.find``; no output at all means that there is none."""
-        ran = self.run(self.find_program, {"request_id": request_id})
+        return self._find(request_id)
+
+    def trial(self, *, now_us: int) -> Trial:
+        """See ``ports.CanTry``: asked for a call that never was, it has to say so."""
+        found = super().trial(now_us=now_us)
+        if found.problem:
+            return found
+        problem = remedy = ""
+        limit_us = min(self.time_limit_us, TRIAL_US)
+        try:
+            if self._find(f"trial-{secrets.token_hex(16)}", limit_us=limit_us) is not None:
+                problem = "its FIND program answers with a certificate for a call that never was"
+                remedy = "have it print nothing where the request id is not known"
+        except (IssuerUnavailable, IssuerSilent) as err:
+            problem, remedy = shown(err.what), "run its FIND program by hand, as the server's user"
+        except IssuerMisbehaved as err:
+            problem, remedy = shown(err.note), "run its FIND program by hand, as the server's user"
+        return Trial(tried=ASKED, chain=found.chain, problem=problem, remedy=remedy)
+
+    def _find(self, request_id: str, *, limit_us: int | None = None) -> bytes | None:
+        ran = self.run(self.find_program, {"request_id": request_id}, limit_us=limit_us)
         if ran.code != 0:
             raise IssuerUnavailable(_ended(self._name, ran), retry_after=RETRY_SECONDS)
         return _one_certificate(ran.output) if ran.output.strip() else None

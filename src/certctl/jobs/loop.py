@@ -68,6 +68,11 @@ class JobLoop:
         self._next_us = {job.name: 0 for job in jobs}
         self._last_tick_us = 0
 
+    def replace(self, jobs: Sequence[Job]) -> None:
+        """Other jobs from now on; those that stay keep their time."""
+        self._jobs = jobs
+        self._next_us = {job.name: self._next_us.get(job.name, 0) for job in jobs}
+
     def tick(self) -> None:
         """Run every job that is due; call about once a second."""
         now_us = self._clock()

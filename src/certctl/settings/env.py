@@ -63,7 +63,12 @@ def load_settings(
     server = server_settings(given, environ, here)
     issuers = issuer_settings(given)
     revocation = revocation_settings(given, server)
-    est = est_settings(given, frozenset(issuer.id for issuer in issuers))
+    est = est_settings(
+        given,
+        frozenset(issuer.id for issuer in issuers),
+        # Those of the store are known to the authority alone, which looks at its start.
+        others_in_store=server.config_key is not None,
+    )
     events = event_settings(given, server)
     files = CheckedFiles()
     if check_files:

@@ -24,8 +24,11 @@ from certctl.settings.variable import Variable
 LEGACY = "the single profile at the root"
 
 
-def est_settings(given: Given, issuers: Collection[str]) -> EstSettings:
-    """The EST profiles, bound to ``issuers`` (ids); faults go into the report.
+def est_settings(
+    given: Given, issuers: Collection[str], *, others_in_store: bool = False
+) -> EstSettings:
+    """The EST profiles, bound to ``issuers`` (ids); faults go into the report. With
+    ``others_in_store``, an id that is not among them may be one of the store's.
 
     Without ``EST_PROFILES`` there is one anonymous profile with the empty path ID; with
     ``EST_ENABLED`` off there is none, and what is set for profiles is parsed but not
@@ -44,10 +47,12 @@ def est_settings(given: Given, issuers: Collection[str]) -> EstSettings:
         profiles: tuple[EstProfileSettings, ...] = ()
     elif written:
         path_ids = _path_ids(written, given)
-        profiles = tuple(_profile(path_id, path_ids, issuers, given) for path_id in path_ids)
+        profiles = tuple(_profile(path_id, path_ids, given) for path_id in path_ids)
         _warn_legacy(given)
     else:
-        profiles = (_legacy(issuers, given),)
+        profiles = (_legacy(given),)
+    for each in profiles:
+        _check_issuer(each.profile, issuers, given, others_in_store=others_in_store)
     require_auth = given.value(names.EST_REQUIRE_AUTH)
     if require_auth:
         _refuse_anonymous(profiles, given)
@@ -88,16 +93,8 @@ def _path_ids(written: tuple[str, ...], given: Given) -> tuple[str, ...]:
     return tuple(path_ids)
 
 
-def _profile(
-    path_id: str, path_ids: Collection[str], issuers: Collection[str], given: Given
-) -> EstProfileSettings:
+def _profile(path_id: str, path_ids: Collection[str], given: Given) -> EstProfileSettings:
     issuer_id = given.value(names.ISSUER_ID, path_id)
-    if issuer_id is None and not given.is_set(names.ISSUER_ID, path_id):
-        given.refuse(
-            names.ISSUER_ID, path_id, "no issuer", "set it", allowed=", ".join(sorted(issuers))
-        )
-    elif issuer_id is not None and issuer_id not in issuers:
-        _refuse_issuer(names.ISSUER_ID, path_id, issuer_id, issuers, given)
     decided = authentication(path_id, given)
     _check_features(path_id, decided.modes, given)
     return EstProfileSettings(
@@ -129,10 +126,8 @@ def _profile(
     )
 
 
-def _legacy(issuers: Collection[str], given: Given) -> EstProfileSettings:
+def _legacy(given: Given) -> EstProfileSettings:
     issuer_id = given.value(names.EST_ISSUER_ID)
-    if issuer_id not in issuers:
-        _refuse_issuer(names.EST_ISSUER_ID, "", issuer_id, issuers, given)
     return EstProfileSettings(
         profile=EstProfile(
             path_id="",
@@ -143,21 +138,24 @@ def _legacy(issuers: Collection[str], given: Given) -> EstProfileSettings:
     )
 
 
-def _refuse_issuer(
-    variable: Variable[str] | Variable[str | None],
-    owner: str,
-    issuer_id: str,
-    issuers: Collection[str],
-    given: Given,
+def _check_issuer(
+    profile: EstProfile, issuers: Collection[str], given: Given, *, others_in_store: bool
 ) -> None:
-    given.refuse(
-        variable,
-        owner,
-        f"unknown issuer {shown(issuer_id)}",
-        f"name a known one, or add it to {ISSUERS.full_name()}",
-        came=shown(issuer_id),
-        allowed=", ".join(sorted(issuers)),
-    )
+    """Every profile has an issuer that there is."""
+    owner, issuer_id, allowed = profile.path_id, profile.issuer_id, ", ".join(sorted(issuers))
+    variable: Variable[Any] = names.ISSUER_ID if owner else names.EST_ISSUER_ID
+    if not issuer_id:
+        if not given.is_set(variable, owner):
+            given.refuse(variable, owner, "no issuer", "set it", allowed=allowed)
+    elif issuer_id not in issuers and not others_in_store:
+        given.refuse(
+            variable,
+            owner,
+            f"unknown issuer {shown(issuer_id)}",
+            f"name a known one, or add it to {ISSUERS.full_name()}",
+            came=shown(issuer_id),
+            allowed=allowed,
+        )
 
 
 def _check_features(path_id: str, modes: Collection[AuthMode], given: Given) -> None:

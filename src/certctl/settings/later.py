@@ -32,7 +32,6 @@ class Later:
 
 LATER: Final = (
     Later(variable=server.CORS_ORIGINS),
-    Later(variable=server.CONFIG_ENCRYPTION_KEY),
     Later(variable=est.SERVERKEYGEN_ENABLED),
     Later(variable=est.SERVERKEYGEN_FORM),
     Later(variable=est.FULLCMC),

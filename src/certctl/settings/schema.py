@@ -90,6 +90,7 @@ class ServerSettings:
             password in it.
         database_read_url: for the processes that only read; the same unless given.
         certificate_profiles_dir: of TOML files; None where there are none.
+        config_key: seals issuers of the store; only the authority reads it.
         max_body: octets, API bodies.
         est_max_body: octets, EST bodies after transfer decoding.
         shutdown_grace_s: seconds for requests in flight.
@@ -118,6 +119,7 @@ class ServerSettings:
     log_format: LogFormat
     certificate_profiles_dir: Path | None = None
     api: ApiSettings = field(default_factory=ApiSettings)
+    config_key: SecretSource | None = None
     ui_idle_s: int = 1_800
     metrics_port: int | None = None
     metrics_address: str = "127.0.0.1"

@@ -12,6 +12,7 @@ from certctl.domain.api_keys import Role
 from certctl.settings.catalogue import server as names
 from certctl.settings.given import Given
 from certctl.settings.schema import ApiSettings, FixedKey, LogFormat, ServerSettings
+from certctl.settings.secret import SecretSource
 from certctl.settings.surroundings import Surroundings
 from certctl.settings.variable import Variable
 
@@ -56,11 +57,24 @@ def server_settings(
         log_format=given.value(names.LOG_FORMAT) or default_format,
         certificate_profiles_dir=given.path(names.CERTIFICATE_PROFILES_DIR),
         api=_api_settings(given),
+        config_key=_config_key(given),
         ui_idle_s=given.value(names.UI_IDLE_TIMEOUT),
         metrics_port=_metrics_port(given),
         metrics_address=given.value(names.METRICS_ADDRESS),
         mcp_enabled=given.value(names.MCP_ENABLED),
     )
+
+
+def _config_key(given: Given) -> SecretSource | None:
+    source = given.value(names.CONFIG_ENCRYPTION_KEY)
+    if source is not None and source.path is None:
+        given.warn(
+            names.CONFIG_ENCRYPTION_KEY,
+            "",
+            "the environment is seen by all processes, those facing the network too",
+            f"write it to a file and set {names.CONFIG_ENCRYPTION_KEY.full_name()}_FILE",
+        )
+    return source
 
 
 def _api_settings(given: Given) -> ApiSettings:

@@ -15,6 +15,7 @@ from certctl.store.engine import (
 from certctl.store.errors import (
     CaMismatch,
     CommandRefused,
+    ConfigKeyMismatch,
     NodeInUse,
     PepperMismatch,
     SchemaOutdated,
@@ -33,6 +34,7 @@ from certctl.store.writer import SqlStore
 __all__ = [
     "CaMismatch",
     "CommandRefused",
+    "ConfigKeyMismatch",
     "MemoryStore",
     "NodeInUse",
     "PepperMismatch",

@@ -13,6 +13,7 @@
     ├── SchemaOutdated    a reader met a store that nobody has migrated yet
     ├── CaMismatch        another CA certificate is bound to this issuer id
     ├── PepperMismatch    the API keys on record were made with another pepper
+    ├── ConfigKeyMismatch the issuers of the store were sealed with another config key
     └── CommandRefused    a row breaks a rule of the tables, or so: a fault of ours
 
 These are met by whoever starts the program. While it runs, a store that is away is
@@ -131,6 +132,16 @@ class PepperMismatch(StoreError):
         super().__init__(
             "the API keys on record belong to another pepper: bring api.pepper back into"
             " DATA_DIR from its backup or from the other node"
+        )
+
+
+class ConfigKeyMismatch(StoreError):
+    """No issuer of the store could be opened with the config key at hand."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the store belongs to another CERTCTL_CONFIG_ENCRYPTION_KEY: set the one that its"
+            " issuers were made with, the same on every node"
         )
 
 

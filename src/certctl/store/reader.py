@@ -22,6 +22,7 @@ from certctl.store.sql.figures import FigureReads
 from certctl.store.sql.gates import GateReads
 from certctl.store.sql.inspection import InspectionReads
 from certctl.store.sql.intents import IntentReads
+from certctl.store.sql.issuers import IssuerReads
 from certctl.store.sql.jobs import JobReads
 from certctl.store.sql.outbox import OutboxReads
 from certctl.store.sql.profiles import ProfileReads
@@ -39,6 +40,7 @@ class SqlRecords(
     IntentReads,
     AuditReads,
     ProfileReads,
+    IssuerReads,
     JobReads,
     RetentionReads,
     InspectionReads,

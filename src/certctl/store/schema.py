@@ -24,6 +24,7 @@ REVISIONS: Final = (
     "0010",
     "0013",
     "0012",
+    "0011",
 )
 """Schema revisions this version knows, oldest first; the last is the one it works with."""
 

@@ -20,14 +20,14 @@ from certctl.domain.errors import StoreUnavailable
 from certctl.store import faults
 from certctl.store.commands import identity
 from certctl.store.commands.placeholders import drop_placeholders
-from certctl.store.errors import CaMismatch, StoreError
-from certctl.store.queries import identity as identity_queries
+from certctl.store.errors import StoreError
 from certctl.store.sql.api_keys import ApiKeyWrites
 from certctl.store.sql.audit import AuditWrites
 from certctl.store.sql.certificates import CertificateWrites
 from certctl.store.sql.figures import FigureWrites
 from certctl.store.sql.gates import GateWrites
 from certctl.store.sql.intents import IntentWrites
+from certctl.store.sql.issuers import IssuerWrites
 from certctl.store.sql.jobs import JobWrites
 from certctl.store.sql.outbox import OutboxWrites
 from certctl.store.sql.profiles import ProfileWrites
@@ -125,6 +125,16 @@ class SqlStore:
         with self.transaction() as transaction:
             transaction.bind_pepper(digest)
 
+    def bind_config_key(self, digest: bytes) -> None:
+        """Bind the store to a config key for good; the same once more is fine.
+
+        Raises:
+            ConfigKeyMismatch: it is bound to another one; the program must not start.
+            StoreUnavailable: the database cannot record now.
+        """
+        with self.transaction() as transaction:
+            transaction.bind_config_key(digest)
+
     def close(self) -> None:
         """Close the database and let its lock go; a second call does nothing."""
         self._closed = True
@@ -169,6 +179,7 @@ class SqlTransaction(
     IntentWrites,
     AuditWrites,
     ProfileWrites,
+    IssuerWrites,
     JobWrites,
     RetentionWrites,
     OutboxWrites,
@@ -219,16 +230,8 @@ class SqlTransaction(
         if error is None and self._failure is not None:
             raise self._failure
 
-    def ca_fingerprint(self, issuer_id: str) -> bytes | None:
-        return self._run(identity_queries.ca_fingerprint, issuer_id)
-
     def claim(self, node: str) -> None:
         self._run(identity.claim_node, node)
-
-    def bind_ca(self, issuer_id: str, fingerprint: bytes) -> None:
-        bound = self._run(identity.bind_ca, issuer_id, fingerprint)
-        if bound != fingerprint:
-            raise CaMismatch(issuer_id, recorded=bound, presented=fingerprint)
 
     def _begun_anew(self) -> Connection:
         self._store.drop()

@@ -13,7 +13,7 @@ import hashlib
 import os
 import tempfile
 import weakref
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -41,34 +41,42 @@ class ShelvedCrl:
 class CrlShelf:
     """Ask ``look`` about once a second, from one task; ``find`` at any time."""
 
-    def __init__(self, issuers: Iterable[str], records: StatusReads, directory: Path) -> None:
-        """``directory``: of this user alone, for the copies."""
-        self._crls: dict[str, ShelvedCrl | None] = dict.fromkeys(issuers)
+    def __init__(self, scopes: Iterable[str], records: StatusReads, directory: Path) -> None:
+        """``scopes``: of ``domain.crl.crl_scope``; ``directory``: of this user alone, for the
+        copies.
+        """
+        self._crls: dict[str, ShelvedCrl | None] = dict.fromkeys(scopes)
         self._records = records
         self._directory = directory
 
-    def find(self, issuer_id: str) -> ShelvedCrl | None:
-        return self._crls.get(issuer_id)
+    def serve(self, scopes: Collection[str]) -> None:
+        """These scopes from now on; what is at hand of those that stay stays."""
+        self._crls = {scope: self._crls.get(scope) for scope in sorted(scopes)}
+
+    def find(self, scope: str) -> ShelvedCrl | None:
+        return self._crls.get(scope)
 
     async def look(self) -> tuple[str, ...]:
-        """Take new CRLs over; gives the issuers whose CRL was damaged in the store.
+        """Take new CRLs over; gives the scopes whose CRL was damaged in the store.
 
         Raises:
             OSError: no room for a copy.
         """
         damaged = []
-        for issuer_id, present in self._crls.items():
+        for scope, present in list(self._crls.items()):
             try:
-                record = self._records.crl(issuer_id)
+                record = self._records.crl(scope)
                 if record is None or (present is not None and present.record == record):
                     continue
                 fresh = await self._copy(record)
             except StoreUnavailable:
                 continue
+            if scope not in self._crls:
+                continue  # it is gone since
             if fresh is not None:
-                self._crls[issuer_id] = fresh
-            elif self._records.crl(issuer_id) == record:
-                damaged.append(issuer_id)
+                self._crls[scope] = fresh
+            elif self._records.crl(scope) == record:
+                damaged.append(scope)
         return tuple(damaged)
 
     async def _copy(self, record: CrlRecord) -> ShelvedCrl | None:

@@ -7,7 +7,7 @@ at once. Whatever comes in, the answer is an OCSP answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, Protocol
 
 from certctl.domain.clock import SECOND_US, Clock
@@ -121,7 +121,7 @@ class OcspApp:
         self,
         desks: Mapping[str, OcspDesk],
         *,
-        issuers: frozenset[str],
+        issuers: Collection[str],
         limit: MinuteLimit | None,
         source: Callable[[Scope], str | None],
         clock: Clock,
@@ -129,8 +129,8 @@ class OcspApp:
     ) -> None:
         """Take the desks of those of ``issuers`` that have a responder.
 
-        ``desks`` may change while it is served. ``source`` tells whom the ``limit`` counts
-        a request for; None: nobody. ``on_answer`` hears the issuer and how it was answered:
+        Both may change while they are served. ``source`` tells whom the ``limit`` counts a
+        request for; None: nobody. ``on_answer`` hears the issuer and how it was answered:
         told, refused, unavailable or limited.
         """
         self._desks = desks

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs
@@ -53,29 +53,32 @@ class PkiApp:
 
     def __init__(
         self,
-        cas: Mapping[str, PublishedCa],
         crls: CrlShelf,
         ocsp: OcspApp,
         *,
-        with_crl: frozenset[str],
         with_delta: bool = False,
         clock: Clock,
     ) -> None:
-        """``with_crl``: the issuers that have a CRL, or will have one any moment, and
-        ``with_delta`` a delta CRL, too.
-        """
+        """Nothing is served before ``publish``; ``with_delta``: beside each CRL a delta CRL."""
         self._crls = crls
         self._ocsp = ocsp
         self._clock = clock
+        self._with_delta = with_delta
         self._crl_paths: dict[bytes, str] = {}
         self._ca_paths: dict[bytes, PublishedCa] = {}
+
+    def publish(self, cas: Mapping[str, PublishedCa], with_crl: Collection[str]) -> None:
+        """These CAs from now on, by issuer id; ``with_crl``: those that have a CRL, or will
+        have one any moment.
+        """
+        self._crl_paths, self._ca_paths = {}, {}
         for issuer_id, ca in cas.items():
             name = issuer_id.encode("ascii")
             self._ca_paths[PREFIX + b"ca/" + name + b".crt"] = ca
             if issuer_id in with_crl:
                 self._crl_paths[PREFIX + b"crl/" + name] = issuer_id
                 self._crl_paths[PREFIX + b"crls/" + name + b".crl"] = issuer_id
-                if with_delta:
+                if self._with_delta:
                     path = PREFIX + b"delta/" + name + b".crl"
                     self._crl_paths[path] = crl_scope(issuer_id, delta=True)
 

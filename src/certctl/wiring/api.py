@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -22,7 +22,7 @@ from certctl.web.routes import build_routes
 from certctl.wiring.announce import lint_of
 from certctl.wiring.api_keys import fixed_keys
 from certctl.wiring.ids import new_ids
-from certctl.wiring.issuers import ca_certificate_file, read_chain
+from certctl.wiring.issuer_directory import set_by
 from certctl.wiring.trust_report import trust_preview, trust_reports
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from certctl.web.api.build import Api
     from certctl.web.api.services import ProfileFacts
     from certctl.web.through_proxy import ProxyGate
+    from certctl.wiring.publishing import Publisher
 
 T = TypeVar("T")
 
@@ -87,7 +88,7 @@ class ApiParts:
         records: SqlRecords,
         authority: AuthorityClient,
         certificate_profiles: CertificateProfiles,
-        responders: Mapping[str, bytes],
+        publisher: Publisher,
         proxies: ProxyGate,
         folder: RefusalFolder,
         clock: Clock,
@@ -98,11 +99,8 @@ class ApiParts:
         self._records = records
         self._authority = authority
         self._certificate_profiles = certificate_profiles
-        self._chains = {
-            issuer.id: read_chain(ca_certificate_file(issuer, settings.server.data_dir))
-            for issuer in settings.issuers
-        }
-        self._responders = responders
+        self._issuers = publisher.issuers
+        self._responders = publisher.responders
         self._proxies = proxies
         self._folder = folder
         self._clock = clock
@@ -136,9 +134,13 @@ class ApiParts:
             trust_preview=partial(trust_preview, self._settings),
             certificate_profiles=self._certificate_profiles,
             issuer_types={each.id: each.type for each in self._settings.issuers},
-            chains=self._chains,
+            issuer_variables=set_by(self._settings),
+            keeps_issuers=self._settings.server.config_key is not None,
+            chains=self._issuers.chains,
             responders=self._responders,
-            read_import=lambda octets, issuer: read_pem(octets, self._settings, issuer=issuer),
+            read_import=lambda octets, issuer: read_pem(
+                octets, self._settings, issuer=issuer, stored=self._issuers.rows
+            ),
             explain=self._explain,
             bulk=BulkRevocations(
                 self._authority.execute,

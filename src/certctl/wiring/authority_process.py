@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ from certctl.domain.clock import Clock
 from certctl.domain.errors import IssuerUnavailable, StoreUnavailable
 from certctl.domain.ids import NewId
 from certctl.domain.policy import LintMode
+from certctl.domain.ports import VaultRefused
 from certctl.issuers.ca_checks import CARefused
 from certctl.issuers.lint import lint_certificate, lints
 from certctl.issuers.local import LocalCA
@@ -61,6 +62,7 @@ from certctl.wiring.reload import registration_directory, trust_directory
 from certctl.wiring.responders import ResponderKeeper
 from certctl.wiring.sockets import Listeners
 from certctl.wiring.store import open_store
+from certctl.wiring.stored_issuers import IssuerMissing, StoredIssuers
 from certctl.wiring.supervisor import Status, refuse_start
 
 SERVER_CERTIFICATE_EVERY_US = 3_600 * 1_000_000
@@ -78,9 +80,7 @@ def run(
     """Run until SIGTERM; gives the exit code."""
     name_process("certctl-authority")
     keep_out_of_dumps()
-    # Ctrl-C reaches the whole group: the supervisor alone decides who ends when.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    _leave_signals()
     try:
         store = open_store(settings)
         store.on_commit = metrics.committed
@@ -89,15 +89,16 @@ def run(
         require_named(settings, certificate_profiles)
         if any(each.lint is not LintMode.OFF for each in certificate_profiles.values()):
             lints()
-        issuers = open_issuers(settings, store, now_us=clock())
+        local = open_issuers(settings, store, now_us=clock())
         outside = open_outside_issuers(settings, store, now_us=clock())
+        issuers = StoredIssuers(settings, store, local=local, outside=outside, clock=clock, log=log)
         audit_key = open_audit_key(settings.server.data_dir)
         pepper = open_pepper(settings.server.data_dir, store)
         new_id = new_ids(clock)
-        keeper = _ServerCertificate(settings, store, issuers, new_id=new_id)
+        keeper = _ServerCertificate(settings, store, local, new_id=new_id)
         if keeper.renew_if_due(clock()):
             log.info("server_certificate_issued")
-        responders = ResponderKeeper(settings, store, issuers, new_id=new_id, log=log)
+        responders = ResponderKeeper(settings, store, issuers.signers, new_id=new_id, log=log)
         responders.renew_if_due(clock())
         bundles, registration = _accepted(settings, status, log)
         unfinished = bundles.open(clock())
@@ -112,6 +113,9 @@ def run(
         BundleRefused,
         CertificateProfilesRefused,
         CertificateProfileMissing,
+        IssuerMissing,
+        StoreUnavailable,
+        VaultRefused,
     ) as refused:
         return refuse_start(refused)
 
@@ -120,10 +124,9 @@ def run(
 
     owner = f"{store.node}/{os.getpid()}"
     calls = OutsideCalls(outside, owner=owner, clock=clock, on_fault=on_fault, metrics=metrics)
-    local = {each: MeasuredIssuer(each, issuer, metrics) for each, issuer in issuers.items()}
     service = AuthorityService(
         store,
-        IssuingRules({**local, **outside}, certificate_profiles, lint=lint_certificate),
+        _rules(certificate_profiles, issuers, local, metrics),
         node=store.node,
         clock=clock,
         new_id=new_id,
@@ -135,8 +138,9 @@ def run(
             registration=registration,
             keys=key_gate(settings, pepper),
             calls=calls,
-            crl_drafts=CrlDrafts(issuers),
+            crl_drafts=CrlDrafts(issuers.signers),
             is_gone=is_gone,
+            issuers=issuers.desk(),
             named_by=lambda: named_by(settings, certificate_profiles),
             profiles_changed=lambda rows: certificate_profiles.replace(stored=usable(rows, log)),
         ),
@@ -145,7 +149,11 @@ def run(
         outbox=make_outbox(settings),
     )
 
-    looks = [ClockWatch(log, clock).look, *_store_looks(settings, certificate_profiles, log)]
+    looks = [
+        ClockWatch(log, clock).look,
+        issuers.look_again,
+        *_store_looks(settings, certificate_profiles, issuers, log),
+    ]
     reload = AuthorityReload(settings, service, certificate_profiles, log=log, clock=clock)
 
     def renew(what: str, renew_if_due: Callable[[int], bool]) -> None:
@@ -197,6 +205,27 @@ def _accepted(
     return bundles, registration
 
 
+def _rules(
+    certificate_profiles: CertificateProfiles,
+    issuers: StoredIssuers,
+    local: Mapping[str, LocalCA],
+    metrics: AuthorityMetrics,
+) -> IssuingRules:
+    """With the issuers as they are, now and later; those of the settings are measured."""
+    measured = {each: MeasuredIssuer(each, issuer, metrics) for each, issuer in local.items()}
+    rules = IssuingRules(
+        {**issuers.issuers, **measured}, certificate_profiles, lint=lint_certificate
+    )
+    issuers.on_change.append(lambda: rules.use({**issuers.issuers, **measured}))
+    return rules
+
+
+def _leave_signals() -> None:
+    # Ctrl-C reaches the whole group: the supervisor alone decides who ends when.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
 def _heed_signals(server: AuthorityServer, reload: AuthorityReload) -> None:
     signal.set_wakeup_fd(server.wake_fd, warn_on_full_buffer=False)
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
@@ -219,13 +248,16 @@ def _tell_of_store(log: Log, failure: StoreUnavailable | None) -> None:
 
 
 def _store_looks(
-    settings: Settings, certificate_profiles: CertificateProfiles, log: Log
+    settings: Settings, certificate_profiles: CertificateProfiles, issuers: StoredIssuers, log: Log
 ) -> list[Callable[[], None]]:
     """Where other nodes write too, what they change must be noticed."""
     if not is_postgres(settings.server.database_url):
         return []
     records = open_records(settings.server.database_url)
-    return [StoreWatch(certificate_profiles, records, log).look]
+    return [
+        StoreWatch(certificate_profiles, records, log).look,
+        partial(issuers.look_if, records.stored_issuers_stamp),
+    ]
 
 
 _RENEWED: Final = {

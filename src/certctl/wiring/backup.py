@@ -242,6 +242,8 @@ def _output(target: Path | None, folder: Path) -> Iterator[IO[bytes]]:
 def _outside(settings: Settings) -> tuple[Path, ...]:
     """Files that the settings name elsewhere, as far as they cannot be made again."""
     named = [settings.server.tls_cert_path, settings.server.tls_key_path]
+    config_key = settings.server.config_key
+    named.append(config_key.path if config_key is not None else None)
     for issuer in settings.issuers:
         named += [issuer.ca_cert_path, issuer.ca_key_path]
     data = settings.server.data_dir.resolve()

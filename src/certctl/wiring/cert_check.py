@@ -94,9 +94,16 @@ def _rules(settings: Settings, records: SqlRecords) -> tuple[Rules, list[Finding
     found: dict[str, x509.Certificate] = {}
     missing: list[Finding] = []
     issuers = {issuer.id: issuer for issuer in settings.issuers}
+    stored = {row.id: row.chain[0] for row in records.stored_issuers() if row.chain}
     for issuer_id, fingerprint in known.items():
         issuer = issuers.get(issuer_id)
         problem = "no such issuer in the settings: signatures are not checked"
+        if issuer is None and issuer_id in stored:
+            problem = "the store's row of this issuer holds another CA than the one on record"
+            der = stored[issuer_id]
+            if hashlib.sha256(der).digest() == fingerprint:
+                found[issuer_id] = x509.load_der_x509_certificate(der)
+                continue
         if issuer is not None:
             path = ca_certificate_file(issuer, settings.server.data_dir)
             problem = f"{path} is not the CA on record: signatures are not checked"

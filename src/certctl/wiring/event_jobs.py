@@ -99,7 +99,7 @@ class EventJobs:
                     records,
                     self._caller,
                     days=self._settings.events.notice_days,
-                    others=lambda: expiring(self._settings, self._log),
+                    others=lambda: expiring(self._settings, records, self._log),
                     clock=self._clock,
                 )
             )

@@ -14,19 +14,21 @@ from collections.abc import Mapping
 
 from certctl.authority.explain import explain_order
 from certctl.authority.issue import IssuingRules
-from certctl.domain.clock import SECOND_US, Clock
+from certctl.domain.clock import Clock
 from certctl.domain.connection import TLSInfo
 from certctl.domain.errors import BodyTooLarge, NotFound
 from certctl.domain.explanation import Explanation, Question
 from certctl.domain.ports import ClientTrust, Issuer, RegistrationAuthorities
 from certctl.domain.profiles import EstProfile, Route, profile_name
 from certctl.domain.rules import Collector, Rule
+from certctl.domain.stored_issuers import IssuerState
 from certctl.enroll.explain import explain_request
 from certctl.enroll.passwords import PasswordDigest
 from certctl.enroll.ports import JudgingPorts
 from certctl.enroll.request import EstRequest
 from certctl.issuers.lint import lint_certificate
 from certctl.issuers.preview import preview_ca
+from certctl.issuers.withheld import WithheldIssuer
 from certctl.obs.log import Log
 from certctl.settings.schema import EstProfileSettings, Settings
 from certctl.store import SqlRecords
@@ -35,7 +37,7 @@ from certctl.trust.bundle import load_bundle
 from certctl.trust.registration import RegistrationAuthorities as ListedAuthorities
 from certctl.trust.registration import load_registration_authorities
 from certctl.wiring.certificate_profiles import open_certificate_profiles
-from certctl.wiring.issuers import ca_certificate_file, read_chain
+from certctl.wiring.issuer_directory import KnownIssuer, known_issuers
 from certctl.wiring.reload import registration_directory, trust_directory
 
 NOT_ISSUED = "explained"
@@ -56,16 +58,13 @@ def explain(
     """Judge a request by every rule; ``running``: by what a running server has accepted.
 
     Raises:
-        NotFound: there is no such EST profile.
+        NotFound: there is no such EST profile, or no issuer for it.
         BundleRefused, CertificateProfilesRefused, OSError: what to judge by cannot be read.
     """
     chosen = _profile(settings, question.path_id)
     profile, now_us = chosen.profile, clock()
     certificate_profiles = open_certificate_profiles(settings, records, log)
-    chains = {
-        each.id: read_chain(ca_certificate_file(each, settings.server.data_dir))
-        for each in settings.issuers
-    }
+    known = {each.id: each for each in known_issuers(settings, records.stored_issuers())}
     password = secrets.token_urlsafe()
     ports = JudgingPorts(
         records=records,
@@ -74,7 +73,7 @@ def explain(
         certificate_profiles=certificate_profiles,
         clock=lambda: now_us,
         registration_authorities=_authorities(
-            settings, chosen, chains[profile.issuer_id][0], running=running
+            settings, chosen, _issuer(known, profile).chain[0], running=running
         ),
         lockout=settings.est.lockout,
     )
@@ -92,8 +91,10 @@ def explain(
     would_be = None
     if order is not None:
         issuers: Mapping[str, Issuer] = {
-            each.id: preview_ca(each.id, chains[each.id], lifetime_us=each.validity_s * SECOND_US)
-            for each in settings.issuers
+            each.id: preview_ca(each.id, each.chain, lifetime_us=each.lifetime_us)
+            if each.state is IssuerState.ENABLED
+            else WithheldIssuer(each.id, each.chain, why=each.state.value)
+            for each in known.values()
         }
         rules = IssuingRules(issuers, certificate_profiles, lint=lint_certificate)
         if profile.limit_24h and not question.source:
@@ -107,6 +108,13 @@ def explain(
         findings=judge.findings("a rule before it already refuses"),
         would_be=would_be,
     )
+
+
+def _issuer(known: Mapping[str, KnownIssuer], profile: EstProfile) -> KnownIssuer:
+    found = known.get(profile.issuer_id)
+    if found is None:
+        raise NotFound(f"issuer {profile.issuer_id} of this EST profile")
+    return found
 
 
 def _profile(settings: Settings, path_id: str) -> EstProfileSettings:

@@ -19,6 +19,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from certctl.authority.commands import Import
 from certctl.authority.import_certificates import imported_record
 from certctl.domain.imports import ImportRefused, external_issuer
+from certctl.domain.stored_issuers import StoredIssuer
 from certctl.settings.schema import Settings
 from certctl.wire.certificate_reader import read_certificate
 from certctl.wire.der import SEQUENCE, DerError, read
@@ -61,13 +62,19 @@ class Readable:
     bad: tuple[Bad, ...]
 
 
-def read_files(files: Iterable[Path], settings: Settings, *, issuer: str | None) -> Readable:
-    """Read certificates and find their issuers.
+def read_files(
+    files: Iterable[Path],
+    settings: Settings,
+    *,
+    issuer: str | None,
+    stored: Sequence[StoredIssuer] = (),
+) -> Readable:
+    """Read certificates and find their issuers, among them those ``stored``.
 
     ``issuer`` names those that none of this server's CAs has issued; without it the hash
     of their issuer's name does.
     """
-    ours = _our_issuers(settings)
+    ours = _our_issuers(settings, stored)
     good: dict[bytes, Import] = {}
     bad: list[Bad] = []
     repeated = 0
@@ -91,9 +98,15 @@ def read_files(files: Iterable[Path], settings: Settings, *, issuer: str | None)
     return Readable(good=tuple(good.values()), repeated=repeated, bad=tuple(bad))
 
 
-def read_pem(octets: bytes, settings: Settings, *, issuer: str | None) -> list[Import | str]:
+def read_pem(
+    octets: bytes,
+    settings: Settings,
+    *,
+    issuer: str | None,
+    stored: Sequence[StoredIssuer] = (),
+) -> list[Import | str]:
     """Certificates in PEM and their issuers, in their order; of a bad one, what is wrong."""
-    ours = _our_issuers(settings)
+    ours = _our_issuers(settings, stored)
     found: list[Import | str] = []
     for der in _in_pem(octets):
         try:
@@ -154,16 +167,19 @@ def _end(octets: bytes, at: int) -> int:
     return end if tag == SEQUENCE else len(octets)
 
 
-def _our_issuers(settings: Settings) -> dict[bytes, list[tuple[str, x509.Certificate]]]:
+def _our_issuers(
+    settings: Settings, stored: Sequence[StoredIssuer]
+) -> dict[bytes, list[tuple[str, x509.Certificate]]]:
     """CA certificates of this server by their subjects (DER)."""
-    known: dict[bytes, list[tuple[str, x509.Certificate]]] = {}
+    ders = {row.id: row.chain[0] for row in stored if row.chain}
     for issuer in settings.issuers:
         path = ca_certificate_file(issuer, settings.server.data_dir)
-        if not path.exists():
-            continue
-        der = read_chain(path)[0]
+        if path.exists():
+            ders[issuer.id] = read_chain(path)[0]
+    known: dict[bytes, list[tuple[str, x509.Certificate]]] = {}
+    for issuer_id, der in ders.items():
         subject = read_certificate(der).subject_der
-        known.setdefault(subject, []).append((issuer.id, x509.load_der_x509_certificate(der)))
+        known.setdefault(subject, []).append((issuer_id, x509.load_der_x509_certificate(der)))
     return known
 
 

@@ -14,6 +14,7 @@ from certctl.authority.commands import Reconciled
 from certctl.domain.checkpoint import Checkpoint
 from certctl.domain.clock import SECOND_US, Clock
 from certctl.domain.crl import CrlRecord
+from certctl.domain.errors import StoreUnavailable
 from certctl.jobs.checkpoint import CheckpointJob
 from certctl.jobs.crl import CrlJob, CrlTimes, DeltaCrls
 from certctl.jobs.loop import Job, JobLoop
@@ -26,11 +27,13 @@ from certctl.obs.metrics.measured import JobsMetrics
 from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
 from certctl.store import SqlRecords, StoreError, open_records
+from certctl.wire.crl import CrlIssuer
 from certctl.wiring import sockets
 from certctl.wiring.audit_copy import AuditCopy
 from certctl.wiring.event_jobs import EventJobs
 from certctl.wiring.events import revokers
 from certctl.wiring.figure_jobs import FigureJobs
+from certctl.wiring.issuer_directory import IssuerDirectory
 from certctl.wiring.pointers import pointers
 from certctl.wiring.process import holder_name, name_process
 from certctl.wiring.publishing import ca_certificates, crl_issuers
@@ -61,6 +64,7 @@ def run(
 
     try:
         records = open_records(settings.server.database_read_url)
+        issuers = IssuerDirectory(settings, records)
         events = EventJobs(
             settings,
             run_directory,
@@ -73,11 +77,14 @@ def run(
         figures = FigureJobs(
             settings, run_directory, holder=holder, log=log, clock=clock, on_fault=on_fault
         )
-    except (StoreError, SecretUnreadable) as refused:
+    except (StoreError, StoreUnavailable, SecretUnreadable, OSError) as refused:
         return refuse_start(refused)
     caller = AuthorityCaller(partial(sockets.connect, run_directory))
+    crls = _Crls(settings, records, caller, issuers, log=log, clock=clock)
+    others = _jobs(settings, records, caller, log=log, clock=clock)
     loop = JobLoop(
-        _jobs(settings, records, caller, log=log, clock=clock),
+        # CRLs first: nothing else here has to be there within seconds.
+        [*crls.jobs(), *others],
         caller,
         holder=holder,
         clock=clock,
@@ -88,6 +95,8 @@ def run(
     copy = _copy(settings, log)
     status.ready()
     while not stopping.wait(TICK_SECONDS):
+        if issuers.look():
+            loop.replace([*crls.jobs(), *others])
         loop.tick()
     if copy is not None:
         copy.stop()
@@ -116,43 +125,71 @@ def _jobs(
     def on_reconciled(done: Reconciled) -> None:
         log.warning("intents_reconciled", asked=done.asked, lost=done.lost, told=done.told)
 
-    def on_published(crl: CrlRecord, took_us: int) -> None:
-        log.info(
-            "crl_published",
-            scope=crl.scope,
-            number=crl.number,
-            octets=crl.size,
-            milliseconds=took_us // 1_000,
-        )
-
-    revocation = settings.revocation
-    times = CrlTimes(
-        interval_us=revocation.crl_interval_s * SECOND_US,
-        debounce_us=revocation.crl_debounce_s * SECOND_US,
-        validity_us=revocation.crl_validity_s * SECOND_US,
-    )
-    crls = [
-        CrlJob(
-            issuer_id,
-            issuer,
-            times,
-            records=records,
-            caller=caller,
-            delta=_delta(settings, issuer_id),
-            clock=clock,
-            on_published=on_published,
-        )
-        for issuer_id, issuer in crl_issuers(settings, ca_certificates(settings)).items()
-    ]
-    # CRLs first: nothing else here has to be there within seconds.
     return [
-        *crls,
         CheckpointJob(records, caller, on_sealed=on_sealed),
         PurgeJob(caller),
         ReconcileJob(records, caller, on_reconciled=on_reconciled),
         TellingJob(revokers(settings), records=records, caller=caller, clock=clock),
         RetentionJob(records, caller, settings.records.retention, clock=clock),
     ]
+
+
+class _Crls:
+    """The CRL job of each issuer; those that stay keep what they know."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        records: SqlRecords,
+        caller: AuthorityCaller,
+        issuers: IssuerDirectory,
+        *,
+        log: Log,
+        clock: Clock,
+    ) -> None:
+        revocation = settings.revocation
+        self._settings = settings
+        self._times = CrlTimes(
+            interval_us=revocation.crl_interval_s * SECOND_US,
+            debounce_us=revocation.crl_debounce_s * SECOND_US,
+            validity_us=revocation.crl_validity_s * SECOND_US,
+        )
+        self._records = records
+        self._caller = caller
+        self._issuers = issuers
+        self._log = log
+        self._clock = clock
+        self._jobs: dict[str, CrlJob] = {}
+
+    def jobs(self) -> list[Job]:
+        """Those of the issuers that there are now."""
+        known = crl_issuers(self._settings, ca_certificates(self._issuers))
+        self._jobs = {
+            issuer_id: self._jobs.get(issuer_id) or self._job(issuer_id, issuer)
+            for issuer_id, issuer in known.items()
+        }
+        return [*self._jobs.values()]
+
+    def _job(self, issuer_id: str, issuer: CrlIssuer) -> CrlJob:
+        return CrlJob(
+            issuer_id,
+            issuer,
+            self._times,
+            records=self._records,
+            caller=self._caller,
+            delta=_delta(self._settings, issuer_id),
+            clock=self._clock,
+            on_published=self._told,
+        )
+
+    def _told(self, crl: CrlRecord, took_us: int) -> None:
+        self._log.info(
+            "crl_published",
+            scope=crl.scope,
+            number=crl.number,
+            octets=crl.size,
+            milliseconds=took_us // 1_000,
+        )
 
 
 def _delta(settings: Settings, issuer_id: str) -> DeltaCrls | None:

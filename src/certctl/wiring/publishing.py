@@ -29,28 +29,27 @@ from certctl.web.ocsp import OcspApp, OcspDesk
 from certctl.web.pki import PkiApp, PublishedCa
 from certctl.web.rate import MinuteLimit
 from certctl.wire.crl import CrlIssuer
-from certctl.wiring.issuers import ca_certificate_file, read_chain
+from certctl.wiring.issuer_directory import IssuerDirectory
 
 LOOK_S = 0.9
 """A new CRL is served within a second."""
 
 
-def ca_certificates(settings: Settings) -> dict[str, x509.Certificate]:
-    """The CA certificate of each issuer, once the authority has made them."""
+def ca_certificates(directory: IssuerDirectory) -> dict[str, x509.Certificate]:
+    """The CA certificate of each issuer that is published, once the authority has made it."""
     return {
-        issuer.id: x509.load_der_x509_certificate(
-            read_chain(ca_certificate_file(issuer, settings.server.data_dir))[0]
-        )
-        for issuer in settings.issuers
+        issuer_id: x509.load_der_x509_certificate(directory.chains[issuer_id][0])
+        for issuer_id in sorted(directory.published)
     }
 
 
 def crl_issuers(settings: Settings, cas: Mapping[str, x509.Certificate]) -> dict[str, CrlIssuer]:
     """Those that have a CRL here: a CA outside publishes its own."""
+    outside = {issuer.id for issuer in settings.issuers if not issuer.is_local}
     return {
-        issuer.id: crl_issuer(cas[issuer.id])
-        for issuer in settings.issuers
-        if issuer.is_local and may_sign_crls(cas[issuer.id])
+        issuer_id: crl_issuer(certificate)
+        for issuer_id, certificate in cas.items()
+        if issuer_id not in outside and may_sign_crls(certificate)
     }
 
 
@@ -62,6 +61,7 @@ class Publisher:
         settings: Settings,
         records: Records,
         directory: Path,
+        issuers: IssuerDirectory,
         *,
         clock: Clock,
         log: Log,
@@ -73,32 +73,27 @@ class Publisher:
         self._settings = settings
         self._records = records
         self._log = log
-        self._cas = ca_certificates(settings)
-        with_crl = frozenset(crl_issuers(settings, self._cas))
-        with_delta = settings.revocation.crl_delta_s is not None
-        scopes = [
-            crl_scope(each, delta=delta) for each in sorted(with_crl) for delta in (False, True)
-        ]
-        self._shelf = CrlShelf(scopes if with_delta else sorted(with_crl), records, directory)
+        self.issuers = issuers
+        self._cas: dict[str, x509.Certificate] = {}
+        self._shelf = CrlShelf((), records, directory)
         self._answers: dict[str, OcspAnswers] = {}
         self._responders: dict[str, bytes] = {}
         self._desks: dict[str, OcspDesk] = {}
         per_minute = settings.revocation.ocsp_per_minute
         self.app = PkiApp(
-            {issuer_id: _published(certificate) for issuer_id, certificate in self._cas.items()},
             self._shelf,
             OcspApp(
                 self._desks,
-                issuers=frozenset(self._cas),
+                issuers=self._cas,
                 limit=MinuteLimit(per_minute) if per_minute else None,
                 source=self._source,
                 clock=clock,
                 on_answer=on_ocsp,
             ),
-            with_crl=with_crl,
-            with_delta=with_delta,
+            with_delta=settings.revocation.crl_delta_s is not None,
             clock=clock,
         )
+        self._publish()
 
     @property
     def responders(self) -> Mapping[str, bytes]:
@@ -119,6 +114,27 @@ class Publisher:
                 refused = err
         if refused is not None:
             raise refused
+
+    def follow(self) -> None:
+        """Publish what is new among the issuers, and nothing of those that are gone."""
+        self._publish()
+        try:
+            self.load_responders()
+        except KeyFileRefused as refused:
+            self._log.warning("ocsp_responder_not_loaded", problem=str(refused))
+
+    def _publish(self) -> None:
+        present = ca_certificates(self.issuers)
+        for issuer_id in self._cas.keys() - present.keys():
+            del self._cas[issuer_id]
+            for by_issuer in (self._answers, self._responders, self._desks):
+                by_issuer.pop(issuer_id, None)
+        self._cas.update(present)
+        with_crl = frozenset(crl_issuers(self._settings, self._cas))
+        deltas = (False, True) if self._settings.revocation.crl_delta_s is not None else (False,)
+        self._shelf.serve([crl_scope(each, delta=delta) for each in with_crl for delta in deltas])
+        cas = {issuer_id: _published(each) for issuer_id, each in self._cas.items()}
+        self.app.publish(cas, with_crl)
 
     async def take_over(self) -> None:
         """Copy CRLs that are new in the store; what cannot be copied stays as it was."""

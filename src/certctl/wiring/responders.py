@@ -46,6 +46,7 @@ class ResponderKeeper:
         self._new_id = new_id
         self._log = log
         self._next_us = 0
+        self._seen: frozenset[str] = frozenset()
 
     def renew_if_due(self, now_us: int) -> bool:
         """Record, then write new responders where they are due; True when any was.
@@ -54,10 +55,11 @@ class ResponderKeeper:
             KeyFileRefused: a file is open to others or damaged: for a person to look at.
             StoreUnavailable, OSError: it cannot be recorded or written now.
         """
-        if now_us < self._next_us:
+        if now_us < self._next_us and self._issuers.keys() == self._seen:
             return False
+        self._seen = frozenset(self._issuers)
         self._next_us = now_us + LOOK_US
-        made = [self._renew(ca, now_us) for ca in self._issuers.values()]
+        made = [self._renew(ca, now_us) for ca in list(self._issuers.values())]
         return any(made)
 
     def _renew(self, ca: LocalCA, now_us: int) -> bool:

@@ -8,6 +8,7 @@ folder is there, so a restore that was killed is never mistaken for a fresh inst
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -26,6 +27,7 @@ from certctl.authority.verify import Broken
 from certctl.domain.audit import RecordedEvent
 from certctl.domain.clock import SECOND_US, Clock
 from certctl.domain.crl import crl_scope
+from certctl.domain.stored_issuers import StoredIssuer
 from certctl.issuers.atomic_write import sync_directory
 from certctl.issuers.ca_checks import CARefused, read_chain
 from certctl.issuers.local_files import check_known
@@ -161,14 +163,18 @@ def _judge(settings: Settings, place: Path, manifest: Manifest, stage: Stage) ->
     found = contents(database)
     if {issuer: each.hex() for issuer, each in found.ca.items()} != manifest.ca:
         raise BackupDamaged("its manifest and its database name different CAs")
-    for issuer, fingerprint in found.ca.items():
-        _judge_ca(settings, place / FILES, issuer, fingerprint)
     # Migrates a copy of an older version; a newer one is refused.
     open_writable(_url(database), node=found.node).close()
     keys = read_public_keys(place / FILES / PUBLIC_FILE)
     total = sum(head.seq for head in found.heads)
     records = open_records(_url(database))
     try:
+        stored = {row.id: row for row in records.stored_issuers() if row.chain}
+        for issuer, fingerprint in found.ca.items():
+            if issuer in stored:
+                _judge_stored(stored[issuer], fingerprint)
+            else:
+                _judge_ca(settings, place / FILES, issuer, fingerprint)
         audit_trail.verify_store(
             records, keys=keys, told=lambda events: _told(events, total, stage)
         )
@@ -181,6 +187,12 @@ def _told(events: Iterable[RecordedEvent], total: int, stage: Stage) -> Iterator
         if number % _TELL_EVERY == 0:
             stage("checking the audit trail", number, total)
         yield event
+
+
+def _judge_stored(row: StoredIssuer, fingerprint: bytes) -> None:
+    """An issuer of the store: its key is sealed in the database, and opened at the start."""
+    if hashlib.sha256(row.chain[0]).digest() != fingerprint:
+        raise BackupDamaged(f"its row of the issuer {row.id} holds another CA than the one bound")
 
 
 def _judge_ca(settings: Settings, files: Path, issuer_id: str, fingerprint: bytes) -> None:

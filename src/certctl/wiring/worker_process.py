@@ -20,6 +20,7 @@ from OpenSSL import SSL
 
 from certctl.authority.client import AuthorityClient
 from certctl.domain.clock import Clock
+from certctl.domain.errors import StoreUnavailable
 from certctl.enroll.passwords import PasswordDigest
 from certctl.enroll.ports import Ports
 from certctl.enroll.refusals import RefusalFolder
@@ -57,7 +58,7 @@ from certctl.wiring.certificate_profiles import (
     reload_certificate_profiles,
 )
 from certctl.wiring.edge_log import EdgeLog
-from certctl.wiring.issuers import ca_certificate_file, read_chain
+from certctl.wiring.issuer_directory import IssuerDirectory
 from certctl.wiring.metrics import CONTENT_TYPE, Exposition, worker_name
 from certctl.wiring.pepper import PepperRefused, read_pepper
 from certctl.wiring.process import name_process, raise_file_limit
@@ -75,8 +76,8 @@ if TYPE_CHECKING:
 # request path makes few cycles, so it may look less often.
 GC_THRESHOLDS = (50_000, 20, 20)
 
-# A changed certificate profile takes effect within a second (policy §1).
-PROFILES_EVERY_S = 0.9
+# A changed certificate profile, and an issuer, takes effect within a second (policy §1).
+STORE_EVERY_S = 0.9
 
 
 # One Prometheus holds one connection; two and a person with curl are many.
@@ -110,6 +111,7 @@ def run(settings: Settings, place: Place, status: Status, *, log: Log, clock: Cl
         CertificateProfilesRefused,
         PepperRefused,
         KeyFileRefused,
+        StoreUnavailable,
         OSError,
     ) as refused:
         return refuse_start(refused)
@@ -125,6 +127,7 @@ class _Worker:
         self._log = log
         self._clock = clock
         self._certificate_profiles = open_certificate_profiles(settings, records, log)
+        self._issuers = IssuerDirectory(settings, records)
         self._watch = StoreWatch(self._certificate_profiles, records, log)
         self._reloads = Reloads(log)
         self._proxies = ProxyGate(
@@ -146,6 +149,7 @@ class _Worker:
             self._settings,
             self._records,
             self._place.run_directory,
+            self._issuers,
             clock=self._clock,
             log=self._log,
             on_ocsp=self._metrics.ocsp,
@@ -167,7 +171,7 @@ class _Worker:
         app = self._app(authority, folder, publisher, api, GuardedMetrics(page, api))
         listeners = self._listeners(app, page, loop)
         loop.add_signal_handler(signal.SIGTERM, self._stopped.set)
-        self._watch_profiles(loop)
+        self._watch_store(loop, publisher)
         self._count_connections(loop, listeners)
         watching = loop.create_task(publisher.watch())
         self._reloads.add("tls", partial(self._reload_tls, listeners))
@@ -197,19 +201,21 @@ class _Worker:
         self._records.close()
         return 0
 
-    def _watch_profiles(self, loop: asyncio.AbstractEventLoop) -> None:
-        """One tiny query a second, whatever the load; none with a request."""
+    def _watch_store(self, loop: asyncio.AbstractEventLoop, publisher: Publisher) -> None:
+        """Two tiny queries a second, whatever the load; none with a request."""
         if self._stopped.is_set():
             return
         self._watch.look()
-        loop.call_later(PROFILES_EVERY_S, self._watch_profiles, loop)
+        if self._issuers.look():
+            publisher.follow()
+        loop.call_later(STORE_EVERY_S, self._watch_store, loop, publisher)
 
     def _count_connections(
         self, loop: asyncio.AbstractEventLoop, listeners: Collection[Listener]
     ) -> None:
         self._metrics.connections.set(sum(each.counters.open for each in listeners))
         if not self._stopped.is_set():
-            loop.call_later(PROFILES_EVERY_S, self._count_connections, loop, listeners)
+            loop.call_later(STORE_EVERY_S, self._count_connections, loop, listeners)
 
     def _listeners(
         self, app: App, page: MetricsPage, loop: asyncio.AbstractEventLoop
@@ -350,7 +356,7 @@ class _Worker:
             records=self._records,
             authority=authority,
             certificate_profiles=self._certificate_profiles,
-            responders=publisher.responders,
+            publisher=publisher,
             proxies=self._proxies,
             folder=folder,
             clock=self._clock,
@@ -358,15 +364,12 @@ class _Worker:
         )
 
     def _ca_chains(self) -> dict[str, tuple[bytes, ...]]:
-        """By path ID: the certificates of its CA (DER), the signing one first."""
-        settings = self._settings
-        files = {
-            issuer.id: ca_certificate_file(issuer, settings.server.data_dir)
-            for issuer in settings.issuers
-        }
+        """By path ID: the certificates of its CA (DER), the signing one first. The authority
+        has seen to it that each has one.
+        """
         return {
-            each.profile.path_id: read_chain(files[each.profile.issuer_id])
-            for each in settings.est.profiles
+            each.profile.path_id: self._issuers.chains[each.profile.issuer_id]
+            for each in self._settings.est.profiles
         }
 
     def _tls_context(self, oldest: Oldest) -> SSL.Context:

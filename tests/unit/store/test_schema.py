@@ -138,6 +138,7 @@ INDEXES = (
 EVENTS = ("outbox", "notice_marks")
 API = ("api_keys", "kept_answers")
 PAGES = ("sessions",)
+ISSUERS = ("issuers", "issuer_trials")
 FIGURES = ("figures", "activity_slots")
 CRLS = ("crls", "crl_parts")
 
@@ -145,7 +146,18 @@ CRLS = ("crls", "crl_parts")
 def test_certificates_of_the_first_schema_are_found_by_name(database: sqlite3.Connection, url: str):
     """Made before names had one comparable form: the first key was of the exact octets."""
     database.execute("UPDATE certificates SET subject_key = x'00112233445566778899aabbccddeeff'")
-    for table in (*GATES, *JOBS, *INVENTORY, *EVENTS, *API, *PAGES, *CRLS, *FIGURES, "intents"):
+    for table in (
+        *GATES,
+        *JOBS,
+        *INVENTORY,
+        *EVENTS,
+        *API,
+        *PAGES,
+        *CRLS,
+        *ISSUERS,
+        *FIGURES,
+        "intents",
+    ):
         database.execute(f"DROP TABLE {table}")
     for index in INDEXES:
         database.execute(f"DROP INDEX ix_{index}")
@@ -185,6 +197,8 @@ def test_digests_of_crls_become_those_of_what_is_signed(database: sqlite3.Connec
     database.execute(
         "INSERT INTO crls VALUES ('i', 7, 0, 1, 2, 1, 0, '0', x'aa', x'bb', 2, 5, zeroblob(32))"
     )
+    for later in ("issuer_trials", "issuers"):
+        database.execute(f"DROP TABLE {later}")
     database.execute("ALTER TABLE crls DROP COLUMN listed_us")
     database.execute("ALTER TABLE crls DROP COLUMN before")
     for table in ("crls", "crl_parts"):

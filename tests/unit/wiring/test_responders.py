@@ -21,6 +21,7 @@ from certctl.obs.log import Level, make_log
 from certctl.settings import load_settings
 from certctl.settings.schema import Settings
 from certctl.store import SqlStore, open_records, open_writable
+from certctl.wiring.issuer_directory import IssuerDirectory
 from certctl.wiring.issuers import open_issuers
 from certctl.wiring.publishing import Publisher
 from certctl.wiring.responders import ResponderKeeper
@@ -99,6 +100,7 @@ def test_workers_take_the_next_one_over(house: House, tmp_path: Path):
         house.settings,
         records,
         tmp_path,
+        IssuerDirectory(house.settings, records),
         clock=lambda: now[0],
         log=_log(),
         on_ocsp=lambda _issuer, _outcome: None,

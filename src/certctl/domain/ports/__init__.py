@@ -36,6 +36,11 @@ from certctl.domain.ports.trust import (
     RegistrationAuthorities,
     TrustBundles,
 )
+from certctl.domain.ports.vault import (
+    CanTry,
+    IssuerVault,
+    VaultRefused,
+)
 from certctl.domain.ports.writes import (
     Contended,
     DuplicateKey,
@@ -50,6 +55,7 @@ __all__ = [
     "CanIssueResponder",
     "CanRevoke",
     "CanSignCRL",
+    "CanTry",
     "Channel",
     "ClientTrust",
     "Contended",
@@ -60,6 +66,7 @@ __all__ = [
     "DuplicateKey",
     "FactReads",
     "Issuer",
+    "IssuerVault",
     "LintFinding",
     "Linter",
     "OutsideIssuer",
@@ -70,6 +77,7 @@ __all__ = [
     "Terms",
     "Transaction",
     "TrustBundles",
+    "VaultRefused",
     "Wanted",
     "WritableStore",
     "WrongAttempt",

@@ -32,6 +32,7 @@ from certctl.domain.ports.status import StatusReads
 from certctl.domain.retention import AuditStub
 from certctl.domain.search import MOST_COUNTED, Activity, AuditPage, AuditQuery, Expiries, Page
 from certctl.domain.sessions import Session
+from certctl.domain.stored_issuers import LastTrial, StoredIssuer
 
 
 class CertificateReads(Protocol):
@@ -175,6 +176,29 @@ class ProfileReads(Protocol):
         ...
 
 
+class IssuerReads(Protocol):
+    """Issuers of the store; their keys are for the writer alone."""
+
+    def stored_issuers(self) -> Sequence[StoredIssuer]:
+        """All of them, deleted ones too, in order of id."""
+        ...
+
+    def stored_issuers_stamp(self) -> tuple[int, int]:
+        """Changes whenever a stored issuer does; cheap enough to ask once a second."""
+        ...
+
+    def issuer_trials(self) -> Mapping[str, LastTrial]:
+        """When each issuer was last tried, by id; those never tried are left out."""
+        ...
+
+    def unexpired_number(self, issuer_id: str, now_us: int, most: int) -> int:
+        """How many certificates of an issuer have not expired, our own (OCSP responders)
+        not counted, up to ``most``. Walks over all that have not expired: not for an event
+        loop.
+        """
+        ...
+
+
 class JobReads(Protocol):
     """Leases of the jobs, and what they clean up."""
 
@@ -298,6 +322,7 @@ class Records(
     IntentReads,
     AuditReads,
     ProfileReads,
+    IssuerReads,
     JobReads,
     RetentionReads,
     OutboxReads,

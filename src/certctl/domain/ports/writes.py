@@ -28,6 +28,7 @@ from certctl.domain.ports.status import StatusWrites
 from certctl.domain.retention import AuditStub
 from certctl.domain.revocation import RevocationReason
 from certctl.domain.sessions import Session
+from certctl.domain.stored_issuers import LastTrial, StoredIssuer
 
 
 class CertificateWrites(Protocol):
@@ -257,6 +258,42 @@ class ProfileWrites(Protocol):
     def delete_profile(self, profile_id: str) -> None: ...
 
 
+class IssuerWrites(Protocol):
+    """Issuers of the store with their sealed keys, and which CA an id stands for."""
+
+    def stored_issuers(self) -> Sequence[StoredIssuer]:
+        """All of them, deleted ones too, in order of id."""
+        ...
+
+    def sealed_issuers(self) -> Mapping[str, bytes]:
+        """Their sealed keys by id; deleted ones have none."""
+        ...
+
+    def put_issuer(self, row: StoredIssuer, sealed: bytes) -> None:
+        """Write an issuer's row, whether there was one or not; no octets: no key any more.
+
+        Raises:
+            DuplicateKey: another node has written this version or a higher one.
+        """
+        ...
+
+    def note_trial(self, trial: LastTrial) -> None:
+        """Keep what came of trying an issuer, in place of what came before."""
+        ...
+
+    def unexpired_number(self, issuer_id: str, now_us: int, most: int) -> int:
+        """See ``reads.IssuerReads.unexpired_number``."""
+        ...
+
+    def ca_fingerprint(self, issuer_id: str) -> bytes | None:
+        """SHA-256 of the CA certificate that an issuer id stands for, if any."""
+        ...
+
+    def bind_ca(self, issuer_id: str, fingerprint: bytes) -> None:
+        """Have an issuer id stand for a CA certificate (SHA-256) for good."""
+        ...
+
+
 class JobWrites(Protocol):
     """Leases of the jobs, and what they clean up."""
 
@@ -358,6 +395,7 @@ class Transaction(
     IntentWrites,
     AuditWrites,
     ProfileWrites,
+    IssuerWrites,
     JobWrites,
     RetentionWrites,
     OutboxWrites,

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from certctl.domain.proxies import TrustedProxies
+from certctl.settings.config_key import CONFIG_KEY
 from certctl.settings.kinds import (
     BOOLEAN,
     PATH,
-    SECRET,
     choice,
     duration,
     integer,
@@ -30,7 +30,7 @@ from certctl.settings.kinds_net import (
     ApiKey,
 )
 from certctl.settings.schema import LogFormat, LogLevel
-from certctl.settings.secret import Secret
+from certctl.settings.secret import Secret, SecretSource
 from certctl.settings.variable import Variable
 
 SERVER_HOST: Final = Variable(
@@ -238,12 +238,14 @@ CERTIFICATE_PROFILES_DIR: Final[Variable[Path | None]] = Variable(
     default=None,
     meaning="Certificate profiles as TOML files.",
 )
-CONFIG_ENCRYPTION_KEY: Final[Variable[Secret | None]] = Variable(
+CONFIG_ENCRYPTION_KEY: Final[Variable[SecretSource | None]] = Variable(
     name="CONFIG_ENCRYPTION_KEY",
-    kind=SECRET,
+    kind=CONFIG_KEY,
     default=None,
     secret=True,
-    meaning="Encrypts issuers that are kept in the store.",
+    deferred=True,
+    meaning="Encrypts issuers that are kept in the store, the same on every node; give it as a"
+    " file, which only the authority reads.",
 )
 ALLOW_UNKNOWN: Final = Variable(
     name="ALLOW_UNKNOWN",

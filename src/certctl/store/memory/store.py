@@ -5,15 +5,14 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from certctl.store.errors import CaMismatch, CommandRefused
 from certctl.store.memory.api_keys import ApiKeyReads, ApiKeyWrites
 from certctl.store.memory.audit import AuditReads, AuditWrites
-from certctl.store.memory.base import DIGEST_OCTETS
 from certctl.store.memory.certificates import CertificateReads, CertificateWrites
 from certctl.store.memory.facts import FactReads
 from certctl.store.memory.figures import FigureReads, FigureWrites
 from certctl.store.memory.gates import GateReads, GateWrites
 from certctl.store.memory.intents import IntentReads, IntentWrites
+from certctl.store.memory.issuers import IssuerReads, IssuerWrites
 from certctl.store.memory.jobs import JobReads, JobWrites
 from certctl.store.memory.outbox import OutboxReads, OutboxWrites
 from certctl.store.memory.profiles import ProfileReads, ProfileWrites
@@ -31,6 +30,7 @@ class MemoryStore(
     IntentReads,
     AuditReads,
     ProfileReads,
+    IssuerReads,
     JobReads,
     RetentionReads,
     FactReads,
@@ -71,6 +71,7 @@ class MemoryTransaction(
     IntentWrites,
     AuditWrites,
     ProfileWrites,
+    IssuerWrites,
     JobWrites,
     RetentionWrites,
     OutboxWrites,
@@ -106,10 +107,3 @@ class MemoryTransaction(
             raise self._failure
         if error is None:
             self._store.tables = staged
-
-    def bind_ca(self, issuer_id: str, fingerprint: bytes) -> None:
-        if len(fingerprint) != DIGEST_OCTETS:
-            raise self._failed(CommandRefused("ca.fingerprint"))
-        bound = self._open().ca.setdefault(issuer_id, fingerprint)
-        if bound != fingerprint:
-            raise CaMismatch(issuer_id, recorded=bound, presented=fingerprint)

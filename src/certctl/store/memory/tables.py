@@ -26,6 +26,7 @@ from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 from certctl.domain.retention import AuditStub
 from certctl.domain.sessions import Session
+from certctl.domain.stored_issuers import LastTrial, StoredIssuer
 from certctl.store.rows import state_of
 
 
@@ -48,6 +49,8 @@ class Tables:
     stubs: dict[tuple[str, int], AuditStub] = field(default_factory=dict)
     leases: dict[str, Lease] = field(default_factory=dict)
     profiles: dict[str, StoredProfile] = field(default_factory=dict)
+    issuers: dict[str, tuple[StoredIssuer, bytes]] = field(default_factory=dict)
+    trials: dict[str, LastTrial] = field(default_factory=dict)
     lockouts: dict[str, Lockout] = field(default_factory=dict)
     outbox: dict[tuple[str, str], Delivery] = field(default_factory=dict)
     marks: dict[str, NoticeMark] = field(default_factory=dict)

@@ -37,6 +37,7 @@ from certctl.store.tables.gates import (
     lockouts,
     requests,
 )
+from certctl.store.tables.issuers import issuer_trials, issuers
 from certctl.store.tables.node import (
     api_keys,
     ca,
@@ -75,6 +76,8 @@ __all__ = [
     "decisions",
     "figures",
     "intents",
+    "issuer_trials",
+    "issuers",
     "kept_answers",
     "leases",
     "limits",

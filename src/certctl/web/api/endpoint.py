@@ -11,7 +11,7 @@ from certctl.domain.api_keys import Role
 
 PREFIX = "/api/v1"
 
-WRITES = frozenset({"POST", "PUT", "DELETE"})
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

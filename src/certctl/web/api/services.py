@@ -53,7 +53,9 @@ class Services:
         trust: what an EST profile trusts, by path ID and time; reads files.
         trust_preview: what a reload of an EST profile's bundle would change; reads files, and
             raises TrustRefused where it would be refused.
-        issuer_types: by issuer id.
+        issuer_types: by issuer id, of those of the settings.
+        issuer_variables: which variable makes each of them.
+        keeps_issuers: there is a config key, so issuers can be made over the API.
         chains: CA certificates (DER) by issuer id, the signing one first.
         responders: certificates (DER) of the OCSP responders in use, by issuer id.
         read_import: certificates in PEM, and what to call their issuer where it is none of
@@ -72,6 +74,8 @@ class Services:
     trust_preview: Callable[[str, int], TrustChange]
     certificate_profiles: CertificateProfiles
     issuer_types: Mapping[str, str]
+    issuer_variables: Mapping[str, str]
+    keeps_issuers: bool
     chains: Mapping[str, Sequence[bytes]]
     responders: Mapping[str, bytes]
     read_import: Callable[[bytes, str | None], Sequence[Import | str]]

@@ -19,6 +19,7 @@ _PLACES = (
     ("/certificates", "Certificates"),
     ("/requests", "Requests"),
     ("/explain", "Explain"),
+    ("/issuers", "Issuers"),
     ("/profiles", "Certificate profiles"),
     ("/audit", "Audit"),
     ("/events", "Events"),

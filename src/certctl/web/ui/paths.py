@@ -13,6 +13,7 @@ FIRST_SEGMENTS: Final = frozenset(
         b"certificates",
         b"requests",
         b"explain",
+        b"issuers",
         b"profiles",
         b"audit",
         b"keys",

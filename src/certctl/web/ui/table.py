@@ -10,6 +10,7 @@ from certctl.web.ui import (
     certificates,
     est,
     explain,
+    issuers,
     keys,
     overview,
     profiles,
@@ -23,6 +24,7 @@ VIEWER, OPERATOR, ADMIN = Role.VIEWER, Role.OPERATOR, Role.ADMIN
 _ONE = "/certificates/{certificate}"
 _REQUEST = "/requests/{request}"
 _KEY = "/keys/{key}"
+_ISSUER = "/issuers/{issuer}"
 _PROFILE = "/profiles/{profile}"
 
 PAGES: tuple[Page, ...] = (
@@ -55,6 +57,23 @@ PAGES: tuple[Page, ...] = (
     Page(method="POST", path=f"{_REQUEST}/deny", handler=requests.deny, role=OPERATOR),
     Page(method="GET", path="/explain", handler=explain.form, role=OPERATOR),
     Page(method="POST", path="/explain", handler=explain.explain, role=OPERATOR),
+    Page(method="GET", path="/issuers", handler=issuers.listing, role=VIEWER),
+    Page(method="POST", path="/issuers", handler=issuers.create, role=ADMIN, whole=True),
+    Page(method="GET", path=_ISSUER, handler=issuers.show, role=VIEWER),
+    Page(method="GET", path=f"{_ISSUER}/chain.pem", handler=issuers.chain_file, role=VIEWER),
+    Page(method="POST", path=f"{_ISSUER}/test", handler=issuers.test, role=ADMIN, whole=True),
+    Page(
+        method="POST",
+        path=f"{_ISSUER}/certificate",
+        handler=issuers.install,
+        role=ADMIN,
+        whole=True,
+    ),
+    *(
+        Page(method=method, path=f"{_ISSUER}/{name}", handler=handler, role=ADMIN, whole=True)
+        for name in issuers.CHANGES
+        for method, handler in (("GET", issuers.confirm), ("POST", issuers.change))
+    ),
     Page(method="GET", path="/profiles", handler=profiles.listing, role=VIEWER),
     Page(method="GET", path=_PROFILE, handler=profiles.show, role=VIEWER),
     Page(method="GET", path="/profiles/~new", handler=profiles.new, role=ADMIN, whole=True),
