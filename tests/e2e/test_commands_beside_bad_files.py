@@ -104,5 +104,5 @@ def test_without_a_store_verify_says_what_why_and_how_to_mend_it(
     assert f"{tmp_path}/audit.pub cannot be read (No such file or directory)" in done.stderr
     assert "CERTCTL_DATA_DIR" in done.stderr
     done = run(server, "audit", "verify", "--export", "gone.jsonl", "--key", "gone.pub")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "gone.pub cannot be read (No such file or directory); check the path" in done.stderr

@@ -46,7 +46,7 @@ NAMES_NOTHING = {
         *("audit checkpoints", "audit follow", "audit list", "certificates import"),
         *("certificates list", "est activity", "est bulk-revoke", "est profiles"),
         *("est requests list", "issuers list", "keys create", "keys list", "profiles list"),
-        "profiles put",
+        *("issuers create", "profiles put"),
     )
 }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,8 @@ from tests.harness.records import all_events, certificate_count, wait_for_event
 from tests.harness.server import RunningServer, configured_server, free_port
 
 PASSWORD = "password-of-the-mcp-guard"
+FORGOTTEN_SECONDS = 5
+"""A worker remembers a key for one; the rest is for a busy machine."""
 JSON_RPC = {"accept": "application/json, text/event-stream"}
 LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
 DEMO = {
@@ -114,7 +117,8 @@ def test_a_revoked_key_opens_nothing_within_a_second(root: ApiClient):
     made = root.post("/keys", {"name": "mcp-gone", "role": "admin"})
     assert send(root.with_key(made["key"])).status == 200
     assert root.send("DELETE", f"/keys/{made['id']}").status == 200
-    for _ in range(200):
+    deadline = time.monotonic() + FORGOTTEN_SECONDS
+    while time.monotonic() < deadline:
         if send(root.with_key(made["key"])).status == 401:
             return
     raise AssertionError("it still opens")
