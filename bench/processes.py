@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ PROC = Path("/proc")
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 LISTEN = "0A"
 ZOMBIE = "Z"
+SETTLED_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,16 @@ def tree(root: int) -> list[int]:
     for pid in found:
         found.extend(children.get(pid, ()))
     return found
+
+
+def settle(root: int) -> None:
+    """Wait until the tree has stayed the same for a second: what only a start needs has ended."""
+    known, since = tree(root), time.monotonic()
+    while time.monotonic() < since + SETTLED_SECONDS:
+        time.sleep(SETTLED_SECONDS / 10)
+        found = tree(root)
+        if found != known:
+            known, since = found, time.monotonic()
 
 
 def cpu_seconds(pids: list[int]) -> float:

@@ -60,6 +60,7 @@ def ocsp(bench: Bench) -> Outcome:
         kept = _status(request)
         asked = _get(kept)
         _answered(port, kept)
+        processes.settle(ours.process.pid)
         os.sched_setaffinity(0, bench.client_cores)
         try:
             rounds = [_ask(ours, port, asked, bench.plan.seconds) for _ in range(bench.plan.rounds)]
