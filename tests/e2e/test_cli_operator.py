@@ -136,7 +136,11 @@ def test_the_trail_is_searched_and_followed(office: Office):
     assert {each["profile"] for each in data} == {"corp"}
     assert office.json("audit", "show", data[0]["id"])["digest"] == data[0]["digest"]
     following = subprocess.Popen(
-        [office.shell.program, "est", "activity", "--follow", "--output", "json"],
+        # As a terminal starts it: whoever runs the tests in the background ignores SIGINT.
+        [
+            *("env", "--default-signal=INT", office.shell.program),
+            *("est", "activity", "--follow", "--output", "json"),
+        ],
         env=clean_environment(office.shell.environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

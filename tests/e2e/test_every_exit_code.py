@@ -59,6 +59,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         "EST_PROFILE_CORP_ALLOWED_AUTH_MODES": "basic",
         "EST_PROFILE_CORP_ENROLLMENT_PASSWORD": "password-of-the-exit-codes",
         "RATE_LIMIT_ENABLED": "false",
+        "CONFIG_ENCRYPTION_KEY": "0f" * 32,
         "WORKERS": "1",
     }
     with configured_server(tmp_path_factory.mktemp("codes"), settings) as running:

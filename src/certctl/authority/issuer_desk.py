@@ -174,8 +174,8 @@ def _create(command: CreateIssuer, transaction: Transaction, desk: IssuerDesk, n
 def _install(
     command: InstallIssuer, transaction: Transaction, desk: IssuerDesk, now_us: int
 ) -> Done:
-    vault = _vault(desk)
     row = _row(command.issuer_id, transaction, desk)
+    vault = _vault(desk)
     if row.state is not IssuerState.PENDING:
         raise Conflict(
             f"issuer {row.id} has its certificate; a CA is never exchanged under the EST profiles"
@@ -199,8 +199,8 @@ def _install(
 
 
 def _change(command: ChangeIssuer, transaction: Transaction, desk: IssuerDesk, now_us: int) -> Done:
-    vault = _vault(desk)
     row = _row(command.issuer_id, transaction, desk)
+    vault = _vault(desk)
     _require_version(row, command.expected_version)
     state, change = row.state, "renamed"
     if command.enabled is not None:
