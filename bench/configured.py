@@ -24,6 +24,22 @@ def new_password(directory: Path) -> Path:
     return path
 
 
+def start_demo(
+    command: Path, directory: Path, *, workers: int, variables: Mapping[str, str]
+) -> Certctl:
+    """``start_configured`` with the profile ``demo`` of the quick start: Basic, a new password."""
+    password = new_password(directory)
+    demo = {
+        "WORKERS": str(workers),
+        "EST_ENABLED": "true",
+        "EST_PROFILES": "demo",
+        "EST_PROFILE_DEMO_ISSUER_ID": "iss-local",
+        "EST_PROFILE_DEMO_ALLOWED_AUTH_MODES": "basic",
+        "EST_PROFILE_DEMO_ENROLLMENT_PASSWORD_FILE": str(password),
+    }
+    return start_configured(command, directory, demo | dict(variables))
+
+
 def start_configured(command: Path, directory: Path, variables: Mapping[str, str]) -> Certctl:
     """``serve`` on a free port, its data in the directory; returns when it serves."""
     port, log = free_port(), directory.with_suffix(".log")

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench import loadgen, results
-from bench.configured import new_password, start_configured
+from bench.configured import start_demo
 from bench.errors import BenchError
 from bench.plan import Bench
 from bench.pool import enrollment_pool, extend
@@ -67,15 +67,5 @@ def _number(path: Path) -> int:
 def _server(bench: Bench, name: str, url: str | None) -> Certctl:
     directory = bench.folder / name
     (directory / "data").mkdir(parents=True, mode=0o700)
-    password: Path = new_password(directory)
-    variables = {
-        "WORKERS": "2",
-        "EST_ENABLED": "true",
-        "EST_PROFILES": "demo",
-        "EST_PROFILE_DEMO_ISSUER_ID": "iss-local",
-        "EST_PROFILE_DEMO_ALLOWED_AUTH_MODES": "basic",
-        "EST_PROFILE_DEMO_ENROLLMENT_PASSWORD_FILE": str(password),
-    }
-    return start_configured(
-        bench.command, directory, variables | ({"DATABASE_URL": url} if url else {})
-    )
+    variables = {"DATABASE_URL": url} if url else {}
+    return start_demo(bench.command, directory, workers=2, variables=variables)

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from bench import loadgen, results
-from bench.configured import new_password, start_configured
+from bench.configured import start_demo
 from bench.late import LateProxy
 from bench.loadgen import Load, Measured
 from bench.plan import Bench
@@ -124,17 +123,4 @@ def _node(
     if like is not None:
         for shared in SHARED:
             shutil.copy2(like.directory / "data" / shared, data / shared)
-    password: Path = new_password(directory)
-    return start_configured(
-        bench.command,
-        directory,
-        {
-            "DATABASE_URL": url,
-            "WORKERS": str(workers),
-            "EST_ENABLED": "true",
-            "EST_PROFILES": "demo",
-            "EST_PROFILE_DEMO_ISSUER_ID": "iss-local",
-            "EST_PROFILE_DEMO_ALLOWED_AUTH_MODES": "basic",
-            "EST_PROFILE_DEMO_ENROLLMENT_PASSWORD_FILE": str(password),
-        },
-    )
+    return start_demo(bench.command, directory, workers=workers, variables={"DATABASE_URL": url})

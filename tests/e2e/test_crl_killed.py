@@ -7,7 +7,14 @@ import signal
 from pathlib import Path
 
 from tests.harness.device import Device
-from tests.harness.published import CRL_SECONDS, PlainPort, crl_number, eventually, revoke
+from tests.harness.published import (
+    CRL_SECONDS,
+    PlainPort,
+    crl_number,
+    eventually,
+    publishing_settings,
+    revoke,
+)
 from tests.harness.server import RunningServer, configured_server, free_port
 
 PASSWORD = "corp-password-0001"
@@ -24,12 +31,7 @@ def kill_jobs(server: RunningServer) -> None:
 
 def test_no_number_has_two_contents_and_the_next_run_heals(tmp_path: Path):
     plain = PlainPort(port=free_port())
-    settings = {
-        "EST_PROFILES": "corp",
-        "EST_PROFILE_CORP_ISSUER_ID": "iss-local",
-        "EST_PROFILE_CORP_ALLOWED_AUTH_MODES": "basic",
-        "EST_PROFILE_CORP_ENROLLMENT_PASSWORD": PASSWORD,
-        "PKI_HTTP_PORT": str(plain.port),
+    settings = publishing_settings(plain, PASSWORD) | {
         # Always one being made.
         "CRL_DEBOUNCE": "0s",
         "CRL_GENERATION_INTERVAL": "1s",

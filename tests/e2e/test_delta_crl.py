@@ -22,6 +22,7 @@ from tests.harness.published import (
     crl_number,
     eventually,
     openssl,
+    publishing_settings,
     revoke,
 )
 from tests.harness.server import (
@@ -44,12 +45,7 @@ def port() -> PlainPort:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, port: PlainPort) -> Iterator[RunningServer]:
-    settings = {
-        "EST_PROFILES": "corp",
-        "EST_PROFILE_CORP_ISSUER_ID": "iss-local",
-        "EST_PROFILE_CORP_ALLOWED_AUTH_MODES": "basic",
-        "EST_PROFILE_CORP_ENROLLMENT_PASSWORD": PASSWORD,
-        "PKI_HTTP_PORT": str(port.port),
+    settings = publishing_settings(port, PASSWORD) | {
         "TLS12_PORT": str(free_port()),
         "PUBLIC_URL": "https://pki.example.com",
         "CRL_DELTA_INTERVAL": "10m",
@@ -57,15 +53,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, port: PlainPort) -> Iterato
     }
     with configured_server(tmp_path_factory.mktemp("server"), settings) as running:
         port.settle()
-        eventually(lambda: port.fetch("HEAD", PATH).status == 200, CRL_SECONDS)
-        # Each worker takes it over by itself, within a second.
-        eventually(lambda: settled(port), CRL_SECONDS)
+        port.settle(PATH)
         yield running
-
-
-def settled(port: PlainPort) -> bool:
-    """All workers serve it, as far as many questions tell."""
-    return all(port.fetch("HEAD", PATH).status == 200 for _ in range(24))
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from tests.harness.published import (
     crl_number,
     eventually,
     openssl,
+    publishing_settings,
     revoke,
 )
 from tests.harness.server import RunningServer, configured_server, free_port
@@ -45,12 +46,7 @@ def port() -> PlainPort:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, port: PlainPort) -> Iterator[RunningServer]:
-    settings = {
-        "EST_PROFILES": "corp",
-        "EST_PROFILE_CORP_ISSUER_ID": "iss-local",
-        "EST_PROFILE_CORP_ALLOWED_AUTH_MODES": "basic",
-        "EST_PROFILE_CORP_ENROLLMENT_PASSWORD": PASSWORD,
-        "PKI_HTTP_PORT": str(port.port),
+    settings = publishing_settings(port, PASSWORD) | {
         "TLS12_PORT": str(free_port()),
         "PUBLIC_URL": "https://pki.example.com",
     }

@@ -26,6 +26,17 @@ PATIENCE = 3
 T = TypeVar("T")
 
 
+def publishing_settings(port: PlainPort, password: str) -> dict[str, str]:
+    """Of a server that publishes on this port and enrolls under the profile ``corp``."""
+    return {
+        "EST_PROFILES": "corp",
+        "EST_PROFILE_CORP_ISSUER_ID": "iss-local",
+        "EST_PROFILE_CORP_ALLOWED_AUTH_MODES": "basic",
+        "EST_PROFILE_CORP_ENROLLMENT_PASSWORD": password,
+        "PKI_HTTP_PORT": str(port.port),
+    }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlainPort:
     """The listener without TLS."""
@@ -55,9 +66,8 @@ class PlainPort:
         finally:
             connection.close()
 
-    def settle(self, issuer: str = "iss-local") -> None:
-        """Until every worker has the first CRL; connections are spread over them."""
-        path = f"/crl/{issuer}"
+    def settle(self, path: str = "/crl/iss-local") -> None:
+        """Until every worker serves the first of it; connections are spread over them."""
         eventually(
             lambda: all(self.fetch("HEAD", path).status == 200 for _ in range(20)), CRL_SECONDS
         )

@@ -21,6 +21,7 @@ from tests.harness.published import (
     PlainPort,
     crl_number,
     eventually,
+    publishing_settings,
     revoke,
 )
 from tests.harness.records import Ledger
@@ -39,12 +40,7 @@ def port() -> PlainPort:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, port: PlainPort) -> Iterator[RunningServer]:
-    settings = {
-        "EST_PROFILES": "corp",
-        "EST_PROFILE_CORP_ISSUER_ID": "iss-local",
-        "EST_PROFILE_CORP_ALLOWED_AUTH_MODES": "basic",
-        "EST_PROFILE_CORP_ENROLLMENT_PASSWORD": PASSWORD,
-        "PKI_HTTP_PORT": str(port.port),
+    settings = publishing_settings(port, PASSWORD) | {
         "CRL_DEBOUNCE": "1s",
     }
     with configured_server(tmp_path_factory.mktemp("server"), settings) as running:
