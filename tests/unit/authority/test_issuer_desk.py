@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import wait
+from dataclasses import replace
 
 import pytest
 
@@ -75,12 +76,28 @@ COMMANDS: tuple[IssuerCommand, ...] = (
 )
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda each: type(each).__name__)
-def test_without_a_config_key_nothing_is_kept(command: IssuerCommand) -> None:
+def test_without_a_config_key_nothing_is_kept() -> None:
     office = Office(vault=None)
     with pytest.raises(Conflict, match="CERTCTL_CONFIG_ENCRYPTION_KEY_FILE"):
-        office.do(command)
+        office.do(create("a"))
     assert office.store.stored_issuers() == []
+
+
+@pytest.mark.parametrize("command", COMMANDS[1:], ids=lambda each: type(each).__name__)
+def test_without_a_config_key_nothing_is_changed(command: IssuerCommand) -> None:
+    office = Office()
+    office.do(create("a"))
+    kept = office.store.stored_issuers()
+    office.desk = replace(office.desk, vault=None)
+    with pytest.raises(Conflict, match="CERTCTL_CONFIG_ENCRYPTION_KEY_FILE"):
+        office.do(command)
+    assert office.store.stored_issuers() == kept
+
+
+@pytest.mark.parametrize("command", COMMANDS[1:], ids=lambda each: type(each).__name__)
+def test_an_issuer_nobody_made_is_not_found(command: IssuerCommand) -> None:
+    with pytest.raises(NotFound, match="issuer a"):
+        Office(vault=None).do(command)
 
 
 @pytest.mark.parametrize(
