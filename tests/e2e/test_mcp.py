@@ -370,10 +370,21 @@ def test_the_doctor_looks_from_the_users_machine(sessions: Sessions):
     result = sessions.get("stdio").good("est_doctor", profile="corp")
     assert result["url"].endswith("/.well-known/est/corp")
     assert {each["check"]: each["verdict"] for each in result["results"]}["cacerts"] == "good"
-    away = sessions.get("stdio").good("est_doctor", url=f"https://localhost:{free_port()}")
-    assert not away["healthy"]
+    named = sessions.get("stdio").good("est_doctor", url=sessions.server.url, profile="corp")
+    assert named["url"] == result["url"]
     told = sessions.get("stdio").bad("est_doctor", url="http://localhost")
     assert told["error"] == "bad_input"
+
+
+@pytest.mark.parametrize("listed", ["localhost:{port}", "other.example, localhost:{port}", "*"])
+def test_the_doctor_goes_where_its_operator_allows(
+    server: RunningServer, tmp_path: Path, listed: str
+):
+    port = free_port()
+    connect = over_stdio(server, tmp_path, CERTCTL_MCP_DOCTOR_SERVERS=listed.format(port=port))
+    with session(connect) as client:
+        away = client.good("est_doctor", url=f"https://localhost:{port}")
+    assert {each["check"]: each["verdict"] for each in away["results"]}["tcp"] == "finding"
 
 
 def test_recent_activity_filters_and_stops_at_its_limit(
@@ -465,6 +476,12 @@ def test_a_server_that_is_away_or_not_trusted(
         ((), {}, 2, "Which server?"),
         ((), {"CERTCTL_SERVER_URL": "http://localhost"}, 2, "not https"),
         (("--context", "none"), {}, 2, "There is no context none"),
+        (
+            ("--server", "https://localhost:1"),
+            {"CERTCTL_MCP_DOCTOR_SERVERS": "ftp://files.example"},
+            2,
+            "CERTCTL_MCP_DOCTOR_SERVERS: ftp://files.example is not https",
+        ),
         (("--version",), {}, 0, "certctl-mcp"),
         (("--help",), {}, 0, "CERTCTL_MCP_EST_USER"),
     ],

@@ -5,6 +5,7 @@ read for a caller, and text of strangers comes marked.
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -281,6 +282,28 @@ def test_the_server_reads_no_file_and_connects_nowhere_for_a_caller(
         # The same words whether it is there or not.
         assert file not in json.dumps(told)
     assert certificate_count(server) == before
+
+
+def test_the_doctor_beside_an_assistant_connects_nowhere_that_a_conversation_names(
+    server: RunningServer, tmp_path: Path
+):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        session(over_stdio(server, tmp_path)) as client,
+    ):
+        port = listener.getsockname()[1]
+        for host, error in (
+            ("localhost", "server_not_allowed"),  # the configured host, another port
+            ("127.0.0.1", "server_not_allowed"),
+            ("127.1", "server_not_allowed"),
+            (f"{server.url.removeprefix('https://')}@127.0.0.1", "bad_input"),
+        ):
+            told = client.bad("est_doctor", url=f"https://{host}:{port}")
+            assert told["error"] == error
+            assert told["remedy"]
+        listener.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
 
 
 def test_an_api_key_is_no_credential_of_est(server: RunningServer, root: ApiClient, tmp_path: Path):

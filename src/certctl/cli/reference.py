@@ -62,6 +62,7 @@ Generated from the code by `python -m certctl.cli.reference`; do not edit.
 | `CERTCTL_CLI_CONFIG` | the config file; otherwise `~/.config/certctl/config.toml` |
 | `CERTCTL_MCP_EST_USER` | name with which `est_enroll` of `certctl-mcp` logs in |
 | `CERTCTL_MCP_EST_PASSWORD_FILE` | file with the password for it |
+| `CERTCTL_MCP_DOCTOR_SERVERS` | other servers for its `est_doctor`: `HOST:PORT,…`; `*` is any |
 
 An option wins over `--context`, that over the environment, and the environment over the
 context that the file calls current. The key of a context goes to the server of that

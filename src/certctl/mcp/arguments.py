@@ -82,7 +82,9 @@ class Doctor(OfProfile):
     """A server to be examined."""
 
     url: Annotated[str, Field(max_length=2_000)] | None = Field(
-        default=None, description="https://HOST[:PORT]; without it the configured server."
+        default=None,
+        description="https://HOST[:PORT]; without it the configured server. Another one must be"
+        " allowed by whoever set up certctl-mcp (CERTCTL_MCP_DOCTOR_SERVERS).",
     )
 
 

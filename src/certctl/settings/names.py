@@ -55,8 +55,11 @@ CLIENT_NAMES: Final = frozenset(
         "API_KEY_FILE",
         "SERVER_CA_BUNDLE_PATH",
         "SERVER_TLS_INSECURE_SKIP_VERIFY",
+        "CONTEXT",
+        "CLI_CONFIG",
         "MCP_EST_USER",
         "MCP_EST_PASSWORD_FILE",
+        "MCP_DOCTOR_SERVERS",
     }
 )
 """Read by the command-line clients (operator §3)."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from certctl.cli.mcp import remote
+from certctl.cli.reference import HEAD
+from certctl.cli.remote import contexts
 from certctl.settings import Severity
 from tests.unit.settings.rig import Load, Refuse, profile
 
@@ -89,6 +92,24 @@ def test_names_of_the_original_warn(load: Load, name: str) -> None:
 )
 def test_names_of_clients_and_service_links_are_left_alone(load: Load, name: str) -> None:
     assert load({name: "tcp://10.0.0.1:8443"}).warnings == ()
+
+
+CLIENT_VARIABLES = {
+    value
+    for module in (contexts, remote)
+    for value in vars(module).values()
+    if isinstance(value, str) and value.startswith("CERTCTL_")
+}
+
+
+@pytest.mark.parametrize("name", sorted(CLIENT_VARIABLES))
+def test_what_the_clients_read_is_left_alone_by_a_server(load: Load, name: str) -> None:
+    assert load({name.removeprefix("CERTCTL_"): "lab"}).warnings == ()
+
+
+@pytest.mark.parametrize("name", sorted(CLIENT_VARIABLES))
+def test_what_the_clients_read_is_in_the_reference(name: str) -> None:
+    assert f"`{name}`" in HEAD
 
 
 def test_a_service_link_that_hides_the_port_is_explained(refuse: Refuse) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.util import find_spec
 from typing import Annotated
@@ -33,7 +34,8 @@ def serve(
 
     The server, its CA and the API key come from the environment, as for certctl-cli;
     CERTCTL_MCP_EST_USER and CERTCTL_MCP_EST_PASSWORD_FILE are name and password for
-    est_enroll.
+    est_enroll. CERTCTL_MCP_DOCTOR_SERVERS lists, as HOST:PORT and separated by commas, which
+    servers est_doctor may connect to besides the configured one; * is any.
 
     Example: CERTCTL_SERVER_URL=https://est.example.com:8443 certctl-mcp
     """
@@ -48,9 +50,10 @@ def serve(
             "This program talks with an assistant's client, not with people.",
             "Name it in the client's configuration; see docs/how-to/mcp.md.",
         )
+    from certctl.cli.mcp.remote import DOCTOR_SERVERS, Examinable  # noqa: PLC0415 - with the SDK
     from certctl.cli.mcp.stdio import run  # noqa: PLC0415 - loads the SDK
 
-    run(target)
+    run(target, Examinable.of(os.environ.get(DOCTOR_SERVERS, "")))
 
 
 def main() -> None:

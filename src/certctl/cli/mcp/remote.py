@@ -1,8 +1,9 @@
 """The tools' backend on the user's machine: the clients of ``certctl-cli``, in threads.
 
 Credentials come from the environment alone. What a tool is given may have been thought up
-by a model that read a stranger's text; so it chooses neither server nor password, and of
-the files it names nothing leaves but a CSR or a certificate.
+by a model that read a stranger's text; so it chooses neither server nor password, of the
+files it names nothing leaves but a CSR or a certificate, and the doctor goes nowhere but to
+the configured server and to those that the operator of the program lists.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -32,16 +34,67 @@ T = TypeVar("T")
 
 EST_USER: Final = "CERTCTL_MCP_EST_USER"
 EST_PASSWORD_FILE: Final = "CERTCTL_MCP_EST_PASSWORD_FILE"  # noqa: S105 - the name of a variable
+DOCTOR_SERVERS: Final = "CERTCTL_MCP_DOCTOR_SERVERS"
+ANY_SERVER: Final = "*"
 
 MOST_OCTETS: Final = 100_000
 """Of a file that a tool names: no CSR or chain is longer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Examinable:
+    """The servers that the doctor may connect to besides the configured one; None: any.
+
+    An address out of a conversation could be one inside the user's network: what answers
+    there, and whether anything does, would be told to whoever put it in.
+    """
+
+    servers: frozenset[tuple[str, int]] | None = frozenset()
+
+    @classmethod
+    def of(cls, text: str) -> Examinable:
+        """HOST[:PORT], separated by commas; without a port it is 443; or ``*`` for any.
+
+        Raises:
+            BadInput: an entry is neither.
+        """
+        entries = [each.strip() for each in text.split(",") if each.strip()]
+        if ANY_SERVER in entries:
+            return cls(None)
+        try:
+            found = [Address.of(each) for each in entries]
+        except BadInput as err:
+            first, *_ = err.lines()
+            raise BadInput(
+                f"{DOCTOR_SERVERS}: {first}",
+                "List HOST:PORT, separated by commas, or allow any server with *.",
+            ) from err
+        return cls(frozenset((each.host, each.port) for each in found))
+
+    def require(self, wanted: Address, here: Address) -> Address:
+        """The address, if it may be connected to.
+
+        Raises:
+            ToolFailure: it may not.
+        """
+        one = wanted.host, wanted.port
+        if self.servers is None or one in self.servers or one == (here.host, here.port):
+            return wanted
+        raise ToolFailure(
+            "server_not_allowed",
+            f"This program examines {here.authority} and the servers that its operator allows;"
+            f" {shown(wanted.authority)} is none of them.",
+            remedy=f"Leave out url; or have the person who set up certctl-mcp add the server to"
+            f" {DOCTOR_SERVERS}, or run `certctl-cli doctor`.",
+        )
+
+
 class Remote:
     """See ``mcp.backend.Backend``."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, examined: Examinable) -> None:
         self._target = target
+        self._examined = examined
 
     @property
     def request_id(self) -> str:
@@ -111,8 +164,9 @@ class Remote:
 
     async def doctor(self, url: str | None, profile: str) -> Any:
         def look() -> Any:
+            here = self._target.address
             server = EstServer(
-                address=Address.of(url) if url is not None else self._target.address,
+                address=here if url is None else self._examined.require(Address.of(url), here),
                 profile=profile,
                 trust=self._target.trust,
             )
