@@ -19,11 +19,10 @@ from certctl.domain.audit import AuditAction, AuditEvent
 from tests.harness.api import ApiClient, first_key
 from tests.harness.device import Device
 from tests.harness.http import basic
-from tests.harness.mcp import PROGRAM, Connect, Session, over_http, over_stdio, session
+from tests.harness.mcp import Connect, Session, over_http, over_stdio, session
 from tests.harness.records import all_events, certificate_count, wait_for_event
 from tests.harness.server import (
     RunningServer,
-    clean_environment,
     configured_server,
     free_port,
     write_rules,
@@ -468,35 +467,3 @@ def test_a_server_that_is_away_or_not_trusted(
     ) as client:
         for name in ("est_get_cacerts", "est_list_profiles"):
             assert client.bad(name)["error"] == "tls_failed"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "variables", "code", "said"),
-    [
-        ((), {}, 2, "Which server?"),
-        ((), {"CERTCTL_SERVER_URL": "http://localhost"}, 2, "not https"),
-        (("--context", "none"), {}, 2, "There is no context none"),
-        (
-            ("--server", "https://localhost:1"),
-            {"CERTCTL_MCP_DOCTOR_SERVERS": "ftp://files.example"},
-            2,
-            "CERTCTL_MCP_DOCTOR_SERVERS: ftp://files.example is not https",
-        ),
-        (("--version",), {}, 0, "certctl-mcp"),
-        (("--help",), {}, 0, "CERTCTL_MCP_EST_USER"),
-    ],
-)
-def test_the_program_says_what_it_misses(
-    tmp_path: Path, arguments: tuple[str, ...], variables: dict[str, str], code: int, said: str
-):
-    done = subprocess.run(
-        [PROGRAM, *arguments],
-        env=clean_environment({"HOME": str(tmp_path), "COLUMNS": "200", **variables}),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == code
-    assert said in done.stdout + done.stderr

@@ -20,7 +20,7 @@ from tests.harness.api import ApiClient, first_key
 from tests.harness.device import Device
 from tests.harness.mcp import PROGRAM, over_http, session
 from tests.harness.records import all_events
-from tests.harness.server import RunningServer, configured_server
+from tests.harness.server import RunningServer, clean_environment, configured_server
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "mcp.md"
 DEMO = {"EST_PROFILES": "corp", "EST_PROFILE_CORP_ISSUER_ID": "iss-local", "WORKERS": "1"}
@@ -137,3 +137,35 @@ def test_the_program_ends_at_a_signal_while_its_client_is_there(tmp_path: Path, 
             assert program.wait(20) == -number
         finally:
             program.kill()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "code", "said"),
+    [
+        ((), {}, 2, "Which server?"),
+        ((), {"CERTCTL_SERVER_URL": "http://localhost"}, 2, "not https"),
+        (("--context", "none"), {}, 2, "There is no context none"),
+        (
+            ("--server", "https://localhost:1"),
+            {"CERTCTL_MCP_DOCTOR_SERVERS": "ftp://files.example"},
+            2,
+            "CERTCTL_MCP_DOCTOR_SERVERS: ftp://files.example is not https",
+        ),
+        (("--version",), {}, 0, "certctl-mcp"),
+        (("--help",), {}, 0, "CERTCTL_MCP_EST_USER"),
+    ],
+)
+def test_the_program_says_what_it_misses(
+    tmp_path: Path, arguments: tuple[str, ...], variables: dict[str, str], code: int, said: str
+):
+    done = subprocess.run(
+        [PROGRAM, *arguments],
+        env=clean_environment({"HOME": str(tmp_path), "COLUMNS": "200", **variables}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code
+    assert said in done.stdout + done.stderr
