@@ -32,16 +32,15 @@ def every(site: UiSite) -> list[tuple[str, str, tuple[int, int], str]]:
         *("/profiles", "/profiles/ruled", "/profiles/~new", "/events", "/jobs", "/keys"),
     ]
     return [
-        (
-            f"{path.strip('/').replace('/', '-')[:30].partition('?')[0]}-{size[0]}-{scheme}",
-            path,
-            size,
-            scheme,
-        )
+        (f"{_name(path)}-{size[0]}-{scheme}", path, size, scheme)
         for path in paths
         for size in (WIDE, NARROW)
         for scheme in ("light", "dark")
     ]
+
+
+def _name(path: str) -> str:
+    return path.strip("/").replace("/", "-").partition("?")[0] or "overview"
 
 
 def main(folder: Path, *, all_pages: bool) -> None:

@@ -425,7 +425,9 @@ def test_a_session_that_nobody_uses_ends_although_its_page_polls(tmp_path: Path)
                 assert time.monotonic() < deadline, "an idle session never ends"
             ((last,),) = database.execute("SELECT expires_us FROM sessions").fetchall()
         assert last == first
-        assert visitor.get("/", HX_Request="true").headers["Hx-Redirect"] == "/login"
+        assert (
+            visitor.get("/", HX_Request="true").headers["Hx-Redirect"] == "/login?next=/&why=ended"
+        )
 
 
 def pem(name: str, label: str = "CERTIFICATE") -> str:

@@ -11,8 +11,8 @@ from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.ending import from_records
 from certctl.cli.find_certificate import Found, one
 from certctl.cli.text import Output, OutputForm, print_data, table, utc, utc_z
+from certctl.domain.inventory import profile_shown
 from certctl.domain.plain_text import escaped
-from certctl.domain.profiles import profile_name
 from certctl.domain.renewal_history import renewal_history
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _print(
         "signature": certificate.signature_algorithm_oid.dotted_string,
         "fingerprint": record.fingerprint.hex(),
         "key SHA-256": record.spki_sha256.hex(),
-        "profile": profile_name(record.profile),
+        "profile": profile_shown(record.source, record.profile),
         "certificate profile": record.certificate_profile or "(none)",
         "source": record.source.value,
         "issued": utc(record.issued_us),

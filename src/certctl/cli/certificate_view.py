@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from certctl.cli.text import table, utc, utc_z
-from certctl.domain.inventory import CertificateSummary
+from certctl.domain.inventory import CertificateSummary, profile_shown
 from certctl.domain.plain_text import escaped
-from certctl.domain.profiles import profile_name
 
 COLUMNS = ("SERIAL", "STATUS", "EXPIRES (UTC)", "PROFILE", "SUBJECT", "SANS")
 _SHOWN_SANS = 2
@@ -55,7 +54,7 @@ def _row(each: CertificateSummary, now_us: int) -> tuple[str, ...]:
         each.serial,
         each.standing(now_us).value,
         utc(each.not_after_us),
-        profile_name(each.profile),
+        profile_shown(each.source, each.profile),
         escaped(each.subject) or "(none)",
         escaped(sans),
     )

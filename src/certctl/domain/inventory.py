@@ -12,11 +12,15 @@ from enum import StrEnum
 from typing import Self
 
 from certctl.domain.certificates import CertificateSource, CertificateStatus
+from certctl.domain.profiles import profile_name
 from certctl.domain.revocation import RevocationReason
 from certctl.domain.san import SanKind
 
 IMPORTED_PROFILE = "(imported)"
 """Stands where an EST profile would, of certificates that none has issued: no path ID."""
+
+OWN_PROFILE = "(this server)"
+"""Shown where an EST profile would, of what the server made for itself."""
 
 LONGEST_KEY = 255
 """Octets of a name that are searched by. Databases bound the size of a key, and no DNS
@@ -152,6 +156,14 @@ class InventoryPage:
 
     rows: tuple[CertificateSummary, ...]
     cursor: str | None
+
+
+def profile_shown(source: CertificateSource, profile: str) -> str:
+    """By which EST profile a certificate came, for people.
+
+    The rows of the server's own certificates name no profile, as those of the legacy root.
+    """
+    return OWN_PROFILE if source is CertificateSource.INTERNAL else profile_name(profile)
 
 
 class CursorRefused(ValueError):

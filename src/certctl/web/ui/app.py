@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl
 
 from certctl.domain.audit import AuditAction, AuditEvent, Outcome
 from certctl.domain.clock import SECOND_US
@@ -26,7 +26,7 @@ from certctl.web.api.problems import ApiRefused, internal_error, refusal_of
 from certctl.web.ui import login
 from certctl.web.ui.origin import is_ours
 from certctl.web.ui.page import Page, Pages, Streaming, Visit, html, see
-from certctl.web.ui.session import LoggedIn, Sessions
+from certctl.web.ui.session import LoggedIn, Sessions, has_cookie
 from certctl.web.ui.static_files import PREFIX as STATIC
 from certctl.web.ui.static_files import StaticFiles
 from certctl.web.ui.table import PAGES
@@ -141,7 +141,7 @@ class Ui:
             self._require_ours(request)
         found = await self._sessions.of(request.headers)
         if found is None and self._services.ring is not None:
-            return _to_login(request)
+            return _to_login(request, shows=request.path if "GET" in methods else "/")
         caller = self._caller(request, found)
         self._slow_down(caller.holder.key_id)
         self._permit(page, caller)
@@ -195,7 +195,10 @@ class Ui:
     async def _door(self, request: Request, receive: Receive) -> Answer:
         """Log in and out: open to everybody, so it looks after itself."""
         if request.method == "GET" and request.path == login.LOGIN:
-            return html(self._templates.render("login.html", next=login.place(request.query)))
+            text = self._templates.render(
+                "login.html", next=login.place(request.query), ended=login.ended(request.query)
+            )
+            return html(text)
         if request.method != "POST":
             raise ApiRefused(405, "This path does not take this method.")
         self._require_ours(request)
@@ -362,16 +365,23 @@ def _nothing(methods: Mapping[str, Page]) -> ApiRefused:
     return ApiRefused(404, "There is no such page.", remedy="Check the address, or go to Overview.")
 
 
-def _to_login(request: Request) -> Answer:
-    """Nobody is logged in, or no longer."""
-    wanted = request.target if request.method == "GET" and not request.fragment else "/"
-    place = f"{login.LOGIN}?next={quote(wanted, safe='/')}"
-    if request.fragment:
-        # htmx takes the whole page there.
-        return Answer(status=401, headers=((b"HX-Redirect", login.LOGIN.encode()),))
+def _to_login(request: Request, shows: str) -> Answer:
+    """Nobody is logged in, or no longer. ``shows`` is the page of a form that was sent."""
     if b"text/event-stream" in request.headers.get(b"accept", b""):
         return Answer(status=401)
-    return see(place)
+    wanted = request.target if request.method == "GET" else shows
+    if request.fragment:
+        # The part belongs to a page, and htmx tells which.
+        wanted = login.path_of(request.headers.get(b"hx-current-url", b""))
+    where = login.address(
+        wanted,
+        ended=has_cookie(request.headers),
+        undone=request.method != "GET",
+    )
+    if request.fragment:
+        # htmx takes the whole page there.
+        return Answer(status=401, headers=((b"HX-Redirect", where.encode()),))
+    return see(where)
 
 
 def _dressed(answer: Answer, number: str) -> Answer:

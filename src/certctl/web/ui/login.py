@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
 
 from certctl.domain.key_holders import EVERYBODY, Holder, KeyRefused
 from certctl.web.api.callers import Caller, KeyRing
@@ -51,6 +52,30 @@ def place(fields: Mapping[str, str]) -> str:
     if _PLACE.fullmatch(wanted) is None or path in PATHS or not is_page(path.encode()):
         return "/"
     return wanted
+
+
+def address(wanted: str, *, ended: bool, undone: bool) -> str:
+    """Of the log-in page, for somebody on the way to ``wanted``.
+
+    ``ended``: there was a session; ``undone``: something was to be changed, and was not.
+    """
+    why = "undone" if undone and ended else "ended" if ended else ""
+    return f"{LOGIN}?next={quote(wanted, safe='/')}" + (f"&why={why}" if why else "")
+
+
+def ended(fields: Mapping[str, str]) -> str:
+    """``ended`` or ``undone``, or nothing."""
+    why = fields.get("why", "")
+    return why if why in ("ended", "undone") else ""
+
+
+def path_of(url: bytes) -> str:
+    """Path and query of the page on which a browser is, by its own word."""
+    try:
+        parts = urlsplit(url.decode("ascii"))
+    except ValueError:
+        return "/"
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 def asked(caller: Caller, services: Services) -> Asked:

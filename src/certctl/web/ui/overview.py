@@ -90,6 +90,7 @@ async def overview(visit: Visit) -> Answer:
         counted_at=stats.counted_at,
         counted_now=stats.counted_at is not None
         and abs(stats.counted_at - stats.now) < COUNTED_NOW,
+        expiry_labels=[_label(stats.expiry, at) for at in range(len(ranges))],
         expiry_chart=bars(ranges, [Series("enrolled", numbers)]),
         waiting=found.waiting,
         concerns=sorted(concerns, key=lambda each: not each.grave),
@@ -172,6 +173,13 @@ def _ago(hours: int) -> str:
     if not hours:
         return "now"
     return f"\u2212{hours} h" if hours % 6 == 5 else ""
+
+
+def _label(buckets: list[ExpiryBucket], at: int) -> str:
+    """The same range as in the table, short enough to stand below its bar."""
+    below = buckets[at].below_days
+    before = buckets[at - 1].below_days if at else 0
+    return f"{before}+ d" if below is None else f"{before}\u2013{below} d"
 
 
 def _range(buckets: list[ExpiryBucket], at: int) -> str:

@@ -126,6 +126,11 @@ class Sessions:
         return b"Set-Cookie", f"{COOKIE}=; Max-Age=0; {_ATTRIBUTES}".encode()
 
 
+def has_cookie(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a browser thinks that it is logged in; a cookie of nobody is thrown away."""
+    return bool(_token(headers))
+
+
 def _token(headers: Mapping[bytes, bytes]) -> str:
     """The token in a Cookie header, or nothing; two of our cookies are none."""
     found = []

@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from certctl.domain.clock import DAY_US, SECOND_US
+from certctl.domain.inventory import profile_shown
 from certctl.domain.plain_text import escaped
 from certctl.domain.profiles import profile_name
 from certctl.web.api.services import Services
@@ -50,7 +51,8 @@ class Templates:
             "address": _address,
             "version": services.version,
             "open": services.open,
-            "days_left": lambda until_us: (until_us - services.clock()) // DAY_US,
+            "days_left": lambda until_us: _days_left((until_us - services.clock()) // DAY_US),
+            "profile_shown": profile_shown,
         }
         self._environment = environment
 
@@ -84,6 +86,10 @@ def _time(moment: datetime | int | None, *, exact: bool = False) -> Markup:
         Markup(" data-exact") if exact else "",
         shown,
     )
+
+
+def _days_left(days: int) -> str:
+    return f"{_count(days, 'day')} left" if days >= 0 else "expired"
 
 
 def _count(number: int, thing: str) -> str:

@@ -70,6 +70,31 @@
     }
   });
 
+  // A form is sent once: who presses twice does not mean two keys, or two issuers.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "post" || form.hasAttribute("hx-post")) return;
+    if (form.hasAttribute("data-sent")) event.preventDefault();
+    form.toggleAttribute("data-sent", true);
+  });
+  // A page that comes back out of the browser's memory may send its form again.
+  addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[data-sent]")) form.removeAttribute("data-sent");
+  });
+
+  // Where the server does not answer htmx, the page says so; it would look as if it had.
+  const lost = document.createElement("div");
+  lost.className = "note bad";
+  lost.setAttribute("role", "alert");
+  lost.dataset.testid = "lost";
+  document.addEventListener("htmx:error", (event) => {
+    if (event.detail.ctx === undefined) return;
+    const within = dialog?.open ? dialog : document.getElementById("main");
+    lost.textContent = "The server does not answer. What stands here is from before.";
+    within.prepend(lost);
+  });
+  document.addEventListener("htmx:after:request", () => lost.remove());
+
   // Live rows: server-sent events that hold finished table rows.
   let source = null;
   const live = () => {
