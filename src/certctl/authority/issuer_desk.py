@@ -36,7 +36,8 @@ from certctl.domain.stored_issuers import IssuerState, LastTrial, StoredIssuer, 
 MAX_ISSUERS = 100
 """Rows, deleted ones too: each live one has a CRL, a responder and a key in memory."""
 
-MOST_COUNTED = 100_000
+MOST_LOOKED_AT = 20_000
+"""Certificates, before one is deleted; the authority serves nobody meanwhile."""
 
 NO_KEY = (
     "issuers of the store are encrypted, and this server has no key for that: set"
@@ -226,11 +227,17 @@ def _delete(command: DeleteIssuer, transaction: Transaction, desk: IssuerDesk, n
     if users:
         names = ", ".join(f'"{profile_name(each)}"' for each in sorted(users))
         raise Conflict(f"issuer {row.id} is in use by EST profile {names}")
-    number = transaction.unexpired_number(row.id, now_us, MOST_COUNTED)
-    if number:
+    number = transaction.unexpired_number(row.id, now_us, MOST_LOOKED_AT)
+    if number is None:
         raise Conflict(
-            f"issuer {row.id} has {number} certificates that have not expired, and their CRL and"
-            " OCSP answers need its key: disable it instead"
+            f"issuer {row.id} has so many certificates that it cannot be told here whether all"
+            " have expired: disable it instead"
+        )
+    if number:
+        more = " or more" if number >= MOST_LOOKED_AT else ""
+        raise Conflict(
+            f"issuer {row.id} has {number:,}{more} certificates that have not expired, and their"
+            " CRL and OCSP answers need its key: disable it instead"
         )
     gone = replace(row, version=row.version + 1, state=IssuerState.DELETED, changed_us=now_us)
     transaction.put_issuer(gone, b"")

@@ -15,6 +15,7 @@ from certctl.store import open_writable
 from certctl.store.list_order import Place
 from certctl.store.queries import inventory
 from certctl.store.queries.drivers import drivers
+from certctl.store.queries.issuers import unexpired_number
 from tests.contract.samples import DAY, NOW, certificate, digest
 
 GROUPS = "ix_certificates_profile_certificate_profile_issuer_id_id"
@@ -115,3 +116,26 @@ def test_a_page_looks_at_no_more_than_it_may(connection: Connection, monkeypatch
         connection, valid, NOW + 9 * DAY, limit=3, cursor=None, oldest_first=False
     )
     assert (empty.rows, empty.cursor is None) == ((), False)
+
+
+def test_the_unexpired_of_an_issuer_are_looked_at_by_index_and_bounded(connection: Connection):
+    asked: list[tuple[str, Any]] = []
+
+    def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(connection, "before_cursor_execute", note)
+    # All have expired, and there are more than may be looked at: both ways are gone.
+    assert unexpired_number(connection, "iss-local", NOW + 2 * DAY, 7) == 0
+    event.remove(connection, "before_cursor_execute", note)
+    used = set()
+    for statement, parameters in asked:
+        assert " LIMIT " in statement
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        steps = [row[3] for row in plan.fetchall()]
+        assert not [step for step in steps if "TEMP B-TREE" in step], (statement, steps)
+        walks = [step for step in steps if "certificates" in step]
+        used |= {index for index in (GROUPS, EXPIRY) if index in walks[0]}
+        assert len(walks) == 1
+        assert walks[0].startswith("SEARCH") or "LIMIT 1 " in statement, (statement, steps)
+    assert used == {GROUPS, EXPIRY}

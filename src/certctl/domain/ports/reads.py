@@ -191,10 +191,12 @@ class IssuerReads(Protocol):
         """When each issuer was last tried, by id; those never tried are left out."""
         ...
 
-    def unexpired_number(self, issuer_id: str, now_us: int, most: int) -> int:
+    def unexpired_number(self, issuer_id: str, now_us: int, most: int) -> int | None:
         """How many certificates of an issuer have not expired, our own (OCSP responders)
-        not counted, up to ``most``. Walks over all that have not expired: not for an event
-        loop.
+        not counted; at least so many, where it has more than ``most``. None: not one of
+        its newest ones, and there are too many of it, and of others, to look at all.
+
+        ``most`` bounds the rows that are looked at.
         """
         ...
 

@@ -281,7 +281,7 @@ class IssuerWrites(Protocol):
         """Keep what came of trying an issuer, in place of what came before."""
         ...
 
-    def unexpired_number(self, issuer_id: str, now_us: int, most: int) -> int:
+    def unexpired_number(self, issuer_id: str, now_us: int, most: int) -> int | None:
         """See ``reads.IssuerReads.unexpired_number``."""
         ...
 

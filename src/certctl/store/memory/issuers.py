@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from certctl.domain.certificates import CertificateSource
+from certctl.domain.certificates import CertificateRecord, CertificateSource
 from certctl.domain.ports import DuplicateKey
 from certctl.domain.stored_issuers import IssuerState, LastTrial, StoredIssuer
 from certctl.store.errors import CaMismatch, CommandRefused
@@ -22,7 +22,7 @@ class IssuerReads(Reads):
         rows = _rows(self._now())
         return len(rows), sum(row.version for row in rows)
 
-    def unexpired_number(self, issuer_id: str, now_us: int, most: int) -> int:
+    def unexpired_number(self, issuer_id: str, now_us: int, most: int) -> int | None:
         return _unexpired(self._now(), issuer_id, now_us, most)
 
     def issuer_trials(self) -> Mapping[str, LastTrial]:
@@ -48,7 +48,7 @@ class IssuerWrites(Writes):
             raise self._failed(CommandRefused("issuers.sealed"))
         rows[row.id] = row, sealed
 
-    def unexpired_number(self, issuer_id: str, now_us: int, most: int) -> int:
+    def unexpired_number(self, issuer_id: str, now_us: int, most: int) -> int | None:
         return _unexpired(self._open(), issuer_id, now_us, most)
 
     def note_trial(self, trial: LastTrial) -> None:
@@ -69,12 +69,20 @@ def _rows(tables: Tables) -> Sequence[StoredIssuer]:
     return [tables.issuers[key][0] for key in sorted(tables.issuers)]
 
 
-def _unexpired(tables: Tables, issuer_id: str, now_us: int, most: int) -> int:
-    found = [
-        each
-        for each in tables.certificates.values()
-        if each.issuer_id == issuer_id
-        and each.not_after_us >= now_us
-        and each.source is not CertificateSource.INTERNAL
-    ]
-    return min(len(found), most)
+def _unexpired(tables: Tables, issuer_id: str, now_us: int, most: int) -> int | None:
+    def number(rows: Iterable[CertificateRecord]) -> int:
+        return sum(
+            each.issuer_id == issuer_id
+            and each.not_after_us >= now_us
+            and each.source is not CertificateSource.INTERNAL
+            for each in rows
+        )
+
+    every = sorted(tables.certificates.values(), key=lambda each: each.id, reverse=True)
+    own = [each for each in every if each.issuer_id == issuer_id]
+    alive = [each for each in every if each.not_after_us >= now_us]
+    if len(own) <= most or number(own[:most]):
+        return number(own[:most])
+    if len(alive) <= most or number(alive[:most]):
+        return number(alive)
+    return None

@@ -154,7 +154,7 @@ def _by_group(wanted: CertificateFilter, *, oldest_first: bool) -> Window:
 
     def window(connection: Connection, after: Place | None, limit: int) -> list[Place]:
         if not known:
-            known.extend(islice(_groups(connection, wanted), _MOST_GROUPS + 1))
+            known.extend(islice(groups(connection, wanted), _MOST_GROUPS + 1))
         if len(known) > _MOST_GROUPS:
             return _everything(wanted, oldest_first=oldest_first)(connection, after, limit)
         parts = [
@@ -172,7 +172,7 @@ def _by_group(wanted: CertificateFilter, *, oldest_first: bool) -> Window:
     return window
 
 
-def _groups(connection: Connection, wanted: CertificateFilter) -> Iterator[tuple[str, str, str]]:
+def groups(connection: Connection, wanted: CertificateFilter) -> Iterator[tuple[str, str, str]]:
     """The groups asked for. One step into the index for each value there is: a comparison
     of row values would walk over every certificate of a group.
     """

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, select
 from sqlalchemy.engine import Connection
 
 from certctl.domain.certificates import CertificateSource
+from certctl.domain.inventory import CertificateFilter
 from certctl.domain.stored_issuers import IssuerState, LastTrial, StoredIssuer
+from certctl.store.queries.drivers import groups
 from certctl.store.statement import ours
 from certctl.store.tables import certificates, issuers, meta
 from certctl.store.tables import issuer_trials as trials
@@ -18,6 +20,7 @@ from certctl.wire.der import SEQUENCE, expect
 CONFIG_KEY = "config_key_sha256"
 
 _c = issuers.c
+_i = certificates.c
 _ALL = select(
     _c.id,
     _c.version,
@@ -83,20 +86,55 @@ def bound_config_key(connection: Connection) -> bytes | None:
     return bytes.fromhex(found) if found is not None else None
 
 
-def unexpired_number(connection: Connection, issuer_id: str, now_us: int, most: int) -> int:
-    """Certificates of an issuer that have not expired, our own not counted, up to ``most``."""
-    c = certificates.c
-    found = (
-        select(c.id)
-        .where(
-            c.not_after_us >= now_us,
-            c.issuer_id == issuer_id,
-            c.source != CertificateSource.INTERNAL.value,
+def unexpired_number(connection: Connection, issuer_id: str, now_us: int, most: int) -> int | None:
+    """Certificates of an issuer that have not expired, our own not counted; None where that
+    cannot be told from ``most`` rows, looked at three times at most.
+
+    Its newest certificates come first, for they expire last: an index keeps them by
+    profiles and issuer, a fair share of each. Where all of them have expired, more are
+    looked at, and then what has not expired in the whole store, if that is few.
+    """
+
+    def newest(group: tuple[str, str, str], limit: int) -> tuple[int, int]:
+        profile, rules, issuer = group
+        # A range of one value, and its order: PostgreSQL's planner would otherwise walk over
+        # the certificates of everybody, in order of ids, to find those of this issuer.
+        rows = (
+            select(_i.not_after_us, _i.source)
+            .where(_i.profile == profile, _i.certificate_profile == rules)
+            .where(_i.issuer_id.between(issuer, issuer))
+            .order_by(_i.issuer_id.desc(), _i.id.desc())
         )
-        .limit(most)
-        .subquery()
-    )
-    return int(connection.execute(select(func.count()).select_from(found)).scalar_one())
+        return _counted(connection, rows.limit(limit), lambda row: row.c.not_after_us >= now_us)
+
+    known = [*groups(connection, CertificateFilter(issuer_id=issuer_id))]
+    share = most // max(len(known), 1) + 1
+    found = {group: newest(group, share) for group in known}
+    left = most - sum(looked for looked, _ in found.values())
+    for group, (looked, _) in found.items():
+        if looked == share and left > 0:
+            found[group] = newest(group, share + left)
+            left -= found[group][0] - looked
+    number = sum(each for _, each in found.values())
+    if number or left > 0:
+        return number
+    alive = select(_i.issuer_id, _i.source).where(_i.not_after_us >= now_us)
+    rows = alive.order_by(_i.not_after_us).limit(most + 1)
+    looked, number = _counted(connection, rows, lambda row: row.c.issuer_id == issuer_id)
+    return number if number or looked <= most else None
+
+
+def _counted(
+    connection: Connection,
+    rows: Select[Any],
+    fits: Callable[[Subquery], ColumnElement[bool]],
+) -> tuple[int, int]:
+    """How many rows there are, and how many of them fit and are not our own."""
+    row = rows.subquery()
+    wanted = and_(fits(row), row.c.source != CertificateSource.INTERNAL.value)
+    clause = select(func.count(), func.coalesce(func.sum(case((wanted, 1), else_=0)), 0))
+    looked, number = connection.execute(clause.select_from(row)).one()
+    return int(looked), int(number)
 
 
 def _issuers(connection: Connection, clause: Select[Any]) -> Sequence[StoredIssuer]:

@@ -21,7 +21,7 @@ class IssuerReads(Reads):
     def stored_issuers_stamp(self) -> tuple[int, int]:
         return self._ask(queries.stamp)
 
-    def unexpired_number(self, issuer_id: str, now_us: int, most: int) -> int:
+    def unexpired_number(self, issuer_id: str, now_us: int, most: int) -> int | None:
         return self._ask(queries.unexpired_number, issuer_id, now_us, most)
 
     def issuer_trials(self) -> Mapping[str, LastTrial]:
@@ -45,7 +45,7 @@ class IssuerWrites(Writes):
     def note_trial(self, trial: LastTrial) -> None:
         self._run(issuers.note_trial, trial)
 
-    def unexpired_number(self, issuer_id: str, now_us: int, most: int) -> int:
+    def unexpired_number(self, issuer_id: str, now_us: int, most: int) -> int | None:
         return self._run(queries.unexpired_number, issuer_id, now_us, most)
 
     def ca_fingerprint(self, issuer_id: str) -> bytes | None:
