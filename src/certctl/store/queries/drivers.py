@@ -119,14 +119,20 @@ def _ids(
     conditions: tuple[ColumnElement[bool], ...],
     *,
     oldest_first: bool,
+    within: ColumnElement[str] | None = None,
 ) -> Window:
-    """Ids in order under conditions that an index ending in the id stands for."""
+    """Ids in order under conditions that an index ending in the id stands for.
+
+    ``within``: the column before the id in that index, which the conditions hold to one
+    value. Said in the order too, no other index gives that order.
+    """
+    order = [column] if within is None else [within, column]
 
     def window(connection: Connection, after: Place | None, limit: int) -> list[Place]:
         clause = select(column).where(*conditions, *_bounds(wanted, column)).limit(limit)
         if after is not None:
             clause = clause.where(column > after.id if oldest_first else column < after.id)
-        clause = clause.order_by(column if oldest_first else column.desc())
+        clause = clause.order_by(*(each if oldest_first else each.desc() for each in order))
         return [Place(0, row[0]) for row in connection.execute(clause).fetchall()]
 
     return window
@@ -161,8 +167,16 @@ def _by_group(wanted: CertificateFilter, *, oldest_first: bool) -> Window:
             _ids(
                 wanted,
                 _c.id,
-                (_c.profile == one, _c.certificate_profile == other, _c.issuer_id == issuer),
+                # A range of one value. Were it the value, PostgreSQL's planner would leave it out
+                # of the order, and walk over everybody's certificates by id where it takes
+                # those of this group for frequent.
+                (
+                    _c.profile == one,
+                    _c.certificate_profile == other,
+                    _c.issuer_id.between(issuer, issuer),
+                ),
                 oldest_first=oldest_first,
+                within=_c.issuer_id,
             )(connection, after, limit)
             for one, other, issuer in known
         ]
