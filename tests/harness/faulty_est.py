@@ -103,6 +103,8 @@ class FaultyServer:
     )
     ahead: dt.timedelta = dt.timedelta()
     issuer: Party | None = None
+    clients: Party | None = None
+    """The CA whose certificates it wants in the handshake."""
     received: list[tuple[str, Mapping[str, str], bytes]] = field(default_factory=list)
 
     @contextlib.contextmanager
@@ -125,6 +127,11 @@ class FaultyServer:
             )
         )
         context.load_cert_chain(pem)
+        if self.clients is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(
+                cadata=self.clients.certificate.public_bytes(serialization.Encoding.PEM).decode()
+            )
         listener = socket.create_server(("127.0.0.1", 0))
         thread = threading.Thread(target=self._serve, args=(listener, context), daemon=True)
         thread.start()
@@ -146,8 +153,9 @@ class FaultyServer:
             with (
                 contextlib.suppress(OSError, ValueError),
                 plain,
-                context.wrap_socket(plain, server_side=True) as tls,
+                context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False) as tls,
             ):
+                _shake_hands(tls)
                 self._answer(tls)
 
     def _answer(self, tls: ssl.SSLSocket) -> None:
@@ -191,3 +199,14 @@ class FaultyServer:
         der = certificate.public_bytes(serialization.Encoding.DER)
         assert pkcs7.load_der_pkcs7_certificates(certs_only([der]))
         return base64.encodebytes(certs_only([der]))
+
+
+def _shake_hands(tls: ssl.SSLSocket) -> None:
+    try:
+        tls.do_handshake()
+    except ssl.SSLError:
+        # What the client has sent is read before the end: a reset would take our alert away.
+        tls.shutdown(socket.SHUT_WR)
+        while socket.socket.recv(tls, 65_536):
+            pass
+        raise

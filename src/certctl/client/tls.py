@@ -82,6 +82,12 @@ class Fault:
     depth: int
 
 
+_CERTIFICATE_ALERT = (
+    "It judges client certificates in the TLS handshake. Show one that it takes (--cert, --key);"
+    " for cacerts it should ask for none (RFC 7030 §4.1.1)."
+)
+
+
 class TlsConnection:
     """Connected and verified. Use as a context manager; every wait ends by ``deadline``."""
 
@@ -142,19 +148,21 @@ class TlsConnection:
 
         Raises:
             Unreachable: the connection broke, or the time was over.
+            TlsFailed: the server ended it with an alert.
         """
         view = memoryview(data)
         while view:
-            view = view[self._drive(lambda: self._tls.send(bytes(view[:16_384]))) :]  # noqa: B023
+            view = view[self._shaken(lambda: self._tls.send(bytes(view[:16_384]))) :]  # noqa: B023
 
     def receive(self) -> bytes:
         """Some octets; empty at the end.
 
         Raises:
             Unreachable: as above.
+            TlsFailed: as above.
         """
         try:
-            return self._drive(lambda: self._tls.recv(65_536))
+            return self._shaken(lambda: self._tls.recv(65_536))
         except _Ended:
             return b""
 
@@ -166,6 +174,19 @@ class TlsConnection:
     def handshake(self) -> None:
         """Raises: SSL.Error, Unreachable."""
         self._drive(self._tls.do_handshake)
+
+    def _shaken(self, step: Callable[[], T]) -> T:
+        """A step behind the handshake. With TLS 1.3 ours is over before the server has
+        judged our certificate: what it says of that comes here (RFC 8446 §4.4.2.4).
+        """
+        try:
+            return self._drive(step)
+        except SSL.Error as err:
+            reason = first_reason(err)
+            raise TlsFailed(
+                f"The server ended the TLS connection: {reason}.",
+                _CERTIFICATE_ALERT if "certificate" in reason or "unknown ca" in reason else "",
+            ) from err
 
     def _drive(self, step: Callable[[], T]) -> T:
         while True:
@@ -180,7 +201,10 @@ class TlsConnection:
             except SSL.SysCallError as err:
                 if err.args[0] == -1:
                     raise _Ended from err
-                raise Unreachable(f"The connection broke: {err.args[-1]}.") from err
+                raise Unreachable(
+                    f"The connection broke: {err.args[-1]}.",
+                    "Try again. A server that insists on a client certificate may end it so, too.",
+                ) from err
 
     def _wait(self, *, for_read: bool) -> None:
         left = self._deadline - time.monotonic()

@@ -180,6 +180,18 @@ PLANTED: dict[str, tuple[Callable[[], FaultyServer], set[str]]] = {
     "no enrollment": (lambda: saying("simpleenroll", Said(404)), {"enroll_missing"}),
     "nonsense granted": (lambda: saying("simpleenroll", cas(ROOT)), {"nonsense_accepted"}),
     "enrollment failing": (lambda: saying("simpleenroll", Said(503)), {"enroll_failed"}),
+    "a log-in page in front of it": (
+        lambda: saying("cacerts", Said(302, b"", {"Location": "https://login.example.com/"})),
+        {"redirected"},
+    ),
+    "enrollment moved": (
+        lambda: saying("simpleenroll", Said(308, b"", {"Location": "/elsewhere"})),
+        {"redirected"},
+    ),
+    "csrattrs of a bad tag": (
+        lambda: saying("csrattrs", Said(200, base64.b64encode(b"\xff" * 300), CSRATTRS)),
+        {"csrattrs_malformed"},
+    ),
     "not HTTP": (
         lambda: saying("cacerts", Said(200, b"", {"Content-Length": "none"})),
         {"cacerts_failed"},
@@ -234,6 +246,23 @@ def test_old_versions_of_tls_are_found(patient: Patient):
     assert names(report) == {"tls_too_old"}
     (found,) = report.findings
     assert "TLS 1.1 and TLS 1.0" in found.text
+
+
+def test_who_wants_a_client_certificate_in_the_handshake_is_found(patient: Patient):
+    """With TLS 1.3 the server says so after our side of the handshake is over."""
+    server = healthy()
+    server.clients = ROOT
+    report = patient.examined(server)
+    assert names(report) == {"cacerts_failed", "csrattrs_failed", "enroll_failed"}
+    for each in report.findings:
+        assert "certificate required" in each.text
+        assert "--cert" in each.remedy
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+def test_a_server_that_stopped_at_tls_1_0_is_found(patient: Patient):
+    report = patient.examined(speaking(ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1))
+    assert {"tls13_missing", "tls_too_old", "cacerts_failed"} <= names(report)
 
 
 def test_a_port_without_tls_and_a_port_without_anybody(patient: Patient):

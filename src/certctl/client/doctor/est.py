@@ -104,7 +104,7 @@ def check_csrattrs(server: EstServer, report: Report) -> None:
         report.found(
             "csrattrs",
             "csrattrs_malformed",
-            f"csrattrs cannot be read: {bad}.",
+            f"csrattrs cannot be read: {str(bad).rstrip('.')}.",
             "Send base64 of DER CsrAttrs, as RFC 8951 §3.5 has it; devices stop here otherwise.",
         )
         return
@@ -287,7 +287,7 @@ def _check_type(answer: Answer, check: str, wanted: str, report: Report) -> None
 
 def _asked(server: EstServer, ask: Ask, report: Report) -> Answer | None:
     try:
-        return server.send(ask)
+        answer = server.send(ask)
     except ClientFailure as failure:
         report.found(
             ask.value,
@@ -296,6 +296,21 @@ def _asked(server: EstServer, ask: Ask, report: Report) -> Answer | None:
             failure.remedy or "Ask the server's operator.",
         )
         return None
+    return None if _redirected(answer, ask.value, report) else answer
+
+
+def _redirected(answer: Answer, check: str, report: Report) -> bool:
+    if answer.status not in (301, 302, 303, 307, 308):
+        return False
+    place = shown(answer.headers.get("location", "")) or "nowhere"
+    report.found(
+        check,
+        "redirected",
+        f"{check} is answered with {answer.status}, to {place}.",
+        "Answer EST paths themselves: most devices follow no redirect, and none to another host"
+        " without asking (RFC 7030 §3.2.1). A log-in page in front of them must leave them out.",
+    )
+    return True
 
 
 def _dry(server: EstServer, check: str, report: Report) -> Answer | None:
@@ -303,7 +318,7 @@ def _dry(server: EstServer, check: str, report: Report) -> Answer | None:
         return NO_REQUEST
 
     try:
-        return server.send(Ask.ENROLL, nonsense)
+        answer = server.send(Ask.ENROLL, nonsense)
     except ClientFailure as failure:
         report.found(
             check,
@@ -312,6 +327,7 @@ def _dry(server: EstServer, check: str, report: Report) -> Answer | None:
             failure.remedy or "Ask the server's operator.",
         )
         return None
+    return None if _redirected(answer, check, report) else answer
 
 
 def _told(answer: Answer) -> str:
