@@ -141,7 +141,7 @@ def _end(load: Sequence[Client | Revoker], found: NothingLost) -> None:
 def _judge(here: World, ledger: Ledger, found: NothingLost) -> None:
     found.attempts, found.broken = ledger.attempts, ledger.broken
     found.unavailable = ledger.unavailable
-    proved = command(here.server, "audit", "verify")
+    proved = command(here.server, "audit", "verify", "--output", "table")
     found.proof = " ".join(proved.stdout.split())
     if proved.returncode != 0:
         found.problems.append(f"audit verify: {proved.stdout} {proved.stderr}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.command_lines import for_people
 from tests.harness.device import Device
 from tests.harness.server import PROGRAM, RunningServer, clean_environment, configured_server
 
@@ -59,7 +61,7 @@ def audit(
     if database is not None:
         environment["CERTCTL_DATABASE_URL"] = f"sqlite:///{database}"
     return subprocess.run(
-        [PROGRAM, "audit", *arguments],
+        [PROGRAM, *for_people("audit", *arguments)],
         env=clean_environment(environment),
         cwd=server.directory,
         capture_output=True,
@@ -107,6 +109,8 @@ def test_an_untouched_trail_is_whole(trail: RunningServer):
     done = audit(trail, "verify")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("whole   6 events, 1 checkpoint\n")
+    told = json.loads(audit(trail, "verify", "--output", "json").stdout)
+    assert (told["whole"], told["events"], told["last_seal"]["number"]) == (True, 6, 1)
     assert "4 events came after it" in done.stdout
 
 

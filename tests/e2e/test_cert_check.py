@@ -264,7 +264,7 @@ def test_it_works_beside_a_server_that_issues(server: RunningServer):
 def test_findings_end_it_with_8_in_both_forms(server: RunningServer, copy: Path):
     plant(copy, f"UPDATE certificates SET subject = 'CN=\x1b[31mred' WHERE id = {ONE}")
     url = {"DATABASE_URL": f"sqlite:///{copy}"}
-    table = run_command(server, "cert-check", settings=url)
+    table = run_command(server, "cert-check", "--output", "table", settings=url)
     assert table.returncode == 8
     assert "subject" in table.stdout
     assert "\x1b" not in table.stdout

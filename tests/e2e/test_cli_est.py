@@ -88,7 +88,7 @@ def test_the_guides_lines_work_word_for_word(
     assert certificate(again) == x509.load_pem_x509_certificate(printed.encode())
     shell.good("est", "reenroll", "--profile", "open", "--csr", "device.csr", "--out", "new.pem")
     assert certificate(shell.directory / "new.pem").public_key() == device.key.public_key()
-    told = shell.good("est", "test", "--profile", "corp")
+    told = shell.good("est", "test", "--profile", "corp", "--output", "table")
     assert "good    cacerts: 1 certificate" in told
     assert "good    csrattrs:" in told
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from certctl.domain.events import DeliveryStatus
+from tests.harness.command_lines import for_people
 from tests.harness.device import Device
 from tests.harness.mailbox import Mailbox, mailbox
 from tests.harness.pki import ForeignCA
@@ -56,7 +57,7 @@ def hook() -> Iterator[Receiver]:
 
 def command(server: RunningServer, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [PROGRAM, *arguments],
+        [PROGRAM, *for_people(*arguments)],
         env=clean_environment(server.environment),
         cwd=server.directory,
         capture_output=True,

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from certctl.domain.rules import Rule
 from certctl.web.explained import WANTED
+from tests.harness.command_lines import for_people
 from tests.harness.device import Device, name
 from tests.harness.http import basic
 from tests.harness.raw import RawClient, post
@@ -42,7 +43,7 @@ def explain(
     server: RunningServer, *arguments: str | Path, given: bytes = b""
 ) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [*server.program, "explain", *map(str, arguments)],
+        [*server.program, *for_people("explain", *arguments)],
         env=clean_environment(server.environment),
         cwd=server.directory,
         input=given,

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from certctl.domain.audit import AuditAction, AuditEvent
 from certctl.domain.certificates import CertificateSource
 from certctl.domain.inventory import IMPORTED_PROFILE, CertificateFilter, WantedStatus
+from tests.harness.command_lines import for_people
 from tests.harness.device import Device
 from tests.harness.pki import ForeignCA
 from tests.harness.records import all_events
@@ -40,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 def run(server: RunningServer, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [PROGRAM, "certificates", *map(str, arguments)],
+        [PROGRAM, *for_people("certificates", *arguments)],
         env=clean_environment(server.environment),
         cwd=server.directory,
         stdin=subprocess.DEVNULL,

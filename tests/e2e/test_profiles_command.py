@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from certctl.domain.audit import AuditAction
+from tests.harness.command_lines import for_people
 from tests.harness.device import Device
 from tests.harness.http import fetch
 from tests.harness.records import all_events
@@ -38,7 +39,7 @@ def server(tmp_path: Path) -> RunningServer:
 
 def command(server: RunningServer, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [PROGRAM, "profiles", *arguments],
+        [PROGRAM, *for_people("profiles", *arguments)],
         env=clean_environment(server.environment),
         cwd=server.directory,
         capture_output=True,

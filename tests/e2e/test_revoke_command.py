@@ -10,6 +10,7 @@ import pytest
 
 from certctl.domain.audit import AuditAction, Counter
 from certctl.domain.certificates import CertificateStatus
+from tests.harness.command_lines import for_people
 from tests.harness.device import Device
 from tests.harness.records import Ledger, Refused
 from tests.harness.server import PROGRAM, RunningServer, clean_environment, configured_server
@@ -34,7 +35,7 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
 
 def revoke(server: RunningServer, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [PROGRAM, "certificates", "revoke", *arguments],
+        [PROGRAM, *for_people("certificates", "revoke", *arguments)],
         env=clean_environment(server.environment),
         cwd=server.directory,
         capture_output=True,

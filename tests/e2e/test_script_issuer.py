@@ -11,6 +11,7 @@ import pytest
 from cryptography import x509
 
 from certctl.domain.intent import IntentStatus
+from tests.harness.command_lines import for_people
 from tests.harness.device import Device
 from tests.harness.outside import (
     OutsideCA,
@@ -80,7 +81,7 @@ def test_the_same_request_again_makes_no_second_call(server: RunningServer, ca: 
 
 def certctl(server: RunningServer, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*server.program, *arguments],
+        [*server.program, *for_people(*arguments)],
         env=clean_environment(server.environment),
         cwd=server.directory,
         capture_output=True,

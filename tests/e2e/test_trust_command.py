@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certctl.domain.audit import AuditAction
+from tests.harness.command_lines import for_people
 from tests.harness.device import Device
 from tests.harness.pki import ForeignCA
 from tests.harness.records import all_events
@@ -39,7 +40,7 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
 
 def trust(server: RunningServer, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [PROGRAM, "trust", *arguments],
+        [PROGRAM, *for_people("trust", *arguments)],
         env=clean_environment(server.environment),
         cwd=server.directory,
         capture_output=True,

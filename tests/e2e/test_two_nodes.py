@@ -179,7 +179,7 @@ def test_rules_put_at_one_are_obeyed_by_the_other(nodes: Nodes, tmp_path: Path) 
     rules = tmp_path / "shared.toml"
     rules.write_text("max_ttl_seconds = 604_800")
     done = command(nodes.one, "profiles", "put", str(rules))
-    assert done.stdout == "shared  kept as version 2\n", done.stderr
+    assert json.loads(done.stdout) == {"id": "shared", "version": 2}, done.stderr
     eventually(lambda: days() == 7, nodes.two)
 
 

@@ -109,6 +109,16 @@ LINES = {
 COMMANDS = dict(commands())
 
 
+def for_people(*arguments: object) -> list[str]:
+    """Arguments of ``certctl-server``, to print what it prints on a terminal."""
+    given = [str(each) for each in arguments]
+    names = (" ".join(["certctl-server", *given[:length]]) for length in (2, 1))
+    command = next(each for each in names if each in COMMANDS)
+    options = {option for each in COMMANDS[command].params for option in each.opts}
+    chosen = any(each.startswith(("--output", "--format", "--json")) for each in given)
+    return given if chosen or "--output" not in options else [*given, "--output", "table"]
+
+
 def ran(line: str, environment: Mapping[str, str]) -> Result:
     """The line with these variables and no other settings."""
     program, *arguments = shlex.split(line)

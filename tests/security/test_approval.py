@@ -12,6 +12,7 @@ from certctl.authority.commands import ApproveRequest, RequestDecided
 from certctl.domain.audit import AuditAction, Counter
 from certctl.settings.env import load_settings
 from certctl.wiring import host
+from tests.harness.command_lines import for_people
 from tests.harness.device import Device
 from tests.harness.http import basic
 from tests.harness.raw import Answer, RawClient, post
@@ -47,7 +48,7 @@ def poll(server: RunningServer, device: Device, *, user: str = "device") -> Answ
 
 def operate(server: RunningServer, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*server.program, "requests", *arguments],
+        [*server.program, *for_people("requests", *arguments)],
         env=clean_environment(server.environment),
         cwd=server.directory,
         capture_output=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,9 +17,13 @@ from certctl.cli.ending import (
     from_records,
     stop,
 )
-from certctl.cli.text import utc
+from certctl.cli.option_groups import spread
+from certctl.cli.output import Printing
+from certctl.cli.progress import Progress
+from certctl.cli.text import OutputForm, Quiet, print_data, utc, utc_z
 
 if TYPE_CHECKING:
+    from certctl.authority.verify import Proof
     from certctl.store import SqlRecords
 
 audit = typer.Typer(
@@ -36,7 +40,9 @@ def _group() -> None:
 
 
 @audit.command()
+@spread
 def verify(
+    printing: Printing,
     *,
     export: Annotated[
         Path | None,
@@ -88,12 +94,23 @@ def verify(
                 key or settings.server.data_dir / audit_key.PUBLIC_FILE
             )
             outside = audit_trail.read_copy(copy or [])
-            done = from_records(
-                settings,
-                lambda records: audit_trail.verify_store(records, keys=keys, kept=outside),
-            )
+
+            def whole(records: SqlRecords) -> Proof:
+                total = sum(head.seq for head in records.chain_heads())
+                with Progress(quiet=printing.quiet) as progress:
+                    return audit_trail.verify_store(
+                        records,
+                        keys=keys,
+                        kept=outside,
+                        told=lambda events: audit_trail.told_to(progress.tell, events, total),
+                    )
+
+            done = from_records(settings, whole)
     except proof.Broken as broken:
         complain(f"BROKEN  {broken}")
+        if printing.form is not OutputForm.TABLE:
+            told = {"whole": False, "where": broken.where, "problem": broken.what}
+            print_data(told, printing.form)
         raise typer.Exit(EXIT_FINDINGS) from broken
     except OSError as err:
         given = {str(each) for each in (export, key, *(copy or ())) if each is not None}
@@ -101,6 +118,24 @@ def verify(
         stop(f"{err.filename} cannot be read ({err.strerror}); {_remedy(err)}", code)
     except ValueError as refused:
         stop(str(refused), EXIT_FAILED)
+    printing.show(_data(done), lambda: _print(done))
+
+
+def _data(done: Proof) -> dict[str, Any]:
+    last = done.last
+    return {
+        "whole": True,
+        "events": done.events,
+        "checkpoints": done.checkpoints,
+        "dropped": done.dropped,
+        "unsealed": done.unsealed,
+        "last_seal": None
+        if last is None
+        else {"number": last.number, "made_at": utc_z(last.made_us), "key_id": last.key_id},
+    }
+
+
+def _print(done: Proof) -> None:
     print(f"whole   {_counted(done.events, done.checkpoints)}")
     if done.dropped:
         print(f"        {done.dropped} older events were dropped by retention, as its stubs say")
@@ -124,6 +159,7 @@ def _remedy(err: OSError) -> str:
 def export(
     file: Annotated[Path, typer.Argument(help="Where to write the JSON lines; - is the screen.")],
     *,
+    quiet: Quiet = False,
     config: ConfigFile = None,
 ) -> None:
     """Write the whole trail, checkpoints included, as JSON lines; also beside a server.
@@ -149,8 +185,8 @@ def export(
         stop(f"{file} is there already; choose another name.", EXIT_FAILED)
     except (Broken, OSError) as refused:
         stop(str(refused), EXIT_FAILED)
-    if not to_screen:
-        print(f"{file}: {_counted(events, checkpoints)}")
+    if not to_screen and not quiet:
+        complain(f"{file}: {_counted(events, checkpoints)}")
 
 
 def _counted(events: int, checkpoints: int) -> str:

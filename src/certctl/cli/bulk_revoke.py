@@ -14,7 +14,8 @@ from certctl.authority.commands import BulkRevokeBegun, SliceRevoked
 from certctl.cli.certificate_filters import moment, serial_number
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.ending import EXIT_FAILED, EXIT_USAGE, complain, stop
-from certctl.cli.text import Output, OutputForm, Quiet, print_data
+from certctl.cli.option_groups import spread
+from certctl.cli.output import Printing
 from certctl.domain.bulk_revocation import BulkTotals, CriteriaRefused, RevocationCriteria
 from certctl.domain.errors import Failure
 from certctl.domain.plain_text import escaped
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from certctl.settings.schema import Settings
 
 
+@spread
 def bulk_revoke(  # noqa: PLR0913 - an option for each criterion
+    printing: Printing,
     *,
     reason: Annotated[RevocationReason, typer.Option(help="Why (RFC 5280 §5.3.1).")],
     profile: Annotated[
@@ -51,8 +54,6 @@ def bulk_revoke(  # noqa: PLR0913 - an option for each criterion
         bool, typer.Option("--dry-run", help="Count what would be revoked; change nothing.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
-    output: Output = OutputForm.TABLE,
-    quiet: Quiet = False,
     config: ConfigFile = None,
 ) -> None:
     """Revoke all certificates issued over EST that fit every criterion given.
@@ -85,8 +86,8 @@ def bulk_revoke(  # noqa: PLR0913 - an option for each criterion
     else:
         if not yes:
             _confirm(_counted(settings, criteria, reason))
-        totals = _revoked(settings, criteria, reason, quiet=quiet)
-    _print(totals, output=output, dry_run=dry_run)
+        totals = _revoked(settings, criteria, reason, quiet=printing.quiet)
+    printing.show(asdict(totals) | {"dry_run": dry_run}, lambda: _print(totals, dry_run=dry_run))
     if totals.total_failed:
         raise typer.Exit(EXIT_FAILED)
 
@@ -170,10 +171,7 @@ def _end_of_line(*, shown: bool) -> None:
         sys.stderr.write("\r\x1b[K")
 
 
-def _print(totals: BulkTotals, *, output: OutputForm, dry_run: bool) -> None:
-    if output is not OutputForm.TABLE:
-        print_data(asdict(totals) | {"dry_run": dry_run}, output)
-        return
+def _print(totals: BulkTotals, *, dry_run: bool) -> None:
     if dry_run:
         print(f"{totals.revocable:,} certificates would be revoked; nothing was changed.")
     print(

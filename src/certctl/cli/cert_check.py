@@ -11,20 +11,18 @@ import typer
 
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.ending import EXIT_FINDINGS, from_records
+from certctl.cli.option_groups import spread
+from certctl.cli.output import Printing
 from certctl.cli.progress import Progress
-from certctl.cli.text import Output, OutputForm, Quiet, print_yaml
+from certctl.cli.text import OutputForm, print_yaml
 
 if TYPE_CHECKING:
     from certctl.domain.inspection import Finding
     from certctl.store import SqlRecords
 
 
-def cert_check(
-    *,
-    output: Output = OutputForm.TABLE,
-    quiet: Quiet = False,
-    config: ConfigFile = None,
-) -> None:
+@spread
+def cert_check(printing: Printing, *, config: ConfigFile = None) -> None:
     """Read every certificate anew and hold it against its row, its events and its CA.
 
     Works beside a running server, in constant memory. Exit code 8 when something does
@@ -36,7 +34,7 @@ def cert_check(
     from certctl.wiring.cert_check import cert_check as run  # noqa: PLC0415 - loads the database
 
     def whole(records: SqlRecords) -> Counter[str]:
-        with Progress(quiet=quiet) as progress:
+        with Progress(quiet=printing.quiet) as progress:
             checked = Counter[str]()
 
             def tell(stage: str, done: int, total: int) -> None:
@@ -44,7 +42,7 @@ def cert_check(
                 progress.tell(stage, done, total)
 
             found = run(settings, records, tell)
-            match output:
+            match printing.form:
                 case OutputForm.JSON:
                     checked["findings"] = _as_json(found, checked)
                 case OutputForm.YAML:
@@ -54,7 +52,7 @@ def cert_check(
             return checked
 
     checked = from_records(settings, whole)
-    if output is OutputForm.TABLE:
+    if printing.form is OutputForm.TABLE:
         print(
             f"{checked['certificates']} certificates and {checked['events']} events checked:"
             f" {checked['findings'] or 'no'} findings"

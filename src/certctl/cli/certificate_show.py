@@ -10,7 +10,9 @@ from certctl.cli.certificate_view import as_json
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.ending import from_records
 from certctl.cli.find_certificate import Found, one
-from certctl.cli.text import Output, OutputForm, print_data, table, utc, utc_z
+from certctl.cli.option_groups import spread
+from certctl.cli.output import Printing
+from certctl.cli.text import table, utc, utc_z
 from certctl.domain.inventory import profile_shown
 from certctl.domain.plain_text import escaped
 from certctl.domain.renewal_history import renewal_history
@@ -25,15 +27,16 @@ if TYPE_CHECKING:
 MOST_EVENTS = 200
 
 
+@spread
 def show(
     which: Annotated[
         str, typer.Argument(help="Serial number in hexadecimal, or id.", metavar="SERIAL|ID")
     ],
+    printing: Printing,
     *,
     issuer: Annotated[
         str | None, typer.Option(help="Issuer id, where two issuers gave this number.")
     ] = None,
-    output: Output = OutputForm.TABLE,
     config: ConfigFile = None,
 ) -> None:
     """Show one certificate: its fields, what it renews and is renewed by, its audit trail.
@@ -51,10 +54,10 @@ def show(
         return history, [*events], records.released_us(found.record.id)
 
     history, events, released_us = from_records(settings, read)
-    if output is not OutputForm.TABLE:
-        print_data(_json(found, history, events, released_us), output)
-    else:
-        _print(found, history, events, released_us)
+    printing.show(
+        lambda: _json(found, history, events, released_us),
+        lambda: _print(found, history, events, released_us),
+    )
 
 
 def _json(

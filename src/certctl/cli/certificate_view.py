@@ -6,20 +6,14 @@ carries it as it is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from certctl.cli.text import table, utc, utc_z
+from certctl.cli.text import utc, utc_z
 from certctl.domain.inventory import CertificateSummary, profile_shown
 from certctl.domain.plain_text import escaped
 
 COLUMNS = ("SERIAL", "STATUS", "EXPIRES (UTC)", "PROFILE", "SUBJECT", "SANS")
 _SHOWN_SANS = 2
-
-
-def lines(rows: Sequence[CertificateSummary], now_us: int) -> list[str]:
-    """A table, one certificate a line."""
-    return table(COLUMNS, [_row(each, now_us) for each in rows])
 
 
 def as_json(each: CertificateSummary, now_us: int) -> dict[str, Any]:
@@ -48,7 +42,8 @@ def as_json(each: CertificateSummary, now_us: int) -> dict[str, Any]:
     }
 
 
-def _row(each: CertificateSummary, now_us: int) -> tuple[str, ...]:
+def cells(each: CertificateSummary, now_us: int) -> tuple[str, ...]:
+    """One certificate as a line of a table."""
     sans = ", ".join(each.sans[:_SHOWN_SANS]) + (", …" if len(each.sans) > _SHOWN_SANS else "")
     return (
         each.serial,

@@ -16,7 +16,9 @@ from certctl.cli import bulk_revoke, certificate_show, import_certificates, inve
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.ending import EXIT_FAILED, command_done, stop
 from certctl.cli.find_certificate import one
-from certctl.cli.text import utc
+from certctl.cli.option_groups import spread
+from certctl.cli.output import Printing
+from certctl.cli.text import utc, utc_z
 from certctl.domain.errors import NotFound
 from certctl.domain.plain_text import escaped
 from certctl.domain.revocation import RevocationReason
@@ -50,8 +52,10 @@ def _group() -> None:
 
 
 @certificates.command()
+@spread
 def revoke(
     serial: Which,
+    printing: Printing,
     *,
     reason: Annotated[
         RevocationReason, typer.Option(help="Why (RFC 5280 §5.3.1).")
@@ -78,11 +82,26 @@ def revoke(
         stop(str(failure), EXIT_FAILED)
     state = "was revoked already" if done.already else "revoked"
     subject = escaped(record.subject)
-    print(f"{done.serial}  {subject}  {state}: {done.reason.value}, {utc(done.revoked_us)}Z")
+    printing.show(
+        {
+            "id": record.id,
+            "serial": done.serial,
+            "subject": record.subject,
+            "revoked_at": utc_z(done.revoked_us),
+            "reason": done.reason.value,
+            "already_revoked": done.already,
+        },
+        lambda: print(
+            f"{done.serial}  {subject}  {state}: {done.reason.value}, {utc(done.revoked_us)}Z"
+        ),
+    )
 
 
 @certificates.command()
-def release(serial: Which, *, issuer: IssuerId = None, config: ConfigFile = None) -> None:
+@spread
+def release(
+    serial: Which, printing: Printing, *, issuer: IssuerId = None, config: ConfigFile = None
+) -> None:
     """Release a certificate from hold: it is valid again, and renews at once.
 
     Only what was revoked with certificateHold can be released.
@@ -99,4 +118,14 @@ def release(serial: Which, *, issuer: IssuerId = None, config: ConfigFile = None
         done = command_done(settings, command, CertificateReleased)
     except NotFound as failure:
         stop(str(failure), EXIT_FAILED)
-    print(f"{done.serial}  {escaped(record.subject)}  released: {utc(done.released_us)}Z")
+    printing.show(
+        {
+            "id": record.id,
+            "serial": done.serial,
+            "subject": record.subject,
+            "released_at": utc_z(done.released_us),
+        },
+        lambda: print(
+            f"{done.serial}  {escaped(record.subject)}  released: {utc(done.released_us)}Z"
+        ),
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,7 +18,9 @@ from certctl.cli.ending import (
     from_records,
     stop,
 )
-from certctl.cli.text import table, utc
+from certctl.cli.option_groups import spread
+from certctl.cli.output import Printing, print_table
+from certctl.cli.text import utc
 from certctl.domain.events import Delivery, DeliveryStatus
 from certctl.domain.plain_text import escaped
 
@@ -44,7 +47,9 @@ def _group() -> None:
 
 
 @events.command("list")
+@spread
 def show_list(
+    printing: Printing,
     *,
     every: Annotated[
         bool, typer.Option("--all", help="Also what was delivered, while it is kept.")
@@ -61,22 +66,24 @@ def show_list(
     found = from_records(
         settings, lambda records: [row for s in statuses for row in _read(records, s, limit)]
     )
-    _print(found, limit, nothing="Nothing waits and nothing is dead.")
+    _print(found, limit, printing, nothing="Nothing waits and nothing is dead.")
 
 
 @events.command()
-def dead(*, limit: Limit = 1_000, config: ConfigFile = None) -> None:
+@spread
+def dead(printing: Printing, *, limit: Limit = 1_000, config: ConfigFile = None) -> None:
     """List what was given up after all attempts; it stays until it is sent again.
 
     Example: certctl-server events dead
     """
     settings = settings_or_exit(config, check_files=False)
     found = from_records(settings, lambda records: _read(records, DeliveryStatus.DEAD, limit))
-    _print(found, limit, nothing="Nothing is dead.")
+    _print(found, limit, printing, nothing="Nothing is dead.")
 
 
 @events.command()
-def show(event_id: EventId, *, config: ConfigFile = None) -> None:
+@spread
+def show(event_id: EventId, printing: Printing, *, config: ConfigFile = None) -> None:
     """Show one event as it is sent, and how far it has come on each channel.
 
     Example: certctl-server events show 01a2…
@@ -85,12 +92,19 @@ def show(event_id: EventId, *, config: ConfigFile = None) -> None:
     found = from_records(settings, lambda records: records.deliveries_of(event_id))
     if not found:
         stop(f"no event {event_id} is in the outbox.", EXIT_NOT_FOUND)
-    print("\n".join(table(COLUMNS, [_row(each) for each in found])))
-    print(json.dumps(json.loads(found[0].body), indent=2))
+    event = json.loads(found[0].body)
+
+    def people() -> None:
+        print_table(COLUMNS, [_row(each) for each in found])
+        print(json.dumps(event, indent=2))
+
+    printing.show(lambda: {"id": event_id, "event": event, "deliveries": _data(found)}, people)
 
 
 @events.command()
+@spread
 def requeue(
+    printing: Printing,
     event_id: Annotated[
         str | None, typer.Argument(help="Id of the event, as listed.", metavar="ID")
     ] = None,
@@ -120,12 +134,14 @@ def requeue(
             break
     if not rows and event_id is not None:
         stop(f"no dead event {event_id} is in the outbox.", EXIT_NOT_FOUND)
-    print(f"{rows} to be sent again.")
+    printing.show({"requeued": rows}, lambda: print(f"{rows} to be sent again."))
 
 
 @events.command("test")
+@spread
 def try_out(
     channel: Annotated[str, typer.Argument(help="Name of the channel.", metavar="CHANNEL")],
+    printing: Printing,
     *,
     config: ConfigFile = None,
 ) -> None:
@@ -142,7 +158,7 @@ def try_out(
     problem = try_channel(settings.events, channel)
     if problem is not None:
         stop(f"{channel}: not delivered: {problem}.", EXIT_FAILED)
-    print(f"{channel}: delivered.")
+    printing.show({"channel": channel, "delivered": True}, lambda: print(f"{channel}: delivered."))
 
 
 def _require_channel(settings: Settings, channel: str) -> None:
@@ -165,13 +181,22 @@ def _read(records: Records, status: DeliveryStatus | None, limit: int) -> list[D
     return found
 
 
-def _print(found: list[Delivery], limit: int, *, nothing: str) -> None:
-    if not found:
-        print(nothing)
-        return
-    print("\n".join(table(COLUMNS, [_row(each) for each in found[:limit]])))
+def _print(found: list[Delivery], limit: int, printing: Printing, *, nothing: str) -> None:
+    def people() -> None:
+        if found:
+            print_table(COLUMNS, [_row(each) for each in found[:limit]])
+        else:
+            print(nothing)
+
+    printing.show(lambda: {"data": _data(found[:limit])}, people)
     if len(found) >= limit:
-        print(f"There may be more; see --limit (now {limit}).")
+        printing.note(f"There may be more; see --limit (now {limit}).")
+
+
+def _data(found: Sequence[Delivery]) -> list[dict[str, Any]]:
+    from certctl.web.api.events import delivery_out  # noqa: PLC0415 - loads the API
+
+    return [delivery_out(each).model_dump(mode="json") for each in found]
 
 
 def _row(delivery: Delivery) -> tuple[str, ...]:

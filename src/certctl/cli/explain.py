@@ -19,7 +19,9 @@ from certctl.cli.ending import (
     from_records,
     stop,
 )
-from certctl.cli.text import Output, OutputForm, print_data, utc
+from certctl.cli.option_groups import spread
+from certctl.cli.output import Printing
+from certctl.cli.text import utc
 from certctl.domain.errors import NotFound
 from certctl.domain.explanation import Question
 from certctl.domain.profiles import ENROLLING, Operation, profile_name
@@ -42,7 +44,9 @@ class TlsVersion(StrEnum):
     TLS13 = "1.3"
 
 
+@spread
 def explain(
+    printing: Printing,
     *,
     csr: Annotated[
         Path, typer.Option("--csr", help="The CSR in PEM, base64 or DER; - is standard input.")
@@ -63,7 +67,6 @@ def explain(
     ] = None,
     source: Annotated[str, typer.Option(help="It comes from this address.")] = "",
     tls_version: Annotated[TlsVersion, typer.Option(help="It speaks this TLS.")] = TlsVersion.TLS13,
-    output: Output = OutputForm.TABLE,
     config: ConfigFile = None,
 ) -> None:
     """Tell what a CSR would get, rule by rule. Issues nothing and leaves nothing on record.
@@ -90,12 +93,13 @@ def explain(
     (est_profile,) = (
         each.profile for each in settings.est.profiles if each.profile.path_id == path_id
     )
-    if output is not OutputForm.TABLE:
+
+    def data() -> object:
         from certctl.web.explained import as_json  # noqa: PLC0415 - beside its only use
 
-        print_data(as_json(explained, est_profile), output)
-    else:
-        print("\n".join(_lines(explained, est_profile)))
+        return as_json(explained, est_profile)
+
+    printing.show(data, lambda: print("\n".join(_lines(explained, est_profile))))
     raise typer.Exit(_code(explained))
 
 

@@ -11,7 +11,9 @@ from certctl.authority.caller import expect
 from certctl.authority.commands import CertificatesImported, ImportCertificates
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.ending import EXIT_FAILED, EXIT_USAGE, complain, stop
-from certctl.cli.text import Output, OutputForm, print_data
+from certctl.cli.option_groups import spread
+from certctl.cli.output import Printing
+from certctl.cli.progress import Progress
 from certctl.domain.errors import Failure
 from certctl.domain.imports import MOST_AT_ONCE
 from certctl.domain.plain_text import escaped
@@ -25,10 +27,12 @@ _LONGEST_NAME = 63
 _MOST_SHOWN = 100
 
 
+@spread
 def import_files(
     files: Annotated[
         list[Path], typer.Argument(help="PEM or DER, each with one or many.", metavar="FILE…")
     ],
+    printing: Printing,
     *,
     issuer: Annotated[
         str | None,
@@ -37,7 +41,6 @@ def import_files(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Import the others where some are bad.")
     ] = False,
-    output: Output = OutputForm.TABLE,
     config: ConfigFile = None,
 ) -> None:
     """Put certificates that other sources issued on record (source API).
@@ -61,23 +64,21 @@ def import_files(
         complain(f"… and {len(readable.bad) - _MOST_SHOWN:,} more")
     if readable.bad and not skip_bad:
         stop("nothing was imported. Mend these, or leave them out with --skip-bad.", EXIT_FAILED)
-    done = _imported(settings, readable)
-    if output is not OutputForm.TABLE:
-        told = {"imported": done.imported, "duplicates": done.duplicates, "bad": len(readable.bad)}
-        print_data(told, output)
-    else:
-        print(
-            f"imported {done.imported:,}  duplicates {done.duplicates:,}  bad {len(readable.bad):,}"
-        )
+    done = _imported(settings, readable, quiet=printing.quiet)
+    bad = len(readable.bad)
+    printing.show(
+        {"imported": done.imported, "duplicates": done.duplicates, "bad": bad},
+        lambda: print(f"imported {done.imported:,}  duplicates {done.duplicates:,}  bad {bad:,}"),
+    )
 
 
-def _imported(settings: Settings, readable: Readable) -> CertificatesImported:
+def _imported(settings: Settings, readable: Readable, *, quiet: bool) -> CertificatesImported:
     from certctl.store import StoreError  # noqa: PLC0415 - loads the database, as below
     from certctl.wiring import host  # noqa: PLC0415
 
     imported, duplicates = 0, readable.repeated
     try:
-        with host.authority(settings) as execute:
+        with host.authority(settings) as execute, Progress(quiet=quiet) as progress:
             for start in range(0, len(readable.good), MOST_AT_ONCE):
                 command = ImportCertificates(
                     certificates=readable.good[start : start + MOST_AT_ONCE],
@@ -86,6 +87,7 @@ def _imported(settings: Settings, readable: Readable) -> CertificatesImported:
                 done = expect(execute(command), CertificatesImported)
                 imported += done.imported
                 duplicates += done.duplicates
+                progress.tell("Importing", start + len(command.certificates), len(readable.good))
     except (StoreError, Failure) as failure:
         stop(
             f"{failure}; {imported:,} are imported so far. The same command again goes on.",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.ending import EXIT_NOT_FOUND, from_records, stop
-from certctl.cli.text import table, utc
+from certctl.cli.option_groups import spread
+from certctl.cli.output import Printing, print_table
+from certctl.cli.text import utc, utc_z
 from certctl.domain.intent import Intent, IntentStatus
 from certctl.domain.plain_text import escaped
 from certctl.domain.profiles import profile_name
@@ -34,7 +36,9 @@ def _group() -> None:
 
 
 @intents.command("list")
+@spread
 def show_list(
+    printing: Printing,
     *,
     every: Annotated[
         bool, typer.Option("--all", help="Also what ended well, for the day that it is kept.")
@@ -56,16 +60,22 @@ def show_list(
             found += page
         return found
 
-    rows = [_row(each) for each in from_records(settings, read)]
-    if not rows:
-        print("No call of a CA outside is open, lost or an orphan.")
-        return
-    print("\n".join(table(COLUMNS, rows)))
+    found = from_records(settings, read)
+
+    def people() -> None:
+        if found:
+            print_table(COLUMNS, [_row(each) for each in found])
+        else:
+            print("No call of a CA outside is open, lost or an orphan.")
+
+    printing.show({"data": [_data(each) for each in found]}, people)
 
 
 @intents.command()
+@spread
 def show(
     intent_id: Annotated[str, typer.Argument(help="Id of the intent, as listed.", metavar="ID")],
+    printing: Printing,
     *,
     config: ConfigFile = None,
 ) -> None:
@@ -77,6 +87,31 @@ def show(
     intent = from_records(settings, lambda records: records.intent(intent_id))
     if intent is None:
         stop(f"no intent {intent_id} is on record.", EXIT_NOT_FOUND)
+    printing.show(_data(intent), lambda: _print(intent))
+
+
+def _data(intent: Intent) -> dict[str, Any]:
+    """For programs; times are RFC 3339 in UTC."""
+    return {
+        "id": intent.id,
+        "status": intent.status.value,
+        "issuer_id": intent.issuer_id,
+        "profile": intent.profile,
+        "subject": intent.subject,
+        "source_address": intent.source_address,
+        "request_id": intent.request_id,
+        "owner": intent.owner,
+        "created_at": utc_z(intent.created_us),
+        "deadline": utc_z(intent.deadline_us),
+        "closed_at": None if intent.closed_us is None else utc_z(intent.closed_us),
+        "certificate_id": intent.certificate_id,
+        "revoked_at_ca": None if intent.told_us is None else utc_z(intent.told_us),
+        "note": intent.note,
+        "tenant": intent.tenant,
+    }
+
+
+def _print(intent: Intent) -> None:
     lines = {
         "id": intent.id,
         "status": intent.status.value,

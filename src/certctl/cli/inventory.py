@@ -13,10 +13,12 @@ from certctl.cli.certificate_filters import (
     serial_number,
     within_days,
 )
-from certctl.cli.certificate_view import as_json, lines
+from certctl.cli.certificate_view import COLUMNS, as_json, cells
 from certctl.cli.configuration import ConfigFile, settings_or_exit
-from certctl.cli.ending import EXIT_USAGE, complain, from_records, stop
-from certctl.cli.text import Output, OutputForm, Quiet, print_data
+from certctl.cli.ending import EXIT_USAGE, from_records, stop
+from certctl.cli.option_groups import spread
+from certctl.cli.output import Printing, print_table
+from certctl.cli.text import OutputForm
 from certctl.domain.certificates import CertificateSource
 from certctl.domain.inventory import (
     LONGEST_LIST,
@@ -35,7 +37,9 @@ Hex = Annotated[str | None, typer.Option(help="SHA-256 in hexadecimal.")]
 Time = Annotated[str | None, typer.Option(help="Date or time (ISO 8601), UTC.")]
 
 
+@spread
 def show_list(  # noqa: PLR0913 - an option for each filter
+    printing: Printing,
     *,
     cn: Name = None,
     san: Name = None,
@@ -62,8 +66,6 @@ def show_list(  # noqa: PLR0913 - an option for each filter
     limit: Annotated[int, typer.Option(help="Lines.", min=1, max=LONGEST_LIST)] = 50,
     cursor: Annotated[str | None, typer.Option(help="Go on after the page that named it.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All pages.")] = False,
-    output: Output = OutputForm.TABLE,
-    quiet: Quiet = False,
     config: ConfigFile = None,
 ) -> None:
     """List certificates; every filter that is given must hold.
@@ -116,11 +118,12 @@ def show_list(  # noqa: PLR0913 - an option for each filter
         rows, following = from_records(settings, read)
     except CursorRefused:
         stop("--cursor is not of this list: give the same filters as before.", EXIT_USAGE)
-    _print(rows, now_us, output=output, cursor=following)
-    if following is not None and output is OutputForm.TABLE and not quiet:
-        complain(f"There is more; go on with --cursor {following}")
+    _print(rows, now_us, printing, cursor=following)
+    if following is not None and printing.form is OutputForm.TABLE:
+        printing.note(f"There is more; go on with --cursor {following}")
 
 
+@spread
 def search(
     text: Annotated[
         str,
@@ -130,10 +133,9 @@ def search(
             metavar="TEXT",
         ),
     ],
+    printing: Printing,
     *,
     limit: Annotated[int, typer.Option(help="Lines.", min=1, max=LONGEST_LIST)] = 50,
-    output: Output = OutputForm.TABLE,
-    quiet: Quiet = False,
     config: ConfigFile = None,
 ) -> None:
     """Find certificates by whatever is at hand.
@@ -156,22 +158,22 @@ def search(
         return [*found.values()]
 
     rows = from_records(settings, read)
-    _print(rows[:limit], now_us, output=output, cursor=None)
-    if len(rows) > limit and not quiet:
-        complain(f"There are more than {limit}: use certificates list with its filters.")
+    _print(rows[:limit], now_us, printing, cursor=None)
+    if len(rows) > limit:
+        printing.note(f"There are more than {limit}: use certificates list with its filters.")
 
 
 def _print(
-    rows: list[CertificateSummary], now_us: int, *, output: OutputForm, cursor: str | None
+    rows: list[CertificateSummary], now_us: int, printing: Printing, *, cursor: str | None
 ) -> None:
-    if output is not OutputForm.TABLE:
-        data = [as_json(each, now_us) for each in rows]
-        print_data({"data": data, "next_cursor": cursor}, output)
-        return
-    if rows:
-        print("\n".join(lines(rows, now_us)))
-    else:
-        print("No certificate on record fits.")
+    def people() -> None:
+        if rows:
+            print_table(COLUMNS, [cells(each, now_us) for each in rows])
+        else:
+            print("No certificate on record fits.")
+
+    data = [as_json(each, now_us) for each in rows]
+    printing.show({"data": data, "next_cursor": cursor}, people)
 
 
 def _now_us() -> int:

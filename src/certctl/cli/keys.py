@@ -18,7 +18,9 @@ from certctl.cli.ending import (
     stop,
 )
 from certctl.cli.new_key import NewApiKey
-from certctl.cli.text import Quiet, table, utc
+from certctl.cli.option_groups import spread
+from certctl.cli.output import Printing, print_table
+from certctl.cli.text import Quiet, utc, utc_z
 from certctl.domain.api_keys import NAME, Role
 from certctl.domain.clock import DAY_US
 from certctl.domain.errors import NotFound
@@ -89,7 +91,8 @@ def create(
 
 
 @keys.command("list")
-def show_list(*, config: ConfigFile = None) -> None:
+@spread
+def show_list(printing: Printing, *, config: ConfigFile = None) -> None:
     """List all keys that ever were; never the keys themselves.
 
     Example: certctl-server keys list
@@ -99,15 +102,26 @@ def show_list(*, config: ConfigFile = None) -> None:
 
     now_us = system_clock()
     rows = from_records(settings, lambda records: records.api_keys())
-    if not rows:
-        print("There are no keys. Make one: certctl-server keys create NAME --role admin")
-        return
-    print("\n".join(table(COLUMNS, [_cells(row, now_us) for row in rows])))
+
+    def people() -> None:
+        if rows:
+            print_table(COLUMNS, [_cells(row, now_us) for row in rows])
+        else:
+            print("There are no keys. Make one: certctl-server keys create NAME --role admin")
+
+    def data() -> object:
+        from certctl.web.api.keys import key_out  # noqa: PLC0415 - loads the API
+
+        return {"data": [key_out(row, now_us).model_dump(mode="json") for row in rows]}
+
+    printing.show(data, people)
 
 
 @keys.command()
+@spread
 def revoke(
     key_id: Annotated[str, typer.Argument(help="Id of the key, from list.", metavar="ID")],
+    printing: Printing,
     *,
     config: ConfigFile = None,
 ) -> None:
@@ -122,7 +136,10 @@ def revoke(
         )
     except NotFound as failure:
         stop(f"there is no {failure}.", EXIT_NOT_FOUND)
-    print(f"{done.key_id}  {done.name}  revoked {utc(done.changed_us)}Z")
+    printing.show(
+        {"id": done.key_id, "name": done.name, "revoked_at": utc_z(done.changed_us)},
+        lambda: print(f"{done.key_id}  {done.name}  revoked {utc(done.changed_us)}Z"),
+    )
 
 
 def _cells(key: ApiKey, now_us: int) -> tuple[str, ...]:

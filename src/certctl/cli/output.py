@@ -1,4 +1,4 @@
-"""What a command of ``certctl-cli`` prints: a table for people, JSON or YAML for programs.
+"""What a command prints: a table for people, JSON or YAML for programs.
 
 Without ``--output`` it is a table on a terminal and JSON elsewhere. Text of a server is
 escaped, so that no terminal can be talked into anything.
@@ -42,12 +42,12 @@ class Printing:
             complain(text)
 
     def show(self, value: object, people: Callable[[], None]) -> None:
-        """A value for programs, or what ``people`` prints."""
+        """A value for programs, or a function that makes it; or what ``people`` prints."""
         match self.form:
             case OutputForm.TABLE:
                 people()
             case form:
-                print_data(value, form)
+                print_data(value() if callable(value) else value, form)
 
     def rows(
         self, value: object, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]

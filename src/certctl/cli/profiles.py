@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,8 @@ from certctl.authority.commands import (
 )
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.ending import EXIT_NOT_FOUND, EXIT_USAGE, command_done, from_records, stop
+from certctl.cli.option_groups import spread
+from certctl.cli.output import Printing
 from certctl.domain.errors import NotFound
 
 if TYPE_CHECKING:
@@ -40,19 +42,31 @@ def _group() -> None:
 
 
 @profiles.command("list")
-def show_list(*, config: ConfigFile = None) -> None:
+@spread
+def show_list(printing: Printing, *, config: ConfigFile = None) -> None:
     """List the certificate profiles and where they come from; files win over the store.
 
     Example: certctl-server profiles list
     """
     settings = settings_or_exit(config, check_files=False)
     files = {path.stem: path for path in _files(settings)}
-    print("default  built in")
-    for name, path in files.items():
-        print(f"{name}  {path}")
-    for row in _stored(settings):
-        hidden = "; a file of that name wins" if row.id in files else ""
-        print(f"{row.id}  store, version {row.version}{hidden}")
+    stored = _stored(settings)
+    rows: list[dict[str, Any]] = [{"id": "default", "origin": "builtin"}]
+    rows += [{"id": name, "origin": "file", "path": str(path)} for name, path in files.items()]
+    rows += [
+        {"id": row.id, "origin": "store", "version": row.version, "hidden": row.id in files}
+        for row in stored
+    ]
+
+    def people() -> None:
+        print("default  built in")
+        for name, path in files.items():
+            print(f"{name}  {path}")
+        for row in stored:
+            hidden = "; a file of that name wins" if row.id in files else ""
+            print(f"{row.id}  store, version {row.version}{hidden}")
+
+    printing.show({"data": rows}, people)
 
 
 @profiles.command()
@@ -74,8 +88,10 @@ def show(profile_id: ProfileId, *, config: ConfigFile = None) -> None:
 
 
 @profiles.command()
+@spread
 def put(
     file: Annotated[Path, typer.Argument(help="TOML or JSON; its name is the id.", metavar="FILE")],
+    printing: Printing,
     *,
     config: ConfigFile = None,
 ) -> None:
@@ -106,11 +122,12 @@ def put(
         lambda actor: PutCertificateProfile(profile_id=file.stem, document=document, actor=actor),
         ProfileChanged,
     )
-    print(f"{done.profile_id}  kept as version {done.version}")
+    _told(done, printing, f"kept as version {done.version}")
 
 
 @profiles.command()
-def delete(profile_id: ProfileId, *, config: ConfigFile = None) -> None:
+@spread
+def delete(profile_id: ProfileId, printing: Printing, *, config: ConfigFile = None) -> None:
     """Remove a certificate profile from the store, unless an EST profile names it.
 
     Example: certctl-server profiles delete cp-old
@@ -124,7 +141,14 @@ def delete(profile_id: ProfileId, *, config: ConfigFile = None) -> None:
         )
     except NotFound as failure:
         stop(f"there is no {failure}.", EXIT_NOT_FOUND)
-    print(f"{done.profile_id}  deleted")
+    _told(done, printing, "deleted")
+
+
+def _told(done: ProfileChanged, printing: Printing, what: str) -> None:
+    printing.show(
+        {"id": done.profile_id, "version": done.version},
+        lambda: print(f"{done.profile_id}  {what}"),
+    )
 
 
 def _files(settings: Settings) -> Sequence[Path]:

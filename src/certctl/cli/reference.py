@@ -81,8 +81,13 @@ api_key_file = "/home/alice/.config/certctl/lab.key"
 
 `PROGRAM --install-completion` sets up completion for bash, zsh or fish; `certctl-mcp` has
 nothing to complete. `NO_COLOR` in the environment leaves colours out. `--quiet` (`-q`),
-where there are notes or a progress bar, leaves both out. What `--output json` prints,
-`--output yaml` prints too.
+where there are notes or a progress bar, leaves both out.
+
+A command that lists, shows or changes something prints a table or lines for people on a
+terminal, and JSON in a pipe or a file; `--output` (`--format`) chooses `table`, `json` or
+`yaml` wherever it is. For certificates, requests, events and keys JSON has the fields of the
+[REST API](rest.md). What is a document by itself (PEM, a CSR, a key, rules as written, an
+export, a backup) has no other form.
 """
 
 SHARED: dict[str, type[Any]] = {

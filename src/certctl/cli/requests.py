@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,8 +10,10 @@ import typer
 from certctl.authority.commands import ApproveRequest, DenyRequest, RequestDecided
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.ending import EXIT_NOT_FOUND, EXIT_USAGE, command_done, from_records, stop
-from certctl.cli.text import table, utc
-from certctl.domain.approval import MAX_REASON, RequestStatus, WaitingRequest
+from certctl.cli.option_groups import spread
+from certctl.cli.output import Printing, print_table
+from certctl.cli.text import utc
+from certctl.domain.approval import MAX_REASON, Decision, RequestStatus, WaitingRequest
 from certctl.domain.errors import NotFound
 from certctl.domain.plain_text import escaped
 from certctl.domain.profiles import profile_name
@@ -38,7 +40,9 @@ def _group() -> None:
 
 
 @requests.command("list")
+@spread
 def show_list(
+    printing: Printing,
     *,
     every: Annotated[
         bool, typer.Option("--all", help="Also what is decided or expired, while it is kept.")
@@ -62,15 +66,25 @@ def show_list(
 
     now_us = _now_us()
     found = from_records(settings, read)
-    rows = [_row(each, now_us) for each in found if every or each.expires_us > now_us]
-    if not rows:
-        print("Nothing waits for approval.")
-        return
-    print("\n".join(table(COLUMNS, rows)))
+    rows = [each for each in found if every or each.expires_us > now_us]
+
+    def people() -> None:
+        if rows:
+            print_table(COLUMNS, [_row(each, now_us) for each in rows])
+        else:
+            print("Nothing waits for approval.")
+
+    def data() -> object:
+        from certctl.web.api.est_requests import request_out  # noqa: PLC0415 - loads the API
+
+        return {"data": [request_out(each).model_dump(mode="json") for each in rows]}
+
+    printing.show(data, people)
 
 
 @requests.command()
-def show(request_id: RequestId, *, config: ConfigFile = None) -> None:
+@spread
+def show(request_id: RequestId, printing: Printing, *, config: ConfigFile = None) -> None:
     """Show one request with all that was said about it, and its CSR.
 
     Example: certctl-server requests show 01a2…
@@ -81,6 +95,16 @@ def show(request_id: RequestId, *, config: ConfigFile = None) -> None:
     )
     if request is None:
         stop(f"no request {request_id} is on record.", EXIT_NOT_FOUND)
+
+    def data() -> object:
+        from certctl.web.api.est_requests import with_decisions  # noqa: PLC0415 - loads the API
+
+        return with_decisions(request, said).model_dump(mode="json")
+
+    printing.show(data, lambda: _print(request, said))
+
+
+def _print(request: WaitingRequest, said: Sequence[Decision]) -> None:
     approvals = sum(each.approved for each in said)
     lines = {
         "id": request.id,
@@ -109,8 +133,10 @@ def show(request_id: RequestId, *, config: ConfigFile = None) -> None:
 
 
 @requests.command()
+@spread
 def approve(
     request_id: RequestId,
+    printing: Printing,
     *,
     reason: Annotated[str, typer.Option(help="Why; kept in the audit log.")] = "",
     config: ConfigFile = None,
@@ -124,12 +150,18 @@ def approve(
     """
     settings = settings_or_exit(config, check_files=False)
     why = _reason(reason)
-    _decide(settings, lambda actor: ApproveRequest(request_id=request_id, reason=why, actor=actor))
+    _decide(
+        settings,
+        lambda actor: ApproveRequest(request_id=request_id, reason=why, actor=actor),
+        printing,
+    )
 
 
 @requests.command()
+@spread
 def deny(
     request_id: RequestId,
+    printing: Printing,
     *,
     reason: Annotated[str, typer.Option(help="Why; the device is told, too.")],
     config: ConfigFile = None,
@@ -142,16 +174,32 @@ def deny(
     if not reason.strip():
         stop("a denial needs a reason.", EXIT_USAGE)
     why = _reason(reason)
-    _decide(settings, lambda actor: DenyRequest(request_id=request_id, reason=why, actor=actor))
+    _decide(
+        settings,
+        lambda actor: DenyRequest(request_id=request_id, reason=why, actor=actor),
+        printing,
+    )
 
 
-def _decide(settings: Settings, command: Callable[[str], ApproveRequest | DenyRequest]) -> None:
+def _decide(
+    settings: Settings,
+    command: Callable[[str], ApproveRequest | DenyRequest],
+    printing: Printing,
+) -> None:
     try:
-        decided = command_done(settings, command, RequestDecided).decided
+        done = command_done(settings, command, RequestDecided)
     except NotFound as failure:
         stop(f"no {failure.what} is on record.", EXIT_NOT_FOUND)
+
+    def data() -> object:
+        from certctl.web.api.est_requests import decided_out  # noqa: PLC0415 - loads the API
+
+        return decided_out(done).model_dump(mode="json")
+
+    decided = done.decided
     count = f"{decided.approvals} of {decided.approvals_needed} approvals"
-    print(f"{decided.request_id}  {escaped(decided.subject)}  {decided.status.value}, {count}")
+    line = f"{decided.request_id}  {escaped(decided.subject)}  {decided.status.value}, {count}"
+    printing.show(data, lambda: print(line))
 
 
 def _reason(text: str) -> str:

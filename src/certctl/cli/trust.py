@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from certctl.authority.commands import ReloadTrust, TrustReloaded
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.ending import EXIT_FAILED, EXIT_NOT_FOUND, EXIT_REFUSED, complain, stop
-from certctl.cli.text import Output, OutputForm, print_data, table, utc
+from certctl.cli.option_groups import spread
+from certctl.cli.output import Printing
+from certctl.cli.text import OutputForm, print_data, table, utc
 from certctl.domain.errors import Failure, TrustRefused
 from certctl.domain.profiles import profile_name
 
 if TYPE_CHECKING:
+    from certctl.domain.trust_change import TrustChange
     from certctl.domain.trust_report import BundleReport
     from certctl.settings.schema import Settings
 
@@ -39,10 +43,11 @@ def _group() -> None:
 
 
 @trust.command("list")
+@spread
 def list_anchors(
+    printing: Printing,
     *,
     profile: Profile = None,
-    output: Output = OutputForm.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="As --output json.")] = False,
     config: ConfigFile = None,
 ) -> None:
@@ -61,15 +66,19 @@ def list_anchors(
     reports = [
         report for path_id in chosen for report in trust_reports(settings, path_id, now_us=now_us)
     ]
-    if as_json or output is not OutputForm.TABLE:
-        form = OutputForm.JSON if as_json else output
-        print_data([each.as_json() for each in reports], form)
-    else:
-        print("\n\n".join(_text(each) for each in reports) or "No profile has a trust bundle.")
+    if as_json:
+        printing = replace(printing, output=OutputForm.JSON)
+    printing.show(
+        [each.as_json() for each in reports],
+        lambda: print(
+            "\n\n".join(_text(each) for each in reports) or "No profile has a trust bundle."
+        ),
+    )
 
 
 @trust.command()
-def reload(*, profile: Profile = None, config: ConfigFile = None) -> None:
+@spread
+def reload(printing: Printing, *, profile: Profile = None, config: ConfigFile = None) -> None:
     """Have the running server read bundles and lists of registration authorities again.
 
     A bad one keeps the old state.
@@ -84,6 +93,7 @@ def reload(*, profile: Profile = None, config: ConfigFile = None) -> None:
     from certctl.wiring import host  # noqa: PLC0415
 
     code = 0
+    changes: list[dict[str, Any]] = []
     for path_id, registration in _files(settings, _chosen(settings, profile)):
         try:
             command = ReloadTrust(path_id=path_id, actor=host.operator(), registration=registration)
@@ -97,13 +107,30 @@ def reload(*, profile: Profile = None, config: ConfigFile = None) -> None:
             code = code or EXIT_FAILED
         else:
             change = done.change
+            if printing.form is not OutputForm.TABLE:
+                changes.append(_data(path_id, change, registration=registration))
+                continue
             state = "reloaded" if change.changed else "reloaded, nothing has changed"
             number = _number(change.count, "authority" if registration else "anchor")
             print(f"{profile_name(path_id)}: {state}; {number} from {change.path}")
             for sign, anchors in (("+", change.added), ("-", change.removed)):
                 for anchor in anchors:
                     print(f"  {sign} {anchor}")
+    if printing.form is not OutputForm.TABLE:
+        print_data({"data": changes}, printing.form)
     raise typer.Exit(code)
+
+
+def _data(path_id: str, change: TrustChange, *, registration: bool) -> dict[str, Any]:
+    return {
+        "path_id": path_id,
+        "kind": "registration_authorities" if registration else "trust_bundle",
+        "path": str(change.path),
+        "changed": change.changed,
+        "count": change.count,
+        "added": [str(each) for each in change.added],
+        "removed": [str(each) for each in change.removed],
+    }
 
 
 def _chosen(settings: Settings, profile: str | None) -> list[str]:

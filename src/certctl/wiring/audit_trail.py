@@ -32,6 +32,9 @@ from certctl.wire.audit_lines import (
 
 PAGE = 1_000
 
+_TELL_EVERY = 1_000
+"""Events between two words on how far it is."""
+
 
 def verify_store(
     records: SqlRecords,
@@ -60,6 +63,16 @@ def verify_store(
             if records.stubs() == stubs:
                 raise
             # Retention has dropped events between two looks: look again.
+
+
+def told_to(
+    stage: Callable[[str, int, int], None], events: Iterable[RecordedEvent], total: int
+) -> Iterator[RecordedEvent]:
+    """The same events, and how far they have come."""
+    for number, event in enumerate(events, 1):
+        if number % _TELL_EVERY == 0:
+            stage("checking the audit trail", number, max(number, total))
+        yield event
 
 
 def stored_checkpoints(records: SqlRecords) -> Iterator[Checkpoint]:

@@ -11,7 +11,7 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -24,7 +24,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from certctl.authority.audit import Chain
 from certctl.authority.backup import restored_event
 from certctl.authority.verify import Broken
-from certctl.domain.audit import RecordedEvent
 from certctl.domain.clock import SECOND_US, Clock
 from certctl.domain.crl import crl_scope
 from certctl.domain.stored_issuers import StoredIssuer
@@ -53,8 +52,6 @@ from certctl.wiring.store import UNFINISHED_RESTORE
 
 # A disk of its own has this in it from the beginning.
 _NOT_OURS = frozenset({"lost+found"})
-
-_TELL_EVERY = 1_000
 
 
 class RestoreRefused(Exception):
@@ -176,17 +173,10 @@ def _judge(settings: Settings, place: Path, manifest: Manifest, stage: Stage) ->
             else:
                 _judge_ca(settings, place / FILES, issuer, fingerprint)
         audit_trail.verify_store(
-            records, keys=keys, told=lambda events: _told(events, total, stage)
+            records, keys=keys, told=lambda events: audit_trail.told_to(stage, events, total)
         )
     finally:
         records.close()
-
-
-def _told(events: Iterable[RecordedEvent], total: int, stage: Stage) -> Iterator[RecordedEvent]:
-    for number, event in enumerate(events, 1):
-        if number % _TELL_EVERY == 0:
-            stage("checking the audit trail", number, total)
-        yield event
 
 
 def _judge_stored(row: StoredIssuer, fingerprint: bytes) -> None:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from certctl.cli.client_ending import ending
 from certctl.cli.ending import EXIT_FINDINGS, complain
 from certctl.cli.option_groups import spread
+from certctl.cli.output import Printing
 from certctl.cli.remote.contexts import Where
 from certctl.cli.remote.est_options import Request, What, Who, check_writable, read_input
 from certctl.cli.text import Quiet
@@ -175,18 +176,30 @@ def fullcmc(
 @est.command()
 @ending
 @spread
-def test(where: Where, who: Who) -> None:
+def test(where: Where, who: Who, printing: Printing) -> None:
     """Ask for cacerts and csrattrs; exit code 8 where one of them is not in order.
 
     Example: certctl-cli est test --profile corp
     """
     server = who.est(where)
-    good = [_tested("cacerts", server), _tested("csrattrs", server)]
-    if not all(good):
+    results = [_tested("cacerts", server), _tested("csrattrs", server)]
+    good = all(each["good"] for each in results)
+
+    def people() -> None:
+        for each in results:
+            print(f"{'good  ' if each['good'] else 'failed'}  {each['check']}: {each['text']}")
+
+    printing.show({"good": good, "results": results}, people)
+    if not good:
         raise typer.Exit(EXIT_FINDINGS)
 
 
-def _tested(name: str, server: EstServer) -> bool:
+def _tested(name: str, server: EstServer) -> dict[str, object]:
+    good, text = _outcome(name, server)
+    return {"check": name, "good": good, "text": escaped(text)}
+
+
+def _outcome(name: str, server: EstServer) -> tuple[bool, str]:
     try:
         if name == "cacerts":
             count = len(server.cacerts())
@@ -197,13 +210,10 @@ def _tested(name: str, server: EstServer) -> bool:
     except BadInput:
         raise
     except ClientFailure as failure:
-        print(f"failed  {name}: {' '.join(failure.lines())}")
-        return False
+        return False, " ".join(failure.lines())
     except DerError as err:
-        print(f"failed  {name}: not DER: {err}")
-        return False
-    print(f"good    {name}: {escaped(told)}")
-    return True
+        return False, f"not DER: {err}"
+    return True, told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
@@ -85,7 +86,7 @@ async def list_requests(query: Annotated[RequestQuery, Query()], ask: Ask) -> Li
     def question(records: Records) -> Listing[RequestOut]:
         rows = records.request_page(query.status, visible, query.wanted())
         total = records.request_total(query.status, visible)
-        return query.listing(rows, total, show=_request, cursor=lambda row: row.id)
+        return query.listing(rows, total, show=request_out, cursor=lambda row: row.id)
 
     return await ask.services.read(question)
 
@@ -93,8 +94,47 @@ async def list_requests(query: Annotated[RequestQuery, Query()], ask: Ask) -> Li
 async def show_request(request_id: RecordId, ask: Ask) -> RequestWithDecisions:
     """One request and what was said about it."""
     request, decisions = await ask.services.read(partial(_found, request_id, ask.caller.visible))
+    return with_decisions(request, decisions)
+
+
+async def approve(request_id: RecordId, body: Approve, ask: Ask) -> DecidedOut:
+    """Approve; where two approvals are needed, they take keys of two names."""
+    await ask.services.read(partial(_found, request_id, ask.caller.visible))
+    command = ApproveRequest(request_id=request_id, reason=body.reason, actor=ask.caller.actor)
+    return decided_out(await ask.do(command, RequestDecided))
+
+
+async def deny(request_id: RecordId, body: Deny, ask: Ask) -> DecidedOut:
+    """Deny, for as long as the request is kept; the device is told the reason."""
+    await ask.services.read(partial(_found, request_id, ask.caller.visible))
+    command = DenyRequest(request_id=request_id, reason=body.reason, actor=ask.caller.actor)
+    return decided_out(await ask.do(command, RequestDecided))
+
+
+def _found(
+    request_id: str, visible: Visible, records: Records
+) -> tuple[WaitingRequest, list[Decision]]:
+    request = records.request(request_id)
+    if request is None or not visible.covers(tenant=request.tenant, profile=request.profile):
+        raise NotFound(f"request {request_id}")
+    return request, list(records.decisions(request_id))
+
+
+def decided_out(done: RequestDecided) -> DecidedOut:
+    decided = done.decided
+    return DecidedOut(
+        id=decided.request_id,
+        subject=decided.subject,
+        status=decided.status,
+        approvals=decided.approvals,
+        approvals_needed=decided.approvals_needed,
+    )
+
+
+def with_decisions(request: WaitingRequest, decisions: Sequence[Decision]) -> RequestWithDecisions:
+    """A request as ``/est/requests/{id}`` shows it."""
     return RequestWithDecisions(
-        **dict(_request(request)),
+        **dict(request_out(request)),
         decisions=[
             DecisionOut(
                 actor=each.actor,
@@ -107,41 +147,7 @@ async def show_request(request_id: RecordId, ask: Ask) -> RequestWithDecisions:
     )
 
 
-async def approve(request_id: RecordId, body: Approve, ask: Ask) -> DecidedOut:
-    """Approve; where two approvals are needed, they take keys of two names."""
-    await ask.services.read(partial(_found, request_id, ask.caller.visible))
-    command = ApproveRequest(request_id=request_id, reason=body.reason, actor=ask.caller.actor)
-    return _decided(await ask.do(command, RequestDecided))
-
-
-async def deny(request_id: RecordId, body: Deny, ask: Ask) -> DecidedOut:
-    """Deny, for as long as the request is kept; the device is told the reason."""
-    await ask.services.read(partial(_found, request_id, ask.caller.visible))
-    command = DenyRequest(request_id=request_id, reason=body.reason, actor=ask.caller.actor)
-    return _decided(await ask.do(command, RequestDecided))
-
-
-def _found(
-    request_id: str, visible: Visible, records: Records
-) -> tuple[WaitingRequest, list[Decision]]:
-    request = records.request(request_id)
-    if request is None or not visible.covers(tenant=request.tenant, profile=request.profile):
-        raise NotFound(f"request {request_id}")
-    return request, list(records.decisions(request_id))
-
-
-def _decided(done: RequestDecided) -> DecidedOut:
-    decided = done.decided
-    return DecidedOut(
-        id=decided.request_id,
-        subject=decided.subject,
-        status=decided.status,
-        approvals=decided.approvals,
-        approvals_needed=decided.approvals_needed,
-    )
-
-
-def _request(row: WaitingRequest) -> RequestOut:
+def request_out(row: WaitingRequest) -> RequestOut:
     return RequestOut(
         id=row.id,
         status=row.status,

@@ -96,7 +96,7 @@ async def list_deliveries(
             total = sum(number for (_, status), number in depth if status is query.status)
         data = rows[: query.per_page]
         return Listing(
-            data=[_delivery(each) for each in data],
+            data=[delivery_out(each) for each in data],
             total=total,
             next_cursor=_cursor(data[-1]) if len(rows) > len(data) else None,
         )
@@ -112,7 +112,7 @@ async def show_delivered(event_id: RecordId, ask: Ask) -> EventDetail:
     return EventDetail(
         id=event_id,
         event=json.loads(rows[0].body),
-        deliveries=[_delivery(each) for each in rows],
+        deliveries=[delivery_out(each) for each in rows],
     )
 
 
@@ -144,7 +144,7 @@ async def _requeue(event_id: str | None, channel: str | None, ask: Ask) -> Reque
     return RequeuedOut(requeued=done.rows, more=done.more)
 
 
-def _delivery(row: Delivery) -> DeliveryOut:
+def delivery_out(row: Delivery) -> DeliveryOut:
     return DeliveryOut(
         event_id=row.event_id,
         channel=row.channel,

@@ -69,7 +69,7 @@ async def list_keys(api: Api) -> Listing[KeyOut]:
     """Every key that ever was made, revoked ones included."""
     now_us = api.clock()
     rows = await api.read(lambda records: records.api_keys())
-    return Listing(data=[_key(row, now_us) for row in rows], total=len(rows), next_cursor=None)
+    return Listing(data=[key_out(row, now_us) for row in rows], total=len(rows), next_cursor=None)
 
 
 async def create_key(body: NewKey, ask: Ask) -> KeyMade:
@@ -99,7 +99,7 @@ async def revoke_key(key_id: RecordId, ask: Ask) -> KeyRevoked:
     return KeyRevoked(id=done.key_id, name=done.name, revoked_at=moment(done.changed_us))
 
 
-def _key(row: ApiKey, now_us: int) -> KeyOut:
+def key_out(row: ApiKey, now_us: int) -> KeyOut:
     usable = "usable" if row.usable(now_us) else "expired"
     return KeyOut(
         id=row.id,
