@@ -14,7 +14,7 @@ from certctl.cli.first_device import EnrolledDevice
 
 def welcome(url: str, *, directory: Path, profile: str, device: EnrolledDevice) -> str:
     """Plain text with shell lines that work as they stand, word for word."""
-    place = shlex.quote(os.path.relpath(directory))
+    place = shlex.quote(near(directory))
     est = f"{url}/.well-known/est/{profile}"
     password = f'"device-001:$(cat {place}/enrollment-password)"'
     done = "enrolled just now" if device.fresh else "enrolled on an earlier start"
@@ -31,7 +31,7 @@ certctl serves EST at {est}/ (and at {url}/.well-known/est/)
 First device, {done} over the network:
 
 {_described(device.certificate)}
-  kept in     {os.path.relpath(device.certificate_file)}
+  kept in     {near(device.certificate_file)}
 
 Enroll a device of your own, in another terminal:
 
@@ -55,6 +55,12 @@ What an operator does with it, step by step: docs/first-hour.md
 
 Ctrl-C stops the server; start it with the same --dir and it has the same CA and records.
 """
+
+
+def near(path: Path) -> str:
+    """As one types it here; what lies elsewhere by its whole name, not by way of ``../..``."""
+    relative = os.path.relpath(path)
+    return str(path.resolve()) if relative.startswith("..") else relative
 
 
 def _described(certificate: x509.Certificate) -> str:
