@@ -33,7 +33,7 @@ def enroll_shared(bench: Bench) -> Outcome:
         server.start_certctl(bench.command, bench.folder / "enroll-shared", workers=2) as ours,
         server.start_bare(bench.programs, bench.folder, workers=2) as bare,
     ):
-        rows = _enroll_at((32, 64), "enroll, Basic, 2 workers", bench, ours, bare)
+        rows = _enroll_at((32, 64, 128), "enroll, Basic, 2 workers", bench, ours, bare)
     best = max(results.rate(row.ours) for row in rows)
     return Outcome(
         loads=rows,
