@@ -87,18 +87,18 @@ def crl(bench: Bench) -> Outcome:
         "CERTCTL_CRL_DEBOUNCE": "1s",
     }
     with server.start_certctl(bench.command, folder, workers=1, environment=environment):
-        _eventually(lambda: _size(port))
-    _revoke_many(folder / "data" / "certctl.db")
+        eventually(lambda: crl_size(port))
+    revoke_many(folder / "data" / "certctl.db")
     with server.start_certctl(bench.command, folder, workers=1, environment=environment) as ours:
-        first = _eventually(lambda: found if (found := _size(port)) > MIB else 0)
+        first = eventually(lambda: found if (found := crl_size(port)) > MIB else 0)
         # Not the first: that is made while the machine still starts the server. Once with
         # nothing beside it, and once while somebody asks the authority without a pause.
         _revoke_one(ours)
-        second = _eventually(lambda: found if (found := _size(port)) != first else 0)
+        second = eventually(lambda: found if (found := crl_size(port)) != first else 0)
         alone = _published(ours.log)
         with Holding(ours.directory / "data" / RUN_DIRECTORY) as holding:
             _revoke_one(ours)
-            size = _eventually(lambda: found if (found := _size(port)) != second else 0)
+            size = eventually(lambda: found if (found := crl_size(port)) != second else 0)
         began = time.perf_counter()
         fetched = _fetch(port, f"{PKI}/crl/iss-local")
         taken = time.perf_counter() - began
@@ -208,7 +208,7 @@ def _ask(ours: Certctl, port: int, asked: bytes, seconds: float) -> Round:
     return Round(rate=answers / taken, server_us=cpu / answers * 1e6)
 
 
-def _revoke_many(database: Path) -> None:
+def revoke_many(database: Path) -> None:
     """As if a million certificates had been issued and revoked, without their octets."""
     changed = {
         "id": "printf('%032x', n)",
@@ -247,7 +247,7 @@ def _fetch(port: int, path: str, method: str = "GET") -> bytes:
     return body
 
 
-def _size(port: int) -> int:
+def crl_size(port: int) -> int:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("HEAD", f"{PKI}/crl/iss-local")
     response = connection.getresponse()
@@ -255,7 +255,7 @@ def _size(port: int) -> int:
     return int(response.headers["Content-Length"]) if response.status == http.client.OK else 0
 
 
-def _eventually(probe: object) -> int:
+def eventually(probe: object) -> int:
     deadline = time.monotonic() + BUILD_SECONDS
     while time.monotonic() < deadline:
         found: int = probe()  # type: ignore[operator]
