@@ -1,0 +1,170 @@
+"""Whether traces can be sent, out of our settings and OpenTelemetry's own variables.
+
+The SDK reads ``OTEL_…`` for itself, and where it cannot use a value it takes another one
+in silence. So they are checked here, at the start, while somebody is looking.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from certctl.settings.catalogue import tracing as names
+from certctl.settings.findings import shown
+from certctl.settings.given import Given
+from certctl.settings.traces import DEFAULT_QUEUE, TraceSettings
+
+EXPORTER: Final = "opentelemetry.exporter.otlp.proto.http"
+SDK: Final = "opentelemetry.sdk.trace"
+
+DISABLED: Final = "OTEL_SDK_DISABLED"
+PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+FILES: Final = tuple(
+    f"OTEL_EXPORTER_OTLP_{which}{kind}"
+    for which in ("", "TRACES_")
+    for kind in ("CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE")
+)
+SAMPLER: Final = "OTEL_TRACES_SAMPLER"
+SAMPLER_ARG: Final = "OTEL_TRACES_SAMPLER_ARG"
+BY_RATIO: Final = ("traceidratio", "parentbased_traceidratio")
+SAMPLERS: Final = (
+    "always_on",
+    "always_off",
+    "parentbased_always_on",
+    "parentbased_always_off",
+    *BY_RATIO,
+)
+QUEUE: Final = "OTEL_BSP_MAX_QUEUE_SIZE"
+BATCH: Final = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
+DELAY: Final = "OTEL_BSP_SCHEDULE_DELAY"
+DEFAULT_BATCH: Final = 512
+MOST_SPANS: Final = 65_536
+"""About 100 MB of them in each process."""
+
+Refuse = Callable[..., None]
+
+
+def trace_settings(given: Given, environ: Mapping[str, str]) -> TraceSettings:
+    """Faults go into the report; nothing of ``OTEL_…`` is looked at where traces are off."""
+    enabled, parent = given.value(names.TRACES_ENABLED), given.value(names.TRACES_PARENT)
+    if not enabled:
+        if given.is_set(names.TRACES_PARENT):
+            given.warn(
+                names.TRACES_PARENT,
+                "",
+                f"has no effect: {names.TRACES_ENABLED.full_name()} is off",
+                "unset it",
+            )
+        return TraceSettings(enabled=False, parent=parent)
+    if not (_is_installed(SDK) and _is_installed(EXPORTER)):
+        given.refuse(
+            names.TRACES_ENABLED,
+            "",
+            "is on, and OpenTelemetry is not installed",
+            "install certctl with the extra otel: pip install 'certctl[otel]'; or turn it off",
+        )
+    said = {name: text.strip() for name, text in environ.items() if text.strip()}
+    if said.get(DISABLED, "").lower() == "true":
+        given.report.warn(DISABLED, "is true: no traces are sent", "unset it")
+        return TraceSettings(enabled=False, parent=parent)
+    _check_exporter(said, given)
+    _check_sampler(said, given.report.refuse)
+    _check_batches(said, given.report.refuse)
+    queue = _int_of(said, QUEUE, DEFAULT_QUEUE)
+    return TraceSettings(enabled=True, parent=parent, queue=queue)
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of a package above it
+        return False
+
+
+def _check_exporter(said: Mapping[str, str], given: Given) -> None:
+    refuse = given.report.refuse
+    exporter = said.get("OTEL_TRACES_EXPORTER", "otlp")
+    if exporter != "otlp":
+        _refuse_text(refuse, "OTEL_TRACES_EXPORTER", exporter, "otlp")
+    for name in PROTOCOLS:
+        if said.get(name, "http/protobuf") != "http/protobuf":
+            _refuse_text(refuse, name, said[name], "http/protobuf")
+    for name in ENDPOINTS:
+        if name in said:
+            _check_endpoint(name, said[name], given)
+    for name in FILES:
+        if name in said and not Path(said[name]).is_file():
+            refuse(name, "there is no such file", "mend the path", came=shown(said[name]))
+
+
+def _check_endpoint(name: str, text: str, given: Given) -> None:
+    try:
+        url = urlsplit(text)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        url, host = urlsplit(""), None
+    if url.scheme not in ("http", "https") or not host or not text.isprintable():
+        given.report.refuse(
+            name,
+            "is no address of a collector",
+            "write it as http://HOST:4318 or https://HOST",
+            came=shown(text),
+        )
+    elif url.scheme == "http" and not _is_loopback(host):
+        given.report.warn(
+            name,
+            "traces, and what OTEL_EXPORTER_OTLP_HEADERS holds, go over the network in the clear",
+            "use an https:// address, or a collector on this host",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _check_sampler(said: Mapping[str, str], refuse: Refuse) -> None:
+    sampler = said.get(SAMPLER, "parentbased_always_on").lower()
+    if sampler not in SAMPLERS:
+        _refuse_text(refuse, SAMPLER, said[SAMPLER], ", ".join(SAMPLERS))
+    if sampler not in BY_RATIO or SAMPLER_ARG not in said:
+        return
+    try:
+        good = 0.0 <= float(said[SAMPLER_ARG]) <= 1.0
+    except ValueError:
+        good = False
+    if not good:
+        _refuse_text(refuse, SAMPLER_ARG, said[SAMPLER_ARG], "a number, 0 to 1")
+
+
+def _check_batches(said: Mapping[str, str], refuse: Refuse) -> None:
+    bounds = {QUEUE: MOST_SPANS, BATCH: MOST_SPANS, DELAY: 3_600_000}
+    sound = True
+    for name, most in bounds.items():
+        if name in said and not (
+            said[name].isascii() and said[name].isdigit() and 0 < int(said[name][:12]) <= most
+        ):
+            _refuse_text(refuse, name, said[name], f"a whole number, 1 to {most}")
+            sound = False
+    queue, batch = _int_of(said, QUEUE, DEFAULT_QUEUE), _int_of(said, BATCH, DEFAULT_BATCH)
+    if sound and batch > queue:
+        name = BATCH if BATCH in said else QUEUE
+        problem = f"a batch of {batch} is more than the queue holds, {queue}"
+        refuse(name, problem, "mend one of the two")
+
+
+def _int_of(said: Mapping[str, str], name: str, default: int) -> int:
+    """A number that was checked, or is about to be refused."""
+    text = said.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() else default
+
+
+def _refuse_text(refuse: Refuse, name: str, text: str, allowed: str) -> None:
+    refuse(name, "cannot be used here", "mend it or unset it", came=shown(text), allowed=allowed)
