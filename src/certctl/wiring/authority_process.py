@@ -27,6 +27,7 @@ from certctl.issuers.local import LocalCA
 from certctl.issuers.signers.file import KeyFileRefused
 from certctl.obs.log import Log
 from certctl.obs.metrics.measured import AuthorityMetrics
+from certctl.obs.tracing.steps import TurnSteps
 from certctl.settings.certificate_profiles import CertificateProfilesRefused
 from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
@@ -83,7 +84,10 @@ def run(
     _leave_signals()
     try:
         store = open_store(settings)
-        store.on_commit = metrics.committed
+        steps = TurnSteps() if settings.traces.enabled else None
+        store.on_commit = (
+            metrics.committed if steps is None else steps.committing(metrics.committed)
+        )
         with store.transaction() as transaction:
             certificate_profiles = open_certificate_profiles(settings, transaction, log)
         require_named(settings, certificate_profiles)
@@ -123,10 +127,12 @@ def run(
         log.error("authority_fault", exc_info=fault)
 
     owner = f"{store.node}/{os.getpid()}"
-    calls = OutsideCalls(outside, owner=owner, clock=clock, on_fault=on_fault, metrics=metrics)
+    calls = OutsideCalls(
+        outside, owner=owner, clock=clock, on_fault=on_fault, metrics=metrics, steps=steps
+    )
     service = AuthorityService(
         store,
-        _rules(certificate_profiles, issuers, local, metrics),
+        _rules(certificate_profiles, issuers, local, metrics, steps),
         node=store.node,
         clock=clock,
         new_id=new_id,
@@ -172,6 +178,7 @@ def run(
         on_tick=on_tick,
         on_fault=on_fault,
         metrics=metrics,
+        steps=steps,
     )
     calls.wake = server.wake
     _heed_signals(server, reload)
@@ -210,9 +217,12 @@ def _rules(
     issuers: StoredIssuers,
     local: Mapping[str, LocalCA],
     metrics: AuthorityMetrics,
+    steps: TurnSteps | None,
 ) -> IssuingRules:
     """With the issuers as they are, now and later; those of the settings are measured."""
-    measured = {each: MeasuredIssuer(each, issuer, metrics) for each, issuer in local.items()}
+    measured = {
+        each: MeasuredIssuer(each, issuer, metrics, steps) for each, issuer in local.items()
+    }
     rules = IssuingRules(
         {**issuers.issuers, **measured}, certificate_profiles, lint=lint_certificate
     )

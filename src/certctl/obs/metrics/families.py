@@ -141,6 +141,15 @@ DELIVERIES: Final = _counter(
     "outcome",
 )
 
+# Counted by workers and the jobs process.
+
+TRACE_SPANS: Final = _counter(
+    "certctl_trace_spans_total",
+    "Spans of traces; outcome is exported, failed (the collector did not take them) or"
+    " dropped (the queue was full).",
+    "outcome",
+)
+
 # Counted by the supervisor.
 
 PROCESS_UP: Final = _gauge("certctl_process_up", "1: this process is there and ready.", "process")
@@ -231,6 +240,7 @@ COUNTED: Final[dict[str, tuple[Family, ...]]] = {
     ),
     "the authority": (COMMIT_SECONDS, BATCH_ORDERS, ISSUER_CALLS, ISSUER_SECONDS),
     "the jobs process": (DELIVERIES,),
+    "workers and the jobs process": (TRACE_SPANS,),
     "the supervisor": (PROCESS_UP, PROCESS_STARTS),
 }
 """What processes count, by who does."""

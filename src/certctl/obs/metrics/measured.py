@@ -23,6 +23,7 @@ OCSP_OUTCOMES: Final = ("told", "refused", "unavailable", "limited")
 CALLS: Final = ("issue", "find", "revoke")
 CALL_OUTCOMES: Final = ("ok", "refused", "unavailable", "silent", "misbehaved", "error")
 DELIVERY_OUTCOMES: Final = ("delivered", "failed")
+SPAN_OUTCOMES: Final = ("exported", "failed", "dropped")
 
 # How ``tls`` names a peer that left in the middle of a handshake.
 _LEFT: Final = frozenset({"closed by peer", "Unexpected EOF", "ECONNRESET"})
@@ -64,6 +65,7 @@ def layout(
             ],
             families.ISSUER_SECONDS: every(outside),
             families.DELIVERIES: every(channels, DELIVERY_OUTCOMES),
+            families.TRACE_SPANS: every(SPAN_OUTCOMES),
             families.PROCESS_UP: every(processes),
             families.PROCESS_STARTS: every(processes),
         }
@@ -82,6 +84,10 @@ class _Measured:
         """For one that works by itself: nobody sees what it counts."""
         numbers = Numbers(layout(), ("alone",))
         return cls(numbers, numbers.begin("alone"))
+
+    def spans(self, outcome: str, number: int) -> None:
+        """So many spans had this outcome, one of ``SPAN_OUTCOMES``."""
+        self._counters(families.TRACE_SPANS).add_many(number, outcome)
 
     def _counters(self, family: families.Family) -> Counters:
         return Counters(self._page, self._layout, family)

@@ -54,6 +54,10 @@ class Counters:
         if place is not None:
             self._page[place] += 1
 
+    def add_many(self, number: int, *labels: str) -> None:
+        """Count so many of what is foreseen."""
+        self._page[self._places[labels]] += number
+
 
 class Histogram:
     """Values in the unit that its family counts in."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
+from certctl.web.watched import ROUTE
 
 if TYPE_CHECKING:
     from certctl.web.api.build import Api
@@ -39,6 +40,7 @@ class LazyApi:
         api = await self.opened()
         static = self._static.get(scope["raw_path"])
         if static is not None and scope["method"] in ("GET", "HEAD"):
+            scope["state"][ROUTE] = scope["raw_path"].decode("ascii")
             await send_answer(static, send)
             return
         await api(scope, receive, send)
