@@ -27,7 +27,7 @@ from certctl.enroll.refusals import RefusalFolder
 from certctl.issuers.signers.file import KeyFileRefused
 from certctl.obs.bounded_log import BoundedLog
 from certctl.obs.log import Log
-from certctl.obs.metrics.measured import Laps, WorkerMetrics
+from certctl.obs.metrics.measured import SURFACES, Laps, WorkerMetrics
 from certctl.obs.metrics.numbers import Numbers
 from certctl.settings.certificate_profiles import CertificateProfilesRefused
 from certctl.settings.schema import Settings
@@ -358,7 +358,13 @@ class _Worker:
         )
 
     def _watched(self, app: Asgi, surface: str) -> Watched:
-        return Watched(app, surface, tracing=self._tracing, by_proxy=self._proxies.sent_by_proxy)
+        return Watched(
+            app,
+            surface,
+            on_answer=self._metrics.answers_of(surface) if surface in SURFACES else None,
+            tracing=self._tracing,
+            by_proxy=self._proxies.sent_by_proxy,
+        )
 
     def _door_to_mcp(self, est: EstApp, api: LazyApi) -> LazyMcp | None:
         server = self._settings.server

@@ -24,6 +24,9 @@ _DOCUMENT = b"/api/v1/openapi.json"
 _DOCS = (b"/api/docs", b"/api/docs/")
 _STYLE = b"/api/docs/style.css"
 
+STATIC_PATHS = (_DOCUMENT, _STYLE, *_DOCS)
+"""What is the same for everybody."""
+
 _UNCHANGED = (b"Cache-Control", b"no-cache")
 _NOSNIFF = (b"X-Content-Type-Options", b"nosniff")
 
