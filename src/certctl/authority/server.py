@@ -214,8 +214,9 @@ class AuthorityServer:
             self._metrics.ran(len(batch))
             if self._steps is not None:
                 for peer, request in batch:
-                    done = self._steps.of_order(request.order.request_id, len(batch))
-                    _hand_back(peer, request.trace, done, answers)
+                    if request.trace is not None:
+                        done = self._steps.of_order(request.order.request_id, len(batch))
+                        _hand_back(peer, request.trace, done, answers)
         for (peer, request), outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Started):
                 begun = self._begun.setdefault(outcome.intent_id, [])
@@ -244,6 +245,8 @@ class AuthorityServer:
             for peer, request_id, trace in self._begun.pop(intent_id, ()):
                 _hand_back(peer, trace, called, answers)
                 answers.setdefault(peer, []).append(_reply(request_id, outcome))
+        if self._steps is not None:
+            self._steps.forget_calls()
         self._answer(answers)
 
     def _answer(self, answers: Mapping[_Peer, Sequence[Told]]) -> None:

@@ -7,6 +7,7 @@ in silence. So they are checked here, at the start, while somebody is looking.
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -29,6 +30,9 @@ FILES: Final = tuple(
     for which in ("", "TRACES_")
     for kind in ("CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE")
 )
+COMPRESSIONS: Final = ("none", "gzip", "deflate")
+# What is not of this form the SDK leaves out, and says so nowhere that anybody looks.
+HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+ *=[ !#-+\--:<-\[\]-~]*")
 SAMPLER: Final = "OTEL_TRACES_SAMPLER"
 SAMPLER_ARG: Final = "OTEL_TRACES_SAMPLER_ARG"
 BY_RATIO: Final = ("traceidratio", "parentbased_traceidratio")
@@ -41,6 +45,7 @@ SAMPLERS: Final = (
 )
 QUEUE: Final = "OTEL_BSP_MAX_QUEUE_SIZE"
 BATCH: Final = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
+LIMIT: Final = re.compile("OTEL_[A-Z_]+_LIMIT")
 DELAY: Final = "OTEL_BSP_SCHEDULE_DELAY"
 DEFAULT_BATCH: Final = 512
 MOST_SPANS: Final = 65_536
@@ -97,9 +102,34 @@ def _check_exporter(said: Mapping[str, str], given: Given) -> None:
     for name in ENDPOINTS:
         if name in said:
             _check_endpoint(name, said[name], given)
+    for kind in ("OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_TRACES_"):
+        _check_sending(kind, said, refuse)
     for name in FILES:
         if name in said and not Path(said[name]).is_file():
             refuse(name, "there is no such file", "mend the path", came=shown(said[name]))
+
+
+def _check_sending(kind: str, said: Mapping[str, str], refuse: Refuse) -> None:
+    compression, timeout = f"{kind}COMPRESSION", f"{kind}TIMEOUT"
+    if said.get(compression, "none") not in COMPRESSIONS:
+        _refuse_text(refuse, compression, said[compression], ", ".join(COMPRESSIONS))
+    if timeout in said and not _is_number(said[timeout], 0.001, 3_600.0):
+        _refuse_text(refuse, timeout, said[timeout], "seconds, more than 0")
+    headers = f"{kind}HEADERS"
+    if not all(HEADER.fullmatch(each.strip()) for each in said.get(headers, "x=y").split(",")):
+        # Not shown: it may hold a token.
+        refuse(
+            headers,
+            "a header in it cannot be read",
+            "write them as NAME=VALUE,NAME=VALUE, the values URL-encoded",
+        )
+
+
+def _is_number(text: str, least: float, most: float) -> bool:
+    try:
+        return least <= float(text) <= most
+    except ValueError:
+        return False
 
 
 def _check_endpoint(name: str, text: str, given: Given) -> None:
@@ -136,22 +166,19 @@ def _check_sampler(said: Mapping[str, str], refuse: Refuse) -> None:
         _refuse_text(refuse, SAMPLER, said[SAMPLER], ", ".join(SAMPLERS))
     if sampler not in BY_RATIO or SAMPLER_ARG not in said:
         return
-    try:
-        good = 0.0 <= float(said[SAMPLER_ARG]) <= 1.0
-    except ValueError:
-        good = False
-    if not good:
+    if not _is_number(said[SAMPLER_ARG], 0.0, 1.0):
         _refuse_text(refuse, SAMPLER_ARG, said[SAMPLER_ARG], "a number, 0 to 1")
 
 
 def _check_batches(said: Mapping[str, str], refuse: Refuse) -> None:
-    bounds = {QUEUE: MOST_SPANS, BATCH: MOST_SPANS, DELAY: 3_600_000}
+    bounds = {QUEUE: (1, MOST_SPANS), BATCH: (1, MOST_SPANS), DELAY: (1, 3_600_000)}
+    # Any other value of these ends the process that loads the SDK.
+    bounds |= {name: (0, 1_000_000) for name in said if LIMIT.fullmatch(name)}
     sound = True
-    for name, most in bounds.items():
-        if name in said and not (
-            said[name].isascii() and said[name].isdigit() and 0 < int(said[name][:12]) <= most
-        ):
-            _refuse_text(refuse, name, said[name], f"a whole number, 1 to {most}")
+    for name, (least, most) in bounds.items():
+        text = said.get(name, "1")
+        if not (text.isascii() and text.isdigit() and least <= int(text[:12]) <= most):
+            _refuse_text(refuse, name, text, f"a whole number, {least} to {most}")
             sound = False
     queue, batch = _int_of(said, QUEUE, DEFAULT_QUEUE), _int_of(said, BATCH, DEFAULT_BATCH)
     if sound and batch > queue:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from opentelemetry.util.re import parse_env_headers
 
 from certctl.domain.traces import Believed
 from certctl.settings import SettingsRefused, load_settings
@@ -43,11 +44,19 @@ def test_on_with_the_standard_defaults(tmp_path: Path) -> None:
         ("OTEL_TRACES_EXPORTER", "console"),
         ("OTEL_TRACES_SAMPLER", "sometimes"),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/such/file"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon"),
+        ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "0"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "planted-token"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", 'authorization="planted-token"'),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20x,planted-token"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "-1"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "9" * 40),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "100"),
         ("OTEL_BSP_SCHEDULE_DELAY", "soon"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "many"),
+        ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "-1"),
     ],
 )
 def test_what_the_sdk_could_not_use_is_refused_by_its_name(
@@ -55,7 +64,18 @@ def test_what_the_sdk_could_not_use_is_refused_by_its_name(
 ) -> None:
     with pytest.raises(SettingsRefused) as caught:
         loaded(tmp_path, **ON, **{name: text})
-    assert [each.variable for each in caught.value.findings] == [name]
+    (finding,) = caught.value.findings
+    assert finding.variable == name
+    assert "planted-token" not in f"{finding} {finding.came}"
+
+
+def test_headers_as_the_sdk_takes_them(tmp_path: Path) -> None:
+    headers = "authorization=Bearer%20abc.DEF-1_2==,x-tenant = one two"
+    assert loaded(tmp_path, **ON, OTEL_EXPORTER_OTLP_HEADERS=headers).traces.enabled
+    assert parse_env_headers(headers, liberal=True) == {
+        "authorization": "Bearer abc.DEF-1_2==",
+        "x-tenant": "one two",
+    }
 
 
 @pytest.mark.parametrize("text", ["2", "-0.1", "half", "nan"])

@@ -46,7 +46,7 @@ class Trace:
     """One request that is being served, or one delivery. Use from one task at a time.
 
     Attributes:
-        fields: what a log line says of it.
+        fields: what a log line says of it; nothing once it has ended.
     """
 
     __slots__ = (
@@ -128,9 +128,14 @@ class Trace:
         self._span.set_status(Status(StatusCode.ERROR))
 
     def end(self) -> None:
-        """Once; a stream ends here when it begins."""
-        if self._span.is_recording():
+        """Once; a stream ends here when it begins. What goes on after it has no spans."""
+        if self.is_open:
             self._span.end()
+            self.fields = {}
+
+    @property
+    def is_open(self) -> bool:
+        return self._span.is_recording()
 
     def _gate(self, gate: str, ended_ns: int, attributes: Attributes) -> None:
         began_ns = min(self._began, ended_ns)
@@ -174,7 +179,7 @@ class Tracing:
         the name of its kind, where it is one.
         """
         trace = CURRENT.get()
-        if trace is None:
+        if trace is None or not trace.is_open:
             return None
         if kind == "issue":
             trace.ordered()
