@@ -11,11 +11,13 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certctl.wire.attributes import CHALLENGE_PASSWORD
+from tests.clients.tools import need
 from tests.harness.api import ApiClient, first_key
 from tests.harness.bound_client import as_text, csr
 from tests.harness.collector import Collector, Span, collector
 from tests.harness.device import Device
 from tests.harness.http import basic
+from tests.harness.proxies import Kind, ProxyIdentity, behind
 from tests.harness.raw import RawClient, new_source, post
 from tests.harness.server import RunningServer, configured_server
 from tests.security.enrollment import ENROLL
@@ -31,6 +33,10 @@ HEADER = "planted-collector-token-6a20"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"
 GOOD = f"00-{TRACE}-{SPAN}-01"
+CUT = {
+    Kind.NGINX: 'proxy_set_header traceparent "";',
+    Kind.HAPROXY: "http-request del-header traceparent",
+}
 ROOT = "POST /.well-known/est/{profile}/simpleenroll"
 
 
@@ -61,11 +67,13 @@ class Site(NamedTuple):
         return {each.id for each in self.sink.spans()}
 
 
-def site_in(directory: Path, sink: Collector, **more: str) -> RunningServer:
+def site_in(
+    directory: Path, sink: Collector, *, trusted: str = f"{PROXY}/32", **more: str
+) -> RunningServer:
     server = configured_server(
         directory,
         {
-            "TRUSTED_PROXIES": f"{PROXY}/32",
+            "TRUSTED_PROXIES": trusted,
             "EST_PROFILES": "demo",
             "EST_PROFILE_DEMO_ISSUER_ID": "iss-local",
             "EST_PROFILE_DEMO_ALLOWED_AUTH_MODES": "basic",
@@ -128,6 +136,25 @@ def test_what_is_malformed_is_not_believed_of_a_proxy_either(
     root = site.root_after(known)
     assert root.parent == ""
     assert root.trace != TRACE
+
+
+def test_real_proxies_of_the_docs_do_not_hand_a_devices_word_through(tmp_path: Path) -> None:
+    identity = ProxyIdentity.make(tmp_path / "identity")
+    with collector() as sink, site_in(tmp_path, sink, trusted=identity.setting) as server:
+        for kind in Kind:
+            need(kind, package=kind)
+            known = {each.id for each in sink.spans()}
+            with behind(kind, server, identity, tmp_path / kind) as front:
+                site = Site(front, sink, tmp_path)
+                site.enroll(f"traceparent: {GOOD}")
+                root = site.root_after(known)
+                assert (root.parent, root.trace == TRACE) == ("", False), kind
+            known = {each.id for each in sink.spans()}
+            kept = {CUT[kind]: "# what the page says is left out here"}
+            with behind(kind, server, identity, tmp_path / f"{kind}-lends", changes=kept) as front:
+                # It is that line that keeps it out: without it the proxy is believed.
+                Site(front, sink, tmp_path).enroll(f"traceparent: {GOOD}")
+                assert Site(front, sink, tmp_path).root_after(known).trace == TRACE, kind
 
 
 def test_everybody_or_nobody_may_be_believed_by_setting(tmp_path: Path) -> None:
