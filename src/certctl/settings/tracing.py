@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from certctl.settings.catalogue import tracing as names
 from certctl.settings.findings import shown
 from certctl.settings.given import Given
-from certctl.settings.traces import DEFAULT_QUEUE, TraceSettings
+from certctl.settings.traces import DEFAULT_BATCH, DEFAULT_QUEUE, TraceSettings
 
 EXPORTER: Final = "opentelemetry.exporter.otlp.proto.http"
 SDK: Final = "opentelemetry.sdk.trace"
@@ -47,7 +47,6 @@ QUEUE: Final = "OTEL_BSP_MAX_QUEUE_SIZE"
 BATCH: Final = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
 LIMIT: Final = re.compile("OTEL_[A-Z_]+_LIMIT")
 DELAY: Final = "OTEL_BSP_SCHEDULE_DELAY"
-DEFAULT_BATCH: Final = 512
 MOST_SPANS: Final = 65_536
 """About 100 MB of them in each process."""
 
@@ -80,8 +79,8 @@ def trace_settings(given: Given, environ: Mapping[str, str]) -> TraceSettings:
     _check_exporter(said, given)
     _check_sampler(said, given.report.refuse)
     _check_batches(said, given.report.refuse)
-    queue = _int_of(said, QUEUE, DEFAULT_QUEUE)
-    return TraceSettings(enabled=True, parent=parent, queue=queue)
+    queue, batch = _sizes(said)
+    return TraceSettings(enabled=True, parent=parent, queue=queue, batch=batch)
 
 
 def _is_installed(module: str) -> bool:
@@ -180,11 +179,16 @@ def _check_batches(said: Mapping[str, str], refuse: Refuse) -> None:
         if not (text.isascii() and text.isdigit() and least <= int(text[:12]) <= most):
             _refuse_text(refuse, name, text, f"a whole number, {least} to {most}")
             sound = False
-    queue, batch = _int_of(said, QUEUE, DEFAULT_QUEUE), _int_of(said, BATCH, DEFAULT_BATCH)
+    queue, batch = _sizes(said)
     if sound and batch > queue:
-        name = BATCH if BATCH in said else QUEUE
         problem = f"a batch of {batch} is more than the queue holds, {queue}"
-        refuse(name, problem, "mend one of the two")
+        refuse(BATCH, problem, "mend one of the two")
+
+
+def _sizes(said: Mapping[str, str]) -> tuple[int, int]:
+    """Of queue and batch; a batch that nobody chose fits into the queue."""
+    queue = _int_of(said, QUEUE, DEFAULT_QUEUE)
+    return queue, _int_of(said, BATCH, min(DEFAULT_BATCH, queue))
 
 
 def _int_of(said: Mapping[str, str], name: str, default: int) -> int:

@@ -25,6 +25,7 @@ def make_tracing(
         process=process,
         version=__version__,
         queue=settings.traces.queue,
+        batch=settings.traces.batch,
         believed=settings.traces.parent,
         counted=counted,
         log=log,

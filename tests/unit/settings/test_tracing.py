@@ -27,7 +27,10 @@ def test_off_by_default_and_then_nothing_of_otel_is_looked_at(tmp_path: Path) ->
 
 def test_on_with_the_standard_defaults(tmp_path: Path) -> None:
     traces = loaded(tmp_path, **ON).traces
-    assert (traces.enabled, traces.parent, traces.queue) == (True, Believed.PROXIES, 2_048)
+    assert (traces.enabled, traces.parent) == (True, Believed.PROXIES)
+    assert (traces.queue, traces.batch) == (2_048, 128)
+    small = loaded(tmp_path, **ON, OTEL_BSP_MAX_QUEUE_SIZE="100").traces
+    assert (small.queue, small.batch) == (100, 100)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +56,7 @@ def test_on_with_the_standard_defaults(tmp_path: Path) -> None:
         ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "-1"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "9" * 40),
-        ("OTEL_BSP_MAX_QUEUE_SIZE", "100"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096"),
         ("OTEL_BSP_SCHEDULE_DELAY", "soon"),
         ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "many"),
         ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "-1"),

@@ -32,15 +32,24 @@ for _name in ("opentelemetry", "urllib3"):
 
 
 def open_tracing(
-    *, process: str, version: str, queue: int, believed: Believed, counted: Counted, log: Log
+    *,
+    process: str,
+    version: str,
+    queue: int,
+    batch: int,
+    believed: Believed,
+    counted: Counted,
+    log: Log,
 ) -> Tracing:
-    """After the fork: it starts a thread. ``queue``: how many spans may wait."""
+    """After the fork: it starts a thread. ``queue``: how many spans may wait; ``batch``: how
+    many are sent at a time.
+    """
     resource = Resource.create({"service.version": version, "certctl.process": process})
     if str(resource.attributes[SERVICE_NAME]).startswith("unknown_service"):
         resource = resource.merge(Resource({SERVICE_NAME: "certctl"}))
     exporter = _Exporter(OTLPSpanExporter(), counted, log)
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    provider.add_span_processor(_Processor(exporter, queue, counted))
+    provider.add_span_processor(_Processor(exporter, queue, batch, counted))
 
     def close() -> None:
         # A collector that hangs holds up no stop: what it has not taken by then is lost.
@@ -88,8 +97,8 @@ class _Exporter(SpanExporter):
 class _Processor(BatchSpanProcessor):
     """Drops by itself, before the SDK would drop an older one in silence."""
 
-    def __init__(self, exporter: _Exporter, queue: int, counted: Counted) -> None:
-        super().__init__(exporter, max_queue_size=queue)
+    def __init__(self, exporter: _Exporter, queue: int, batch: int, counted: Counted) -> None:
+        super().__init__(exporter, max_queue_size=queue, max_export_batch_size=batch)
         self._own = exporter
         self._queue = queue
         self._counted = counted
