@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -15,9 +17,19 @@ from certctl.domain.traces import Believed
 from certctl.obs.metrics.measured import Laps, WorkerMetrics
 from certctl.obs.tracing.current import CURRENT, trace_fields
 from certctl.obs.tracing.gates import traced_laps
-from certctl.obs.tracing.spans import Trace, Tracing
-from certctl.obs.tracing.steps import Step, TurnSteps
+from certctl.obs.tracing.spans import GATES, Trace, Tracing
+from certctl.obs.tracing.steps import CALL, COMMAND, COMMIT, SIGN, TURN, Step, TurnSteps
+from certctl.web.watched import ROUTE
 from certctl.wire.traceparent import decode_traceparent
+
+SOURCES = Path(__file__).parents[3] / "src" / "certctl"
+PAGE = SOURCES.parents[1] / "docs" / "how-to" / "trace.md"
+TELLS = (
+    *(SOURCES / "obs" / "tracing").glob("*.py"),
+    SOURCES / "web" / "est_trace.py",
+    SOURCES / "web" / "watched.py",
+    SOURCES / "wiring" / "traced_channel.py",
+)
 
 
 class World:
@@ -163,3 +175,15 @@ def test_a_method_of_anybodys_making_has_no_name_here(world: World) -> None:
     assert trace is not None
     trace.end()
     assert list(world.spans) == ["_OTHER"]
+
+
+def test_the_page_of_the_docs_names_every_span_and_attribute_and_no_other() -> None:
+    code = "".join(path.read_text() for path in TELLS)
+    page = PAGE.read_text()
+    attributes = set(re.findall(r'"(certctl\.[a-z_.]+)"', code))
+    assert attributes - {ROUTE} == set(re.findall(r"`(certctl\.[a-z_.]+)`", page))
+    names = {TURN, COMMAND, SIGN, CALL, COMMIT, "event.deliver"}
+    names |= {f"gate.{each}" for each in GATES}
+    names |= {f"authority.{each}" for each in ("issue", "judge_attempt", "execute")}
+    found = re.findall(r"`((?:gate|authority|issuer|store|event)\.[a-z_]+)`", page)
+    assert set(found) == names
