@@ -228,7 +228,7 @@ class AuthorityServer:
             if self._steps is not None:
                 self._steps.begin()
             result = self._carried_out(peer, asked)
-            if self._steps is not None:
+            if self._steps is not None and asked.trace is not None:
                 _hand_back(peer, asked.trace, self._steps.of_command(), answers)
             answers.setdefault(peer, []).append(
                 failure_reply(asked.id, result)
@@ -243,7 +243,8 @@ class AuthorityServer:
         for intent_id, outcome in self._service.finish():
             called = self._steps.of_call(intent_id) if self._steps is not None else ()
             for peer, request_id, trace in self._begun.pop(intent_id, ()):
-                _hand_back(peer, trace, called, answers)
+                if trace is not None:
+                    _hand_back(peer, trace, called, answers)
                 answers.setdefault(peer, []).append(_reply(request_id, outcome))
         if self._steps is not None:
             self._steps.forget_calls()
@@ -308,10 +309,10 @@ class AuthorityServer:
 
 
 def _hand_back(
-    peer: _Peer, trace: str | None, steps: Sequence[Step], answers: dict[_Peer, list[Told]]
+    peer: _Peer, trace: str, steps: Sequence[Step], answers: dict[_Peer, list[Told]]
 ) -> None:
     """Before the answer, so that it finds its request still open."""
-    if trace is not None and steps:
+    if steps:
         answers.setdefault(peer, []).append(StepsReply(trace, tuple(steps)))
 
 
