@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ from typing import Final
 from certctl.authority.calls import OutsideCalls
 from certctl.authority.carry_out import Powers
 from certctl.authority.crl import CrlDrafts
-from certctl.authority.issue import IssuingRules
+from certctl.authority.issue import AnyIssuer, IssuingRules
 from certctl.authority.server import AuthorityServer
 from certctl.authority.service import AuthorityService
 from certctl.domain.certificate_profiles import CertificateProfiles
@@ -20,13 +20,14 @@ from certctl.domain.clock import Clock
 from certctl.domain.errors import IssuerUnavailable, StoreUnavailable
 from certctl.domain.ids import NewId
 from certctl.domain.policy import LintMode
-from certctl.domain.ports import VaultRefused
+from certctl.domain.ports import OutsideIssuer, VaultRefused
 from certctl.issuers.ca_checks import CARefused
 from certctl.issuers.lint import lint_certificate, lints
 from certctl.issuers.local import LocalCA
 from certctl.issuers.signers.file import KeyFileRefused
 from certctl.obs.log import Log
 from certctl.obs.metrics.measured import AuthorityMetrics
+from certctl.obs.tracing.steps import TurnSteps
 from certctl.settings.certificate_profiles import CertificateProfilesRefused
 from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
@@ -83,7 +84,10 @@ def run(
     _leave_signals()
     try:
         store = open_store(settings)
-        store.on_commit = metrics.committed
+        steps = TurnSteps() if settings.traces.enabled else None
+        store.on_commit = (
+            metrics.committed if steps is None else steps.committing(metrics.committed)
+        )
         with store.transaction() as transaction:
             certificate_profiles = open_certificate_profiles(settings, transaction, log)
         require_named(settings, certificate_profiles)
@@ -123,10 +127,12 @@ def run(
         log.error("authority_fault", exc_info=fault)
 
     owner = f"{store.node}/{os.getpid()}"
-    calls = OutsideCalls(outside, owner=owner, clock=clock, on_fault=on_fault, metrics=metrics)
+    calls = OutsideCalls(
+        outside, owner=owner, clock=clock, on_fault=on_fault, metrics=metrics, steps=steps
+    )
     service = AuthorityService(
         store,
-        _rules(certificate_profiles, issuers, local, metrics),
+        _rules(certificate_profiles, issuers, local, metrics, steps),
         node=store.node,
         clock=clock,
         new_id=new_id,
@@ -172,6 +178,7 @@ def run(
         on_tick=on_tick,
         on_fault=on_fault,
         metrics=metrics,
+        steps=steps,
     )
     calls.wake = server.wake
     _heed_signals(server, reload)
@@ -208,15 +215,25 @@ def _accepted(
 def _rules(
     certificate_profiles: CertificateProfiles,
     issuers: StoredIssuers,
-    local: Mapping[str, LocalCA],
+    own: Container[str],
     metrics: AuthorityMetrics,
+    steps: TurnSteps | None,
 ) -> IssuingRules:
-    """With the issuers as they are, now and later; those of the settings are measured."""
-    measured = {each: MeasuredIssuer(each, issuer, metrics) for each, issuer in local.items()}
-    rules = IssuingRules(
-        {**issuers.issuers, **measured}, certificate_profiles, lint=lint_certificate
-    )
-    issuers.on_change.append(lambda: rules.use({**issuers.issuers, **measured}))
+    """With the issuers as they are, now and later; those whose key is here are measured."""
+
+    def now() -> dict[str, AnyIssuer]:
+        found: dict[str, AnyIssuer] = {}
+        for issuer_id, issuer in issuers.issuers.items():
+            if isinstance(issuer, OutsideIssuer):
+                found[issuer_id] = issuer
+                continue
+            if issuer_id not in own:
+                metrics.has_issuer(issuer_id)
+            found[issuer_id] = MeasuredIssuer(issuer_id, issuer, metrics, steps)
+        return found
+
+    rules = IssuingRules(now(), certificate_profiles, lint=lint_certificate)
+    issuers.on_change.append(lambda: rules.use(now()))
     return rules
 
 

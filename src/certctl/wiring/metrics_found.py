@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from cryptography import x509
@@ -15,6 +15,7 @@ from certctl.domain.events import DeliveryStatus
 from certctl.domain.intent import IntentStatus
 from certctl.domain.ports import Records
 from certctl.domain.profiles import profile_name
+from certctl.domain.stored_issuers import IssuerState
 from certctl.obs.metrics import families
 from certctl.obs.metrics.families import Family
 from certctl.obs.metrics.numbers import OTHER, Labels
@@ -59,17 +60,38 @@ def from_records(records: Records, settings: Settings) -> Finds:
     for (channel, status), number in records.outbox_depth().items():
         labels = (channel if channel in channels else OTHER, status.value)
         outbox[labels] = outbox.get(labels, 0) + number
-    for issuer in settings.issuers:
-        crl = records.crl(issuer.id)
+    stored = _stored_chains(records, settings)
+    for issuer_id, chain in stored.items():
+        found.setdefault(families.CA_UNTIL, {})[issuer_id,] = _first_of(chain)
+    for issuer_id in (*(each.id for each in settings.issuers), *stored):
+        crl = records.crl(issuer_id)
         if crl is not None:
-            found[families.CRL_SINCE][issuer.id,] = crl.this_update_us / SECOND_US
-            found[families.CRL_UNTIL][issuer.id,] = crl.next_update_us / SECOND_US
-            found[families.CRL_SIZE][issuer.id,] = crl.size
+            found[families.CRL_SINCE][issuer_id,] = crl.this_update_us / SECOND_US
+            found[families.CRL_UNTIL][issuer_id,] = crl.next_update_us / SECOND_US
+            found[families.CRL_SIZE][issuer_id,] = crl.size
     for lease in records.leases():
         if lease.last_run_us:
             found[families.JOB_RUN][lease.job,] = lease.last_run_us / SECOND_US
             found[families.JOB_OK][lease.job,] = int(lease.outcome == "ok")
     return found
+
+
+def merged(one: Finds, other: Finds) -> Finds:
+    """Of both, where both have series of a family."""
+    return {
+        family: {**one.get(family, {}), **other.get(family, {})}
+        for family in dict.fromkeys((*one, *other))
+    }
+
+
+def _stored_chains(records: Records, settings: Settings) -> dict[str, tuple[bytes, ...]]:
+    """Certificates (DER) of each issuer of the store that is published, by its id."""
+    own = {each.id for each in settings.issuers}
+    return {
+        row.id: row.chain
+        for row in records.stored_issuers()
+        if row.chain and row.id not in own and row.state is not IssuerState.DELETED
+    }
 
 
 class FromFiles:
@@ -124,3 +146,8 @@ def _first_end(path: Path) -> Iterator[float]:
     except (OSError, ValueError):
         return
     yield min(each.not_valid_after_utc.timestamp() for each in certificates)
+
+
+def _first_of(chain: Iterable[bytes]) -> float:
+    """When the first of these certificates (DER) expires."""
+    return min(x509.load_der_x509_certificate(der).not_valid_after_utc.timestamp() for der in chain)
