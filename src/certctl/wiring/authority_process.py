@@ -47,6 +47,7 @@ from certctl.wiring.certificate_profiles import (
     usable,
 )
 from certctl.wiring.clock import ClockWatch
+from certctl.wiring.crl_partitions import open_partitions
 from certctl.wiring.events import make_outbox
 from certctl.wiring.ids import new_ids
 from certctl.wiring.issuers import (
@@ -89,12 +90,21 @@ def run(
         require_named(settings, certificate_profiles)
         if any(each.lint is not LintMode.OFF for each in certificate_profiles.values()):
             lints()
-        local = open_issuers(settings, store, now_us=clock())
+        new_id = new_ids(clock)
+        partitions = open_partitions(settings, store, clock=clock, new_id=new_id)
+        local = open_issuers(settings, store, now_us=clock(), partitions=partitions)
         outside = open_outside_issuers(settings, store, now_us=clock())
-        issuers = StoredIssuers(settings, store, local=local, outside=outside, clock=clock, log=log)
+        issuers = StoredIssuers(
+            settings,
+            store,
+            local=local,
+            outside=outside,
+            partitions=partitions,
+            clock=clock,
+            log=log,
+        )
         audit_key = open_audit_key(settings.server.data_dir)
         pepper = open_pepper(settings.server.data_dir, store)
-        new_id = new_ids(clock)
         keeper = _ServerCertificate(settings, store, local, new_id=new_id)
         if keeper.renew_if_due(clock()):
             log.info("server_certificate_issued")
