@@ -108,7 +108,7 @@ class CrlJob:
         is_scheduled = full is None or self._is_scheduled(full, now_us)
         # Partitions first: the stamp of the CRL that comes last says that all are made.
         for number, url in self._partitions.items():
-            self._make_partition(number, url, fence, due=is_due, scheduled=is_scheduled)
+            self._make_partition(number, url, full, fence, due=is_due, scheduled=is_scheduled)
         self._are_there = True
         if self._delta is None or full is None or is_due:
             full = self._make_full(full, fence, stamp=stamp, scheduled=is_scheduled)
@@ -117,7 +117,14 @@ class CrlJob:
         self._changed_us = None
 
     def _make_partition(
-        self, number: int, url: str, fence: int, *, due: bool, scheduled: bool
+        self,
+        number: int,
+        url: str,
+        full: CrlRecord | None,
+        fence: int,
+        *,
+        due: bool,
+        scheduled: bool,
     ) -> None:
         """Where the full CRL is due, or something has changed in it. It has no delta CRL: it
         is small, and made anew for each change.
@@ -129,8 +136,11 @@ class CrlJob:
         listed_us = last.scheduled_us if last else 0
         blocks = [*self._records.revoked(self._issuer_id, listed_us=listed_us, partition=number)]
         now_us = self._clock()
+        # The first of a partition is above all of the full CRL's: a restore goes on there, and
+        # may bring back a state in which this partition was not known yet.
+        before = last or full
         fields = CrlFields(
-            number=1 + (last.number if last else 0),
+            number=1 + (before.number if before else 0),
             this_update_us=now_us,
             next_update_us=now_us + self._times.validity_us,
             distribution_point=url,

@@ -252,12 +252,15 @@ def test_more_partitions_later_and_fewer_and_none(node: PartedNode):
     assert node.event.details == {"what": "partitions of CRLs", "added": ["4", "5"]}
     node.loop.tick()
     assert node.number(scope(5)) == 1
+    assert node.settle(6)[-1] == 6
+    node.pass_time(1)
+    assert node.number(scope(6)) == 2, "a restore to before cannot lead to the same again"
     node.issue(1, 2, 3)
     node.revoke(3)
     node.pass_time(12)
     assert node.settle(2) == [1, 2]
     assert node.event is not None
-    assert node.event.details["left"] == ["3", "4", "5"]
+    assert node.event.details["left"] == ["3", "4", "5", "6"]
     assert node.settle(2) == [1, 2]
     assert node.event is None, "nothing has changed"
     assert node.settle(0) == []

@@ -44,7 +44,7 @@ EVERYBODY = "an entry covers every address, so anybody could speak for anybody"
         ("EST_MAX_BODY", "64 000", "not a size"),
         ("EST_MAX_BODY", "-1", "not a size"),
         ("CRL_PARTITIONS", "0", "out of range"),
-        ("CRL_PARTITIONS", "-4", "out of range"),
+        ("CRL_PARTITIONS", "-4", "a negative number"),
         ("CRL_PARTITIONS", "257", "out of range"),
         ("CRL_PARTITIONS", "9" * 400, "not a whole number"),
         ("CRL_PARTITIONS", "off", "not a whole number"),
