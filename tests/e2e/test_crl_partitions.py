@@ -36,6 +36,7 @@ from tests.harness.server import (
 PASSWORD = "corp-password-0001"
 ENROLL = "/.well-known/est/corp/simpleenroll"
 PARTITIONS = (1, 2)
+WHOLE = "/crls/iss-local.crl"
 
 
 def path_of(partition: int) -> str:
@@ -197,7 +198,7 @@ def test_openssl_and_cert_check_follow_a_revocation(
     revoke(server, serial, "keyCompromise")
     now_listing = listing(port, path_of(own), serial)
     assert "certificate revoked" in judged(now_listing)
-    assert "certificate revoked" in judged(listing(port, "/crls/iss-local.crl", serial))
+    assert "certificate revoked" in judged(listing(port, WHOLE, serial))
     said = judged(listed(port, path_of(other)))
     assert "leaf.pem: OK" not in said
     assert "CRL" in said
@@ -257,3 +258,60 @@ def test_cert_check_holds_records_and_lists_against_each_other(
     elsewhere = planted("UPDATE crl_partitions SET base = 'http://elsewhere' WHERE number = ?", own)
     wanted = f"it is not for what names http://elsewhere/crls/iss-local/{own}.crl"
     assert any(each.endswith(wanted) for each in elsewhere)
+
+
+def test_switched_on_and_off_again_each_certificate_keeps_its_list(tmp_path: Path):
+    """Those of before and after are on the full CRL, and the partitions between stay."""
+    port = PlainPort(port=free_port())
+    directory = tmp_path / "server"
+    directory.mkdir()
+
+    def served(partitions: int) -> RunningServer:
+        return configured_server(directory, settings(port, partitions))
+
+    whole = f"http://pki.example.com:{port.port}{PKI}{WHOLE}"
+    with served(1) as running:
+        before = enrolled(running, tmp_path / "before")
+        assert cdp(before.certificate) == whole
+        assert port.fetch("GET", path_of(1)).status == 404
+    with served(2) as running:
+        between = enrolled(running, tmp_path / "between")
+        own = partition_of(between, port)
+        records = running.records()
+        details = [each.event.details for each in records.events()]
+        records.close()
+        told = [each for each in details if each.get("what") == "partitions of CRLs"]
+        assert [each["added"] for each in told] == [["1", "2"]]
+    with served(1) as running:
+        after = enrolled(running, tmp_path / "after")
+        assert cdp(after.certificate) == whole
+        port.settle(path_of(own))
+        serials = {}
+        for name, device in (("before", before), ("between", between), ("after", after)):
+            assert device.certificate is not None
+            serials[name] = device.certificate.serial_number
+            revoke(running, serials[name])
+        for serial in serials.values():
+            listing(port, WHOLE, serial)
+        found = listing(port, path_of(own), serials["between"])
+        assert [each.serial_number for each in found] == [serials["between"]]
+        assert problems(running) == []
+
+
+def test_the_first_start_of_a_server_whose_setting_nobody_can_follow(tmp_path: Path):
+    port = PlainPort(port=free_port())
+    bad = settings(port, 2)
+    del bad["PUBLIC_URL"]
+    server = configured_server(tmp_path, bad)
+    done = subprocess.run(
+        [PROGRAM, "serve"],
+        env=clean_environment(server.environment),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "CERTCTL_CRL_PARTITIONS" in done.stderr
+    assert "CERTCTL_PUBLIC_URL" in done.stderr
