@@ -188,7 +188,7 @@ def test_openssl_and_cert_check_follow_a_revocation(
     def judged(crl: x509.CertificateRevocationList) -> str:
         crl_file.write_bytes(crl.public_bytes(Encoding.PEM))
         return openssl(
-            *("verify", "-crl_check", "-extended_crl", "-CAfile", server.ca_file),
+            *("verify", "-crl_check", "-CAfile", server.ca_file),
             *("-CRLfile", crl_file, leaf),
         )
 
@@ -201,8 +201,7 @@ def test_openssl_and_cert_check_follow_a_revocation(
     assert "certificate revoked" in judged(listing(port, WHOLE, serial))
     said = judged(listed(port, path_of(other)))
     assert "leaf.pem: OK" not in said
-    assert "CRL" in said
-    assert "certificate revoked" not in said
+    assert "different CRL scope" in said
     der = now_listing.public_bytes(Encoding.DER)
     assert findings("lint_crl", der, tmp_path, "-t", "CRL", "-p", "PKIX") == ""
     assert problems(server) == []
