@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ from tests.harness.published import (
     CRL_SECONDS,
     PKI,
     PlainPort,
+    crl_number,
     eventually,
     openssl,
     publishing_settings,
@@ -106,18 +108,24 @@ def listing(port: PlainPort, path: str, serial: int) -> x509.CertificateRevocati
     return eventually(asked, CRL_SECONDS)
 
 
-def problems(server: RunningServer, database: Path | None = None) -> list[str]:
-    """What cert-check says."""
-    other = {"CERTCTL_DATABASE_URL": f"sqlite:///{database}"} if database else {}
-    done = subprocess.run(
-        [PROGRAM, "cert-check", "--output=json"],
-        env=clean_environment(server.environment | other),
+def host_command(
+    server: RunningServer, *arguments: str, **settings: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROGRAM, *arguments],
+        env=clean_environment(server.environment | settings),
         cwd=server.directory,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+def problems(server: RunningServer, database: Path | None = None) -> list[str]:
+    """What cert-check says."""
+    other = {"CERTCTL_DATABASE_URL": f"sqlite:///{database}"} if database else {}
+    done = host_command(server, "cert-check", "--output=json", **other)
     return [each["problem"] for each in json.loads(done.stdout)["findings"]]
 
 
@@ -259,6 +267,31 @@ def test_cert_check_holds_records_and_lists_against_each_other(
     assert any(each.endswith(wanted) for each in elsewhere)
 
 
+def test_a_restore_gives_no_number_of_a_partition_again(
+    server: RunningServer, port: PlainPort, device: Device, tmp_path: Path
+):
+    assert device.certificate is not None
+    path = path_of(partition_of(device, port))
+    backup = tmp_path / "early.backup"
+    assert host_command(server, "backup", str(backup)).returncode == 0
+    revoke(server, device.certificate.serial_number)
+    last = crl_number(listing(port, path, device.certificate.serial_number))
+
+    (tmp_path / "again").mkdir()
+    restored = configured_server(tmp_path / "again", settings(PlainPort(port=free_port()), 2))
+    put = host_command(restored, "restore", str(backup))
+    assert put.returncode == 0, put.stderr
+    records = restored.records()
+    for number in PARTITIONS:
+        crl = records.crl(f"iss-local/{number}")
+        assert crl is not None
+        assert crl.number > last
+        assert crl.stamp == "", "the next one is due at once"
+        parts = [records.crl_part(crl.scope, crl.number, part) for part in range(crl.parts)]
+        assert hashlib.sha256(b"".join(part or b"" for part in parts)).digest() == crl.digest
+    records.close()
+
+
 def test_switched_on_and_off_again_each_certificate_keeps_its_list(tmp_path: Path):
     """Those of before and after are on the full CRL, and the partitions between stay."""
     port = PlainPort(port=free_port())
@@ -301,16 +334,7 @@ def test_the_first_start_of_a_server_whose_setting_nobody_can_follow(tmp_path: P
     port = PlainPort(port=free_port())
     bad = settings(port, 2)
     del bad["PUBLIC_URL"]
-    server = configured_server(tmp_path, bad)
-    done = subprocess.run(
-        [PROGRAM, "serve"],
-        env=clean_environment(server.environment),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = host_command(configured_server(tmp_path, bad), "serve")
     assert done.returncode == 2
     assert "CERTCTL_CRL_PARTITIONS" in done.stderr
     assert "CERTCTL_PUBLIC_URL" in done.stderr
