@@ -10,6 +10,8 @@ from certctl.domain.crl import CrlHead, crl_scope, unpack
 from certctl.domain.crl_partitions import CrlPartition, in_use
 from certctl.domain.ports import DuplicateKey
 from certctl.domain.revocation import RevocationReason
+from certctl.store.memory import status
+from certctl.store.queries import crl_partitions
 from tests.contract.conftest import Pair
 from tests.contract.samples import DAY, NOW, certificate
 from tests.contract.test_store_status import CRL, HOUR, ISSUER, revoke
@@ -90,9 +92,28 @@ def test_partitions_stay_on_record_and_change_how_long_they_go_on(parted: Pair):
     with parted.store.transaction() as transaction:
         transaction.change_crl_partition(replace(ended, base="http://elsewhere"))
         assert list(transaction.crl_partitions()) == [FIRST, ended]
-        assert transaction.partition_end(1) == NOW + DAY
-        assert transaction.partition_end(9) == 0
     assert list(parted.records.crl_partitions()) == [FIRST, ended]
+
+
+def test_how_long_partitions_are_needed(pair: Pair, monkeypatch: pytest.MonkeyPatch):
+    def ends() -> tuple[int, dict[int, int]]:
+        with pair.store.transaction() as transaction:
+            return transaction.last_expiry_us(), dict(transaction.lately_filled())
+
+    assert ends() == (0, {})
+    with pair.store.transaction() as transaction:
+        transaction.record_certificates(
+            [
+                certificate(1, crl_partition=1, not_after_us=NOW + 9 * DAY),
+                certificate(2, crl_partition=1, not_after_us=NOW + 2 * DAY),
+                certificate(3, crl_partition=2, not_after_us=NOW + DAY),
+                certificate(4, not_after_us=NOW + 3 * DAY),
+            ]
+        )
+    assert ends() == (NOW + 9 * DAY, {1: NOW + 9 * DAY, 2: NOW + DAY})
+    for module in (crl_partitions, status):
+        monkeypatch.setattr(module, "NEWEST", 3)
+    assert ends() == (NOW + 9 * DAY, {1: NOW + 2 * DAY, 2: NOW + DAY}), "of the newest alone"
 
 
 def test_the_newest_of_every_scope_in_one_answer(pair: Pair):

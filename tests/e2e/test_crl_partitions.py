@@ -14,6 +14,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from tests.harness.api import ApiClient, first_key
+from tests.harness.commands import run_command
 from tests.harness.device import Device
 from tests.harness.http import fetch
 from tests.harness.pkilint import findings
@@ -27,13 +29,7 @@ from tests.harness.published import (
     publishing_settings,
     revoke,
 )
-from tests.harness.server import (
-    PROGRAM,
-    RunningServer,
-    clean_environment,
-    configured_server,
-    free_port,
-)
+from tests.harness.server import RunningServer, configured_server, free_port
 
 PASSWORD = "corp-password-0001"
 ENROLL = "/.well-known/est/corp/simpleenroll"
@@ -108,24 +104,10 @@ def listing(port: PlainPort, path: str, serial: int) -> x509.CertificateRevocati
     return eventually(asked, CRL_SECONDS)
 
 
-def host_command(
-    server: RunningServer, *arguments: str, **settings: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [PROGRAM, *arguments],
-        env=clean_environment(server.environment | settings),
-        cwd=server.directory,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 def problems(server: RunningServer, database: Path | None = None) -> list[str]:
     """What cert-check says."""
-    other = {"CERTCTL_DATABASE_URL": f"sqlite:///{database}"} if database else {}
-    done = host_command(server, "cert-check", "--output=json", **other)
+    other = {"DATABASE_URL": f"sqlite:///{database}"} if database else None
+    done = run_command(server, "cert-check", "--output=json", settings=other)
     return [each["problem"] for each in json.loads(done.stdout)["findings"]]
 
 
@@ -179,6 +161,11 @@ def test_nor_one_of_an_issuer_that_is_none(port: PlainPort, path: str):
     answer = port.fetch("GET", path)
     assert answer.status == 404
     assert b"Nothing is here." in answer.body
+
+
+def test_the_api_tells_how_many_there_are(server: RunningServer):
+    api = ApiClient(server, first_key(server))
+    assert api.get("/issuers/iss-local")["crl"]["partitions"] == len(PARTITIONS)
 
 
 def test_openssl_and_cert_check_follow_a_revocation(
@@ -273,13 +260,13 @@ def test_a_restore_gives_no_number_of_a_partition_again(
     assert device.certificate is not None
     path = path_of(partition_of(device, port))
     backup = tmp_path / "early.backup"
-    assert host_command(server, "backup", str(backup)).returncode == 0
+    assert run_command(server, "backup", str(backup)).returncode == 0
     revoke(server, device.certificate.serial_number)
     last = crl_number(listing(port, path, device.certificate.serial_number))
 
     (tmp_path / "again").mkdir()
     restored = configured_server(tmp_path / "again", settings(PlainPort(port=free_port()), 2))
-    put = host_command(restored, "restore", str(backup))
+    put = run_command(restored, "restore", str(backup))
     assert put.returncode == 0, put.stderr
     records = restored.records()
     for number in PARTITIONS:
@@ -334,7 +321,7 @@ def test_the_first_start_of_a_server_whose_setting_nobody_can_follow(tmp_path: P
     port = PlainPort(port=free_port())
     bad = settings(port, 2)
     del bad["PUBLIC_URL"]
-    done = host_command(configured_server(tmp_path, bad), "serve")
+    done = run_command(configured_server(tmp_path, bad), "serve")
     assert done.returncode == 2
     assert "CERTCTL_CRL_PARTITIONS" in done.stderr
     assert "CERTCTL_PUBLIC_URL" in done.stderr

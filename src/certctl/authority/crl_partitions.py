@@ -1,7 +1,7 @@
 """At each start: which partitions of CRLs certificates come into, and which have had their day.
 
-What was once in use goes on being published until the last of its certificates has expired
-and has stood on a scheduled CRL after that; only then is it over (RFC 5280 §3.3).
+What was once in use goes on being published until the last certificate that was there when
+it was left has expired, and has stood on a scheduled CRL after that (RFC 5280 §3.3).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from certctl.authority.commands import SYSTEM
 from certctl.authority.events import event_by
 from certctl.domain.audit import AuditAction, AuditEvent
 from certctl.domain.crl import RECENT_US
-from certctl.domain.crl_partitions import CrlPartition, in_use
+from certctl.domain.crl_partitions import CrlPartition, in_use, published
 from certctl.domain.ports import Transaction
 
 
@@ -41,8 +41,10 @@ def settle(
         elif each != rows.pop(each.number):
             transaction.change_crl_partition(each)
             told["resumed"].append(str(each.number))
-    for each in rows.values():
-        changed = _left(transaction, each, now_us)
+    left = published(list(rows.values()))
+    filled = transaction.lately_filled() if left else {}
+    for each in left:
+        changed = _left(transaction, each, filled.get(each.number, 0), now_us)
         if changed is None:
             continue
         transaction.change_crl_partition(changed)
@@ -50,21 +52,20 @@ def settle(
     return used, _event(told, now_us) if any(told.values()) else None
 
 
-def _left(transaction: Transaction, row: CrlPartition, now_us: int) -> CrlPartition | None:
-    """One that is not in use any more, where something of it has to be noted."""
-    if not row.is_published:
-        return None
-    if row.until_us is None:
-        return replace(row, until_us=transaction.partition_end(row.number))
+def _left(
+    transaction: Transaction, row: CrlPartition, filled_us: int, now_us: int
+) -> CrlPartition | None:
+    """One that is not in use any more, where something of it has to be noted.
+
+    ``filled_us``: when the last one expires that came into it lately. Later than all that
+    was there when it was left, it says that another node, with other settings, has gone on.
+    """
+    if row.until_us is None or filled_us > row.until_us:
+        return replace(row, until_us=transaction.last_expiry_us())
+    over_us = row.until_us + RECENT_US
     listed_us = transaction.partition_listed_us(row.number)
-    if listed_us is not None and listed_us <= row.until_us + RECENT_US:
+    if now_us <= over_us or (listed_us is not None and listed_us <= over_us):
         return None
-    if row.until_us + RECENT_US >= now_us:
-        return None
-    # Another node, with other settings, may have gone on with it.
-    until_us = transaction.partition_end(row.number)
-    if until_us > row.until_us:
-        return replace(row, until_us=until_us)
     return replace(row, ended_us=now_us)
 
 

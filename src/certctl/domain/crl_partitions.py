@@ -23,7 +23,7 @@ class CrlPartition:
     Attributes:
         number: from 1 on.
         base: URL below which everything is published, without a slash at its end.
-        until_us: the last of its certificates expires then, and no more come into it; None
+        until_us: no certificate that was there when it was left is valid any longer; None
             while it is in use.
         ended_us: since then it is not published any more; None while it is.
     """

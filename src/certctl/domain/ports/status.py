@@ -85,9 +85,13 @@ class StatusWrites(Protocol):
         """Keep how long it goes on; its place stays."""
         ...
 
-    def partition_end(self, number: int) -> int:
-        """When the last certificate in it expires; 0 where none is. May take seconds where
-        the last was issued long ago.
+    def last_expiry_us(self) -> int:
+        """When the last certificate on record expires; 0 where there is none."""
+        ...
+
+    def lately_filled(self) -> Mapping[int, int]:
+        """By partition, when the last of the certificates in it expires that are among the
+        newest on record: some thousands, however many there are.
         """
         ...
 

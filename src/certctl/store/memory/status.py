@@ -22,6 +22,7 @@ from certctl.domain.ports import DuplicateKey
 from certctl.domain.revocation import RevocationReason
 from certctl.store.memory.base import Reads, Writes
 from certctl.store.memory.tables import Tables
+from certctl.store.queries.crl_partitions import NEWEST
 from certctl.store.rows import serial_octets
 
 
@@ -119,11 +120,17 @@ class StatusWrites(Writes):
             row, until_us=partition.until_us, ended_us=partition.ended_us
         )
 
-    def partition_end(self, number: int) -> int:
+    def last_expiry_us(self) -> int:
         records = self._open().certificates.values()
-        return max(
-            (each.not_after_us for each in records if each.crl_partition == number), default=0
-        )
+        return max((each.not_after_us for each in records), default=0)
+
+    def lately_filled(self) -> Mapping[int, int]:
+        found: dict[int, int] = {}
+        for _, record in sorted(self._open().certificates.items())[-NEWEST:]:
+            if record.crl_partition is not None:
+                known = found.get(record.crl_partition, 0)
+                found[record.crl_partition] = max(known, record.not_after_us)
+        return found
 
     def partition_listed_us(self, number: int) -> int | None:
         crls = self._open().crls

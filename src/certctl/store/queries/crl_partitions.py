@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
@@ -11,6 +12,8 @@ from certctl.domain.crl_partitions import CrlPartition
 from certctl.store.tables import certificates, crl_partitions, crls
 
 _c = certificates.c
+
+NEWEST: Final = 10_000
 
 
 def partitions(connection: Connection) -> Sequence[CrlPartition]:
@@ -22,19 +25,24 @@ def partitions(connection: Connection) -> Sequence[CrlPartition]:
     ]
 
 
-def end(connection: Connection, number: int) -> int:
-    """See ``ports.status.StatusWrites.partition_end``.
+def last_expiry_us(connection: Connection) -> int:
+    """See ``ports.status.StatusWrites.last_expiry_us``."""
+    return connection.execute(select(func.max(_c.not_after_us))).scalar() or 0
 
-    From the latest expiry on downwards: no index by partition, which every enrollment would
-    have to keep, is needed to find one that was issued lately.
+
+def lately_filled(connection: Connection) -> Mapping[int, int]:
+    """See ``ports.status.StatusWrites.lately_filled``.
+
+    All of them would take an index by partition, which every enrollment had to keep.
     """
+    newest = select(_c.crl_partition, _c.not_after_us).order_by(_c.id.desc()).limit(NEWEST)
+    rows = newest.subquery().c
     clause = (
-        select(_c.not_after_us)
-        .where(_c.crl_partition == number)
-        .order_by(_c.not_after_us.desc(), _c.id.desc())
-        .limit(1)
+        select(rows.crl_partition, func.max(rows.not_after_us))
+        .where(rows.crl_partition.is_not(None))
+        .group_by(rows.crl_partition)
     )
-    return connection.execute(clause).scalar() or 0
+    return {row[0]: row[1] for row in connection.execute(clause).fetchall()}
 
 
 def listed_us(connection: Connection, number: int) -> int | None:

@@ -64,8 +64,11 @@ class StatusWrites(Writes):
     def change_crl_partition(self, partition: CrlPartition) -> None:
         self._run(partition_commands.change, partition)
 
-    def partition_end(self, number: int) -> int:
-        return self._run(crl_partitions.end, number)
+    def last_expiry_us(self) -> int:
+        return self._run(crl_partitions.last_expiry_us)
+
+    def lately_filled(self) -> Mapping[int, int]:
+        return self._run(crl_partitions.lately_filled)
 
     def partition_listed_us(self, number: int) -> int | None:
         return self._run(crl_partitions.listed_us, number)
