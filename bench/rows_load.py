@@ -33,7 +33,7 @@ def enroll_shared(bench: Bench) -> Outcome:
         server.start_certctl(bench.command, bench.folder / "enroll-shared", workers=2) as ours,
         server.start_bare(bench.programs, bench.folder, workers=2) as bare,
     ):
-        rows = _enroll_at((32, 64), "enroll, Basic, 2 workers", bench, ours, bare)
+        rows = _enroll_at((32, 64, 128), "enroll, Basic, 2 workers", bench, ours, bare)
     best = max(results.rate(row.ours) for row in rows)
     return Outcome(
         loads=rows,
@@ -75,7 +75,7 @@ def renew(bench: Bench) -> Outcome:
             bench.programs, bench.folder, workers=2, ask_for_certificate=True
         ) as bare,
     ):
-        pool = _renewals_of_new_devices(bench, ours)
+        pool = renewals_of_new_devices(bench, ours)
         load = replace(plain_load(bench, REENROLL), pool=pool, sample=bench.folder / "sample")
         rows = alternate(bench, "renew, client certificate, 2 workers", [load], ours, bare)
     return Outcome(
@@ -95,7 +95,7 @@ def renew_every_gate(bench: Bench) -> Outcome:
             bench.programs, bench.folder, workers=2, ask_for_certificate=True
         ) as bare,
     ):
-        pool = _renewals_of_new_devices(bench, ours, bind=True)
+        pool = renewals_of_new_devices(bench, ours, bind=True)
         load = replace(
             plain_load(bench, REENROLL), pool=pool, bind=True, sample=bench.folder / "sample"
         )
@@ -199,12 +199,16 @@ def _run(bench: Bench, load: Load, ours: Certctl, name: str) -> Measured:
     return measured
 
 
-def _renewals_of_new_devices(bench: Bench, ours: Certctl, *, bind: bool = False) -> Pool:
+def renewals_of_new_devices(
+    bench: Bench, ours: Certctl, *, bind: bool = False, seconds: float | None = None
+) -> Pool:
     """Enrolls through the front door for as long as all rounds of renewal will take.
 
     A renewal is dearer than an enrollment; SPARE is for what else the machine does.
     """
     plan = bench.plan
+    if seconds is None:
+        seconds = SPARE * plan.rounds * (plan.warm_up + plan.seconds)
     pool, sample = enrollment_pool(bench.folder), bench.folder / "enrolled"
     load = replace(
         plain_load(bench, ENROLL),
@@ -214,7 +218,7 @@ def _renewals_of_new_devices(bench: Bench, ours: Certctl, *, bind: bool = False)
         sample_every=1,
         bind=bind,
         warm_up=0,
-        seconds=SPARE * plan.rounds * (plan.warm_up + plan.seconds),
+        seconds=seconds,
     )
     extend(pool, load.most_requests)
     loadgen.run(bench.programs.load, load, ours)

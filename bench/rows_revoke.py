@@ -31,7 +31,7 @@ GIVE_UP_SECONDS = 600
 
 
 @dataclass(slots=True)
-class _Command:
+class HostCommand:
     """A host command that runs beside the load."""
 
     process: subprocess.Popen[str]
@@ -71,7 +71,7 @@ def bulk_revoke(bench: Bench) -> Outcome:
         alone.ours.extend(enroll() for _ in range(bench.plan.rounds))
         # Made before, or the making of requests would be time without load.
         extend(pool, load.most_requests * 20)
-        command = _start(bench, ours)
+        command = start_bulk(bench, ours)
         watch = threading.Thread(target=command.wait)
         watch.start()
         while watch.is_alive():
@@ -92,9 +92,9 @@ def bulk_revoke(bench: Bench) -> Outcome:
     )
 
 
-def _start(bench: Bench, ours: server.Certctl) -> _Command:
+def start_bulk(bench: Bench, ours: server.Certctl) -> HostCommand:
     criteria = ["--issuer", "iss-local", "--issued-before", BEFORE]
-    return _Command(
+    return HostCommand(
         subprocess.Popen(
             [
                 bench.command,

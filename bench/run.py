@@ -18,6 +18,7 @@ from pathlib import Path
 from bench import (
     facts,
     profiling,
+    rows_beside,
     rows_growth,
     rows_hold,
     rows_load,
@@ -44,6 +45,7 @@ ROWS: dict[str, Callable[[Bench], Outcome]] = {
     "start": rows_hold.start,
     "memory": rows_hold.memory,
     "bulk-revoke": rows_revoke.bulk_revoke,
+    "renew-beside": rows_beside.renew_beside,
     "ocsp": rows_status.ocsp,
     "crl": rows_status.crl,
 }

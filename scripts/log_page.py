@@ -60,6 +60,7 @@ Every line has `timestamp` (UTC, ISO 8601, milliseconds), `level`, `process` (`s
 | `reason` | why, as in [refusals](refusals.md) |
 | `problem`, `remedy` | what is wrong and how to mend it, for people |
 | `exception` | the trace of a fault of ours |
+| `trace_id`, `span_id` | the [trace](../how-to/trace.md) that it belongs to, where traces are on |
 | `lines_lost` | so many lines before this one could not be written |
 
 Values of peers are escaped, so that none can forge a line, and no field holds a secret.

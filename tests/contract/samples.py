@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
 from certctl.domain.audit import AuditAction, AuditEvent, Outcome, RecordedEvent
 from certctl.domain.certificates import CertificateKey, CertificateRecord, CertificateSource
+from tests.harness.replacing import replace
 
 NOW = 1_800_000_000_000_000
 DAY = 86_400_000_000

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from certctl.domain.api_keys import ApiKey, Role
@@ -12,6 +10,7 @@ from certctl.domain.ports import DuplicateKey
 from certctl.store import CommandRefused, PepperMismatch
 from tests.contract.conftest import Pair
 from tests.contract.samples import NOW
+from tests.harness.replacing import replace
 
 KEY = ApiKey(
     id="0a" * 16,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from certctl.domain.approval import Decision, RequestStatus, WaitingRequest
 from tests.contract.conftest import Pair
 from tests.contract.samples import DAY, NOW, digest
+from tests.harness.replacing import replace
 
 
 def waiting(number: int, **changes: object) -> WaitingRequest:
@@ -31,7 +30,7 @@ def waiting(number: int, **changes: object) -> WaitingRequest:
         csr_der=b"\x30\x00",
         tenant="acme",
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)
 
 
 def said(number: int, actor: str, *, approved: bool = True, at: int = NOW) -> Decision:

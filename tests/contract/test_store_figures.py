@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,6 +23,7 @@ from certctl.domain.ids import oldest_id
 from certctl.domain.search import MOST_HOURS, Activity
 from tests.contract.conftest import Pair
 from tests.contract.samples import DAY, NOW, certificate, event
+from tests.harness.replacing import replace
 
 SOUTH = Visible(tenant="south")
 HOUR = NOW // HOUR_US * HOUR_US

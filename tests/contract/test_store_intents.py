@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from certctl.domain.intent import Intent, IntentStatus
 from certctl.domain.ports import DuplicateKey
 from tests.contract.conftest import Pair
 from tests.contract.samples import DAY, NOW, digest
+from tests.harness.replacing import replace
 
 OPEN, LOST, ORPHAN = IntentStatus.OPEN, IntentStatus.LOST, IntentStatus.ORPHAN
 
@@ -30,7 +29,7 @@ def intent(number: int, **changes: object) -> Intent:
         order=b"\x81\x00",
         tenant="acme",
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)
 
 
 def closed(number: int, status: IntentStatus, **changes: object) -> Intent:

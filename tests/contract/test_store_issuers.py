@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from certctl.domain.certificates import CertificateSource
@@ -12,6 +10,7 @@ from certctl.domain.stored_issuers import IssuerState, LastTrial, StoredIssuer
 from certctl.store import CaMismatch, CommandRefused, ConfigKeyMismatch, MemoryStore
 from tests.contract.conftest import Pair
 from tests.contract.samples import NOW, certificate
+from tests.harness.replacing import replace
 
 CHAIN = (b"\x30\x03\x02\x01\x01", b"\x30\x81\x80" + bytes(128))
 
@@ -31,7 +30,7 @@ def row(issuer_id: str, *, version: int = 1, **more: object) -> StoredIssuer:
         created_by="key:root",
         changed_us=NOW,
     )
-    return replace(known, **more)  # type: ignore[arg-type]
+    return replace(known, **more)
 
 
 def put(pair: Pair, each: StoredIssuer, sealed: bytes = b"sealed") -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from certctl.domain.checkpoint import ChainHead, Checkpoint
@@ -11,6 +9,7 @@ from certctl.domain.lease import Lease
 from certctl.domain.ports import DuplicateKey
 from tests.contract.conftest import Pair
 from tests.contract.samples import NOW, certificate, event
+from tests.harness.replacing import replace
 
 CHECKPOINT = Checkpoint(
     number=1,

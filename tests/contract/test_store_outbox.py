@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from certctl.domain.certificates import CertificateSource, CertificateStatus
@@ -20,6 +18,7 @@ from certctl.domain.ports import DuplicateKey
 from certctl.domain.revocation import RevocationReason
 from tests.contract.conftest import Pair
 from tests.contract.samples import DAY, NOW, certificate
+from tests.harness.replacing import replace
 
 
 def delivery(number: int, subject: str = "certificate/a", **changes: object) -> Delivery:
@@ -32,7 +31,7 @@ def delivery(number: int, subject: str = "certificate/a", **changes: object) -> 
         made_us=NOW + number,
         at_us=NOW,
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)
 
 
 def add(pair: Pair, *deliveries: Delivery) -> None:

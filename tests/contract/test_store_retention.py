@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from certctl.domain.approval import RequestStatus
@@ -16,6 +14,7 @@ from tests.contract.conftest import Pair
 from tests.contract.samples import DAY, NOW, certificate, event
 from tests.contract.test_store_approval import waiting
 from tests.contract.test_store_status import CRL, HOUR
+from tests.harness.replacing import replace
 
 
 def stub(first: int, last: int, *, node: str = "one") -> AuditStub:

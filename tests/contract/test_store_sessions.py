@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from certctl.domain.ports import DuplicateKey
@@ -11,6 +9,7 @@ from certctl.domain.sessions import Session
 from certctl.store import CommandRefused
 from tests.contract.conftest import Pair
 from tests.contract.samples import NOW
+from tests.harness.replacing import replace
 
 SESSION = Session(digest=b"s" * 32, key_id="0a" * 16, opened_us=NOW, expires_us=NOW + 10)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from random import Random
 
 import pytest
@@ -14,6 +13,7 @@ from certctl.domain.revocation import RevocationReason
 from certctl.store.queries import crl_entries
 from tests.contract.conftest import Pair
 from tests.contract.samples import DAY, NOW, certificate, digest
+from tests.harness.replacing import replace
 
 ISSUER = "iss-local"
 HOUR = 3_600_000_000

@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 
@@ -25,6 +25,7 @@ from tests.harness import guide
 from tests.harness.api import ApiClient, first_key
 from tests.harness.raw import RawClient
 from tests.harness.records import all_events
+from tests.harness.replacing import replace
 from tests.harness.server import RunningServer, clean_environment, configured_server
 
 PATH = "/est/certificates/bulk-revoke"

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from certctl.domain.audit import AuditAction
@@ -18,6 +17,7 @@ from certctl.domain.inventory import CertificateFilter, WantedStatus
 from certctl.store import open_writable
 from tests.contract.samples import DAY, certificate
 from tests.harness.records import all_events
+from tests.harness.replacing import replace
 from tests.harness.server import PROGRAM, RunningServer, clean_environment, configured_server
 
 ROWS = 10_000

@@ -8,7 +8,6 @@ import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from certctl.store import open_records
 from tests.harness.api import host_command
 from tests.harness.device import Device, name
 from tests.harness.issuers import LINE, WAIT_SECONDS, House, Offline, issuer_house, pem, program
+from tests.harness.replacing import replace
 
 
 @pytest.fixture(scope="module")

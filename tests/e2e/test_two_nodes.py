@@ -8,7 +8,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +24,7 @@ from tests.harness.nodes import SHARED, command, node, second_node
 from tests.harness.postgres import PASSWORD as DATABASE_PASSWORD
 from tests.harness.postgres import PrivatePostgres
 from tests.harness.raw import Answer, RawClient, new_source, post
+from tests.harness.replacing import replace
 from tests.harness.server import RunningServer
 
 PASSWORD = "corp-password-0001"

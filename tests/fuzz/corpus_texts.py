@@ -100,6 +100,12 @@ def _proxies(write: Write) -> None:
         "xff-ports": "192.0.2.43:1234,unknown , _secret",
     }.items():
         write("forwarded", label, value.encode())
+    for label, value in {
+        "w3c": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "unsampled": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
+        "later": "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what-comes",
+    }.items():
+        write("traceparent", label, value.encode())
 
 
 def _answers(write: Write) -> None:

@@ -7,6 +7,7 @@ finds the same, and nothing that stands before the word of a trusted proxy chang
 from __future__ import annotations
 
 import base64
+import re
 import ssl
 from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
@@ -26,6 +27,7 @@ from certctl.wire.proxy_headers import (
     decode_x_forwarded_for,
     encode_client_cert,
 )
+from certctl.wire.traceparent import PATTERN, decode_traceparent, encode_traceparent
 
 NEAR = ip_address("192.0.2.1")
 
@@ -72,6 +74,18 @@ def forwarded(data: bytes) -> None:
         for hop, text in zip(hops, texts, strict=True):
             _is_said(hop, text.strip(" \t"))
         _same_beside(data, hops, rfc=False)
+
+
+def traceparent(data: bytes) -> None:
+    """What is read is there in so many digits, and is written again as it stands there."""
+    found = decode_traceparent(data)
+    if found is not None:
+        assert 0 < found.trace_id < 1 << 128
+        assert 0 < found.span_id < 1 << 64
+        written = encode_traceparent(found)
+        assert re.fullmatch(PATTERN, written)
+        assert data[2:53] == written.encode()[2:53]
+        assert decode_traceparent(written.encode()) == found
 
 
 def _same_beside(data: bytes, hops: tuple[Hop, ...], *, rfc: bool) -> None:

@@ -22,6 +22,7 @@ from certctl.authority.messages import (
     FrameReader,
     decode_replies,
     decode_requests,
+    decode_told,
     encode_frame,
 )
 from certctl.domain.audit import AuditAction, AuditEvent, Outcome, RecordedEvent
@@ -161,7 +162,7 @@ def frames(data: bytes) -> None:
 
 
 def _frame(frame: bytes) -> None:
-    for decode in (decode_requests, decode_replies):
+    for decode in (decode_requests, decode_replies, decode_told):
         with suppress(FrameError):
             messages = decode(frame)
             assert decode(encode_frame(messages)[4:]) == messages

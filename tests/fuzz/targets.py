@@ -96,6 +96,7 @@ TARGETS: dict[str, Target] = {
             longest=16 * 1024,
         ),
         Target(name="forwarded", law=laws_proxy.forwarded, seeds=("forwarded",), longest=16 * 1024),
+        Target(name="traceparent", law=laws_proxy.traceparent, seeds=("traceparent",), longest=256),
         Target(name="path", law=laws_web.path, seeds=("path",), longest=4_096),
         Target(name="page_request", law=laws_web.page_request, seeds=("page_request",)),
         Target(name="shown", law=laws_web.shown, seeds=("certificate", "csr")),

@@ -55,7 +55,13 @@ class RunningServer:
     process: subprocess.Popen[bytes] = field(init=False)
 
     def __enter__(self) -> Self:
-        self.start()
+        self.launch()
+        try:
+            self.wait_ready()
+        except BaseException:
+            # On a busy machine it may only be slow: it must not stay behind.
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

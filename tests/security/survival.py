@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from certctl.domain.audit import AuditAction, Counter
 from tests.harness.http import basic
 from tests.harness.raw import Answer, RawClient, head, post
 from tests.harness.records import Ledger, Refused
+from tests.harness.replacing import replace
 from tests.harness.server import RunningServer
 from tests.security.enrollment import ENROLL, assert_refused, enrollment_password
 from tests.unit.wire import forge

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -14,6 +13,7 @@ from tests.harness.hook import HookService, hook_service
 from tests.harness.http import basic
 from tests.harness.raw import Answer, RawClient, post
 from tests.harness.records import Ledger, Refused, all_events
+from tests.harness.replacing import replace
 from tests.harness.server import RunningServer, configured_server
 from tests.security.enrollment import ENROLL, assert_refused
 

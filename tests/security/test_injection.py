@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -14,6 +13,7 @@ from certctl.wire.der import SEQUENCE, encode
 from tests.harness.http import basic
 from tests.harness.raw import RawClient, head, post
 from tests.harness.records import Ledger, Refused, refused
+from tests.harness.replacing import replace
 from tests.harness.server import RunningServer, quickstart_server
 from tests.security.enrollment import (
     ENROLL,

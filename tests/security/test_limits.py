@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -14,6 +13,7 @@ from tests.harness.device import Device
 from tests.harness.http import basic
 from tests.harness.raw import Answer, RawClient, new_source, post
 from tests.harness.records import Ledger, Refused
+from tests.harness.replacing import replace
 from tests.harness.server import RunningServer, configured_server
 from tests.security.enrollment import ENROLL, assert_refused
 

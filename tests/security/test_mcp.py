@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from tests.harness.device import Device, name
 from tests.harness.http import Response, basic
 from tests.harness.mcp import over_http, over_stdio, session
 from tests.harness.records import all_events, certificate_count, wait_for_event
+from tests.harness.replacing import replace
 from tests.harness.server import RunningServer, configured_server, free_port
 
 PASSWORD = "password-of-the-mcp-guard"

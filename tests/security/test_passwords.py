@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
 
 import pytest
 
 from certctl.domain.audit import AuditAction, Counter
 from tests.harness.raw import RawClient, post
 from tests.harness.records import Ledger, Refused, refused, untouched
+from tests.harness.replacing import replace
 from tests.harness.server import RunningServer
 from tests.security.enrollment import ENROLL, GoodClient, assert_refused
 from tests.unit.wire import forge

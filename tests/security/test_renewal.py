@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from tests.harness.device import Device, certificates_of
 from tests.harness.http import basic, tls_context
 from tests.harness.raw import Answer, RawClient, post
 from tests.harness.records import Ledger, Refused, all_events
+from tests.harness.replacing import replace
 from tests.harness.server import RunningServer, configured_server, ruled_server, write_rules
 from tests.security.enrollment import assert_refused
 from tests.unit.wire import forge

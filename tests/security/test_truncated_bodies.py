@@ -6,7 +6,6 @@ import base64
 import random
 from collections import Counter as Tally
 from collections.abc import Iterable
-from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -15,6 +14,7 @@ from certctl.domain.audit import AuditAction, Counter
 from certctl.wire.der import encode
 from tests.harness.raw import RawClient, post
 from tests.harness.records import Ledger, Refused
+from tests.harness.replacing import replace
 from tests.harness.server import RunningServer
 from tests.security.enrollment import ENROLL, GoodClient, assert_refused
 from tests.unit.wire import forge

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from certctl.domain.api_keys import Role
 from tests.harness.receiver import Receiver, receiver
+from tests.harness.replacing import replace
 from tests.harness.server import configured_server
 from tests.harness.ui_site import UiSite, log_in, new_context, ui_site
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from queue import Empty, SimpleQueue
-from time import perf_counter_ns
+from time import perf_counter_ns, time_ns
 
 from certctl.authority.intents import Call
 from certctl.domain.clock import Clock
@@ -31,6 +31,7 @@ from certctl.domain.intent import Intent
 from certctl.domain.ports import CanFind, CanRevoke, OutsideIssuer
 from certctl.domain.revocation import RevocationReason
 from certctl.obs.metrics.measured import AuthorityMetrics
+from certctl.obs.tracing.steps import TurnSteps
 
 AT_ONCE = 8
 """Calls of one issuer at the same time; others wait for a place."""
@@ -60,7 +61,7 @@ class Finished:
     """What one piece of work came back with: a certificate (DER), nothing, or a failure.
 
     With ``delivery``, the row of the outbox that it was about, there is no intent.
-    ``took_ns``: how long the CA had it, in nanoseconds.
+    ``took_ns``: how long the CA had it, in nanoseconds, until ``ended_ns`` since the epoch.
     """
 
     intent_id: str
@@ -69,6 +70,7 @@ class Finished:
     answer: bytes | Failure | None
     delivery: Delivery | None = None
     took_ns: int = 0
+    ended_ns: int = 0
 
 
 class OutsideCalls:
@@ -82,6 +84,7 @@ class OutsideCalls:
         clock: Clock,
         on_fault: Callable[[BaseException], None],
         metrics: AuthorityMetrics | None = None,
+        steps: TurnSteps | None = None,
     ) -> None:
         """``owner`` names this process in its intents: ``NODE/PID``."""
         self.owner = owner
@@ -90,6 +93,7 @@ class OutsideCalls:
         self._clock = clock
         self._on_fault = on_fault
         self._metrics = metrics or AuthorityMetrics.unshared()
+        self._steps = steps
         self._finished: SimpleQueue[Finished] = SimpleQueue()
         self._lock = threading.Lock()
         self._futures: set[Future[None]] = set()
@@ -183,6 +187,10 @@ class OutsideCalls:
         work = Work.REVOKE if done.work is Work.TELL else done.work
         self._metrics.called(done.issuer_id, work.value, _outcome(answer))
         self._metrics.took(done.issuer_id, done.took_ns)
+        if self._steps is not None and done.delivery is None:
+            self._steps.called(
+                done.intent_id, done.issuer_id, ended_ns=done.ended_ns, took_ns=done.took_ns
+            )
 
     def wait(self, seconds: float) -> None:
         """Wait so long for all that is under way."""
@@ -234,6 +242,7 @@ class OutsideCalls:
                 answer=answer,
                 delivery=delivery,
                 took_ns=perf_counter_ns() - began,
+                ended_ns=time_ns(),
             )
         )
         self.wake()

@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
 
 from certctl.authority.commands import Command, CommandResult
 from certctl.authority.messages import (
@@ -25,9 +27,12 @@ from certctl.authority.messages import (
     IssueReply,
     IssueRequest,
     RefusalNote,
+    Reply,
     Request,
     StartedReply,
+    StepsReply,
     decode_replies,
+    decode_told,
     encode_frame,
     failure_of,
 )
@@ -37,6 +42,9 @@ from certctl.domain.intent import POLL_SECONDS
 from certctl.domain.kept_answer import Once, Origin
 from certctl.domain.order import Issued, Order
 from certctl.domain.ports import WrongAttempt
+
+if TYPE_CHECKING:
+    from certctl.obs.tracing.spans import Tracing
 
 READ_SIZE = 256 * 1024
 RECONNECT_SECONDS = 0.1
@@ -56,8 +64,13 @@ class AuthorityClient:
     """Use from one event loop only; ``start`` connects and keeps connected."""
 
     def __init__(
-        self, connect: Callable[[], socket.socket], *, answer_seconds: float = ANSWER_SECONDS
+        self,
+        connect: Callable[[], socket.socket],
+        *,
+        answer_seconds: float = ANSWER_SECONDS,
+        tracing: Tracing | None = None,
     ) -> None:
+        self._tracing = tracing
         self._connect = connect
         self._answer_seconds = answer_seconds
         self._loop: asyncio.AbstractEventLoop
@@ -123,6 +136,11 @@ class AuthorityClient:
         return self._next_id
 
     async def _ask(self, request: IssueRequest | AttemptRequest | CommandRequest) -> object:
+        asked = None
+        if self._tracing is not None:
+            asked = self._tracing.call(*_asked(request))
+            if asked is not None and not isinstance(request, AttemptRequest):
+                request = msgspec.structs.replace(request, trace=asked[1])
         answer: asyncio.Future[object] = self._loop.create_future()
         self._waiting[request.id] = (answer, self._loop.time() + self._answer_seconds)
         if self._sweep is None:
@@ -132,6 +150,8 @@ class AuthorityClient:
             return await answer
         finally:
             self._waiting.pop(request.id, None)
+            if asked is not None:
+                asked[0].end()
 
     def record_refusal(self, event: AuditEvent, counter: Counter | None) -> None:
         """See ``ports.Authority.record_refusal``; kept while the authority is away."""
@@ -201,7 +221,8 @@ class AuthorityClient:
             self._lose()
 
     def _answer(self, frame: bytes) -> None:
-        replies = decode_replies(frame)
+        tracing = self._tracing
+        replies = decode_replies(frame) if tracing is None else _without_steps(frame, tracing)
         for reply in replies:
             if reply.id in self._started:
                 self._started.discard(reply.id)
@@ -279,3 +300,25 @@ class AuthorityClient:
         self._fail([answer for answer, _ in waiting.values()])
         if not self._closed:
             self._reconnect = self._loop.call_later(RECONNECT_SECONDS, self._open)
+
+
+def _without_steps(frame: bytes, tracing: Tracing) -> list[Reply]:
+    """The answers of a frame; what the authority says of its steps becomes spans."""
+    replies: list[Reply] = []
+    for told in decode_told(frame):
+        if isinstance(told, StepsReply):
+            tracing.steps(told.trace, told.steps)
+        else:
+            replies.append(told)
+    return replies
+
+
+def _asked(request: IssueRequest | AttemptRequest | CommandRequest) -> tuple[str, str]:
+    """What a span calls a question, and the kind of its command."""
+    match request:
+        case IssueRequest():
+            return "issue", ""
+        case AttemptRequest():
+            return "judge_attempt", ""
+        case CommandRequest():
+            return "execute", type(request.command).__name__

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from certctl.authority.commands import Command
 from certctl.domain.audit import FAILED, AuditAction, AuditEvent, Outcome

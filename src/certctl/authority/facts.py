@@ -7,8 +7,10 @@ is decided: what an earlier order does, a later one in the same batch must see.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec.structs import replace
 
 from certctl.authority.key_rules import key_of
 from certctl.authority.lockout import Sources, read_sources

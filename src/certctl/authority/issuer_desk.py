@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from cryptography import x509
+from msgspec import structs
 
 from certctl.authority.background import Background
 from certctl.authority.done import Done
@@ -124,7 +125,7 @@ def _test(command: TestIssuer, transaction: Transaction, desk: IssuerDesk, now_u
         details=details,
     )
     if not trial.ok:
-        event = replace(event, outcome=Outcome.FAILURE)
+        event = structs.replace(event, outcome=Outcome.FAILURE)
     result = IssuerTested(trial=trial, tested_us=now_us, took_us=took_us)
     return Done(result=result, events=(event,))
 

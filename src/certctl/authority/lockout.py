@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import structs
 
 from certctl.domain.audit import AuditEvent, Counter
 from certctl.domain.errors import LockedOut
@@ -130,7 +132,7 @@ def judge(attempts: Sequence[Attempt], sources: Sources) -> Judged:
                 failures = sources.wrong(attempt.address)
                 event = attempt.wrong.event
                 told = {**event.details, "failures": failures}
-                judged.events.append(replace(event, details=told))
+                judged.events.append(structs.replace(event, details=told))
                 judged.counts[event.profile, attempt.wrong.counter] += event.count
         except LockedOut as refused:
             judged.outcomes.append(refused)

@@ -9,6 +9,7 @@ frames are typed and bounded: the authority never trusts a worker's word on shap
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated, TypeAlias
 
 import msgspec
 
@@ -44,15 +45,22 @@ from certctl.domain.errors import (
 from certctl.domain.kept_answer import Once, Origin
 from certctl.domain.order import Issued, Order
 from certctl.domain.ports import WrongAttempt
+from certctl.obs.tracing.steps import Step
+from certctl.wire.traceparent import LENGTH, PATTERN
 
 # An order holds one CSR (bounded by EST_MAX_BODY) twice at most; a frame holds a turn's
 # worth of them. Anything larger is not ours.
 MAX_FRAME = 16 * 1024 * 1024
 
 
+Trace: TypeAlias = Annotated[str, msgspec.Meta(pattern=PATTERN, max_length=LENGTH)]
+"""The worker's span that asks, as ``traceparent`` has it; the authority only hands it back."""
+
+
 class IssueRequest(msgspec.Struct, frozen=True, array_like=True, tag="issue"):
     id: int
     order: Order
+    trace: Trace | None = None
 
 
 class RefusalNote(msgspec.Struct, frozen=True, array_like=True, tag="refusal"):
@@ -74,6 +82,7 @@ class CommandRequest(msgspec.Struct, frozen=True, array_like=True, tag="command"
     origin: Origin | None = None
     once: Once | None = None
     bearer: str = ""
+    trace: Trace | None = None
 
 
 class AttemptRequest(msgspec.Struct, frozen=True, array_like=True, tag="attempt"):
@@ -113,8 +122,17 @@ class FailureReply(msgspec.Struct, frozen=True, array_like=True, tag="failed"):
     on_record: bool = False
 
 
+class StepsReply(msgspec.Struct, frozen=True, array_like=True, tag="steps"):
+    """What was done for the request that named ``trace``; its answer comes by itself."""
+
+    trace: Trace
+    steps: tuple[Step, ...]
+
+
 Request = IssueRequest | RefusalNote | CommandRequest | AttemptRequest
 Reply = IssueReply | StartedReply | FailureReply | CommandReply | AttemptReply
+Told = Reply | StepsReply
+"""What the authority writes to a worker that traces; to others it writes only replies."""
 
 
 # What each failure carries over the socket: the names of its constructor's arguments.
@@ -166,13 +184,14 @@ def failure_of(reply: FailureReply) -> Failure:
 _encoder = msgspec.msgpack.Encoder()
 _request_decoder = msgspec.msgpack.Decoder(list[Request])
 _reply_decoder = msgspec.msgpack.Decoder(list[Reply])
+_told_decoder = msgspec.msgpack.Decoder(list[Told])
 
 
 class FrameError(ValueError):
     """The peer does not speak our protocol; the connection is closed."""
 
 
-def encode_frame(messages: Sequence[Request] | Sequence[Reply]) -> bytes:
+def encode_frame(messages: Sequence[Request] | Sequence[Told]) -> bytes:
     body = _encoder.encode(messages)
     return len(body).to_bytes(4, "big") + body
 
@@ -193,6 +212,14 @@ def decode_replies(frame: bytes) -> list[Reply]:
     """Raises FrameError."""
     try:
         return _reply_decoder.decode(frame)
+    except _MALFORMED as err:
+        raise FrameError(str(err)) from err
+
+
+def decode_told(frame: bytes) -> list[Told]:
+    """Raises FrameError."""
+    try:
+        return _told_decoder.decode(frame)
     except _MALFORMED as err:
         raise FrameError(str(err)) from err
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from certctl.authority.events import device_name
 from certctl.authority.facts import Facts, needs_renewed
 from certctl.authority.revoke import revoked_event
@@ -44,7 +46,7 @@ def supersede(order: Order, facts: Facts) -> tuple[str, AuditEvent] | None:
     reason = RevocationReason.SUPERSEDED
     event = revoked_event(record, reason=reason, actor=device_name(order), now_us=facts.now_us)
     # What comes later in this batch must find it revoked.
-    facts.renewed[record.id] = replace(
+    facts.renewed[record.id] = structs.replace(
         record,
         status=CertificateStatus.REVOKED,
         revoked_us=facts.now_us,

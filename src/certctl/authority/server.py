@@ -31,6 +31,8 @@ from certctl.authority.messages import (
     RefusalNote,
     Reply,
     StartedReply,
+    StepsReply,
+    Told,
     decode_requests,
     encode_frame,
     failure_reply,
@@ -42,6 +44,7 @@ from certctl.domain.errors import Failure
 from certctl.domain.kept_answer import Origin
 from certctl.domain.order import Issued
 from certctl.obs.metrics.measured import AuthorityMetrics
+from certctl.obs.tracing.steps import Step, TurnSteps
 
 READ_SIZE = 256 * 1024
 # One transaction stays short, so that an order never waits for more than these.
@@ -76,7 +79,10 @@ class AuthorityServer:
         on_tick: Callable[[], None],
         on_fault: Callable[[BaseException], None],
         metrics: AuthorityMetrics | None = None,
+        steps: TurnSteps | None = None,
     ) -> None:
+        """``steps`` where requests are traced: what they name is then told what was done."""
+        self._steps = steps
         self._service = service
         self._metrics = metrics or AuthorityMetrics.unshared()
         self._listeners = (host, workers)
@@ -89,7 +95,7 @@ class AuthorityServer:
         self._commands: list[tuple[_Peer, CommandRequest]] = []
         self._attempts: list[tuple[_Peer, AttemptRequest]] = []
         # Who waits for a CA outside, by intent.
-        self._begun: dict[str, list[tuple[_Peer, int]]] = {}
+        self._begun: dict[str, list[tuple[_Peer, int, str | None]]] = {}
         self._soon: list[Callable[[], None]] = []
         self._stopping = False
         self._wake_read, self._wake_write = socket.socketpair()
@@ -195,23 +201,35 @@ class AuthorityServer:
                     self._attempts.append((peer, message))
 
     def _turn(self) -> None:
-        answers: dict[_Peer, list[Reply]] = {}
+        answers: dict[_Peer, list[Told]] = {}
         # Before the orders: a right password must not come before wrong ones sent with it.
         if self._attempts:
             self._judge(answers)
         batch, self._backlog = self._backlog[:MAX_BATCH], self._backlog[MAX_BATCH:]
         refusals, self._refusals = self._refusals, []
+        if self._steps is not None:
+            self._steps.begin()
         outcomes = self._service.run([request.order for _, request in batch], refusals)
         if batch:
             self._metrics.ran(len(batch))
+            if self._steps is not None:
+                for peer, request in batch:
+                    if request.trace is not None:
+                        done = self._steps.of_order(request.order.request_id, len(batch))
+                        _hand_back(peer, request.trace, done, answers)
         for (peer, request), outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Started):
-                self._begun.setdefault(outcome.intent_id, []).append((peer, request.id))
+                begun = self._begun.setdefault(outcome.intent_id, [])
+                begun.append((peer, request.id, request.trace))
             answers.setdefault(peer, []).append(_reply(request.id, outcome))
         # One command a turn: orders never wait for a row of them.
         if self._commands:
             peer, asked = self._commands.pop(0)
+            if self._steps is not None:
+                self._steps.begin()
             result = self._carried_out(peer, asked)
+            if self._steps is not None and asked.trace is not None:
+                _hand_back(peer, asked.trace, self._steps.of_command(), answers)
             answers.setdefault(peer, []).append(
                 failure_reply(asked.id, result)
                 if isinstance(result, Failure)
@@ -221,13 +239,18 @@ class AuthorityServer:
 
     def _finish(self) -> None:
         """Record what calls of CAs outside came back with, and answer who still waits."""
-        answers: dict[_Peer, list[Reply]] = {}
+        answers: dict[_Peer, list[Told]] = {}
         for intent_id, outcome in self._service.finish():
-            for peer, request_id in self._begun.pop(intent_id, ()):
+            called = self._steps.of_call(intent_id) if self._steps is not None else ()
+            for peer, request_id, trace in self._begun.pop(intent_id, ()):
+                if trace is not None:
+                    _hand_back(peer, trace, called, answers)
                 answers.setdefault(peer, []).append(_reply(request_id, outcome))
+        if self._steps is not None:
+            self._steps.forget_calls()
         self._answer(answers)
 
-    def _answer(self, answers: Mapping[_Peer, Sequence[Reply]]) -> None:
+    def _answer(self, answers: Mapping[_Peer, Sequence[Told]]) -> None:
         for peer, replies in answers.items():
             peer.pending += encode_frame(replies)
             self._write(peer)
@@ -244,7 +267,7 @@ class AuthorityServer:
         with contextlib.suppress(BlockingIOError, OSError):
             self._wake_write.send(b"x")
 
-    def _judge(self, answers: dict[_Peer, list[Reply]]) -> None:
+    def _judge(self, answers: dict[_Peer, list[Told]]) -> None:
         tried, self._attempts = self._attempts[:MAX_BATCH], self._attempts[MAX_BATCH:]
         outcomes = self._service.judge([Attempt(asked.address, asked.wrong) for _, asked in tried])
         for (peer, asked), refused in zip(tried, outcomes, strict=True):
@@ -283,6 +306,14 @@ class AuthorityServer:
         self._selector.close()
         self._wake_read.close()
         self._wake_write.close()
+
+
+def _hand_back(
+    peer: _Peer, trace: str, steps: Sequence[Step], answers: dict[_Peer, list[Told]]
+) -> None:
+    """Before the answer, so that it finds its request still open."""
+    if steps:
+        answers.setdefault(peer, []).append(StepsReply(trace, tuple(steps)))
 
 
 def _reply(request_id: int, outcome: Outcome) -> Reply:

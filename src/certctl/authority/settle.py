@@ -10,6 +10,8 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from certctl.authority.calls import ORPHAN_REASON, Finished, OutsideCalls, Work
 from certctl.authority.commands import SYSTEM
 from certctl.authority.events import event_by, failed_event
@@ -179,7 +181,7 @@ def lost(intent: Intent, turn: Turn, transaction: Transaction) -> None:
         details=_about(intent) | {"reason": "lost", "note": note},
         tenant=intent.tenant,
     )
-    turn.count(replace(event, outcome=AuditOutcome.FAILURE), Counter.ISSUER_ERROR)
+    turn.count(structs.replace(event, outcome=AuditOutcome.FAILURE), Counter.ISSUER_ERROR)
 
 
 def _failed(intent: Intent, failure: Failure, turn: Turn, transaction: Transaction) -> Failure:
@@ -302,7 +304,7 @@ def _orphan_event(intent: Intent, record: CertificateRecord, note: str, now_us: 
         },
         tenant=intent.tenant,
     )
-    return replace(event, outcome=AuditOutcome.FAILURE)
+    return structs.replace(event, outcome=AuditOutcome.FAILURE)
 
 
 def _orphan_record(

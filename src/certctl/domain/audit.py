@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from certctl.domain.profiles import Operation
 
@@ -75,8 +76,7 @@ class Outcome(StrEnum):
     FAILURE = "failure"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditEvent:
+class AuditEvent(Struct, frozen=True, kw_only=True):
     """One audit event as its cause hands it over; the authority adds id, seq and hash.
 
     ``details`` holds only JSON values (text, numbers, lists of text) and never a
@@ -102,8 +102,7 @@ class AuditEvent:
     tenant: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedEvent:
+class RecordedEvent(Struct, frozen=True, kw_only=True):
     """An audit event on record, with its place in the node's chain.
 
     ``digest`` is SHA-256 over the previous event's digest and this event's canonical

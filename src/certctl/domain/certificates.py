@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from msgspec import Struct
+
 
 class CertificateStatus(StrEnum):
     """Stored status; ``expired`` is derived from ``not_after_us`` and never stored."""
@@ -27,8 +29,7 @@ class CertificateSource(StrEnum):
     ORPHAN = "orphan"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateRecord:
+class CertificateRecord(Struct, frozen=True, kw_only=True):
     """One row of the inventory, all of it.
 
     Attributes:
@@ -98,8 +99,7 @@ class KeyUse(NamedTuple):
     san_der: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyFacts:
+class KeyFacts(Struct, frozen=True, kw_only=True):
     """What is on record about one public key.
 
     Attributes:

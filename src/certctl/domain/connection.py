@@ -7,11 +7,10 @@ trusted proxy that proof was given to the proxy, and ``via`` names it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TLSInfo:
+class TLSInfo(Struct, frozen=True, kw_only=True):
     """One established TLS connection, as the transport saw it.
 
     Attributes:

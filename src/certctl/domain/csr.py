@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from msgspec import Struct
+
 from certctl.domain.keys import PublicKey
 
 
@@ -26,8 +28,7 @@ class KeyUsage(StrEnum):
     DECIPHER_ONLY = "decipherOnly"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attribute:
+class Attribute(Struct, frozen=True, kw_only=True):
     """One attribute: its dotted type, its values (DER, tag included), and its own DER."""
 
     oid: str
@@ -35,8 +36,7 @@ class Attribute:
     der: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestedExtension:
+class RequestedExtension(Struct, frozen=True, kw_only=True):
     """One extension asked for; ``value`` is the DER inside the OCTET STRING."""
 
     oid: str
@@ -54,8 +54,7 @@ class ChangedNames:
     san_der: bytes | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Csr:
+class Csr(Struct, frozen=True, kw_only=True):
     """One request.
 
     Attributes:

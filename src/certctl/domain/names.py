@@ -8,7 +8,8 @@ certificates copy the DER of the request byte for byte.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from certctl.domain.errors import PolicyViolation
 from certctl.domain.plain_text import check_text, shown
@@ -85,8 +86,7 @@ _ESCAPES = _Escapes()
 _ESCAPES.update({code: _ESCAPES[code] for code in range(0x100)})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NameAttribute:
+class NameAttribute(Struct, frozen=True, kw_only=True):
     """One attribute type and value.
 
     ``tag`` is the DER tag of the value. ``text`` is its characters, or ``#`` and the
@@ -106,8 +106,7 @@ RelativeName = tuple[NameAttribute, ...]
 """One RDN: usually one attribute."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DistinguishedName:
+class DistinguishedName(Struct, frozen=True, kw_only=True):
     """A sequence of RDNs in the order of the DER (most general first)."""
 
     rdns: tuple[RelativeName, ...]

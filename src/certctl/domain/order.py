@@ -6,13 +6,12 @@ again in the authority, which trusts nothing in it that it can check itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from certctl.domain.profiles import AuthMode, Operation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Order(Struct, frozen=True, kw_only=True):
     """One certificate to be issued.
 
     Attributes:
@@ -75,8 +74,7 @@ class Order:
         return self.credential is not None and not self.registration_authority
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issued:
+class Issued(Struct, frozen=True, kw_only=True):
     """The answer to an order: the certificate on record for it (DER).
 
     ``repeated`` says that this very request had been answered before.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from certctl.domain.profiles import AuthMode
 
 
@@ -28,8 +30,7 @@ class Credential:
     registration_authority: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Principal:
+class Principal(Struct, frozen=True, kw_only=True):
     """The authenticated caller.
 
     ``name`` is what records show: the Basic user name, the subject of the client

@@ -7,8 +7,9 @@ type and never slips through as something else. ``wire.general_names`` reads the
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from certctl.domain.errors import PolicyViolation
 from certctl.domain.plain_text import check_text, shown
@@ -52,8 +53,7 @@ _URI = frozenset(
 _SCHEME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GeneralName:
+class GeneralName(Struct, frozen=True, kw_only=True):
     """One name. ``value`` is its text: an IP address in its usual form, the hexadecimal
     DER of a kind that is not text.
     """

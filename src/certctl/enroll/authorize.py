@@ -7,7 +7,8 @@ rules that need the caller and the request side by side.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from certctl.domain.common_name import san_of_common_name
 from certctl.domain.csr import Csr

@@ -6,7 +6,7 @@ the operator's hook can tell is not judged here, and says so.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from certctl.domain.csr import Csr
 from certctl.domain.keys import describe_key

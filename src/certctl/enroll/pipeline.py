@@ -32,7 +32,7 @@ async def enroll(request: EstRequest, ports: Ports) -> Enrolled:
 
     A failure after a verified binding ends the connection as success does.
     """
-    lap = Laps()
+    lap = ports.laps()
     caller = authenticate(request, ports)
     lap(ports.metrics.authenticate)
     binding = Binding.NONE

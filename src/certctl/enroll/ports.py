@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from certctl.domain.clock import Clock
@@ -16,7 +16,7 @@ from certctl.domain.ports import (
     RegistrationAuthorities,
 )
 from certctl.enroll.passwords import PasswordDigest
-from certctl.obs.metrics.measured import WorkerMetrics
+from certctl.obs.metrics.measured import Laps, WorkerMetrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +34,12 @@ class JudgingPorts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports(JudgingPorts):
-    """What serves a request; ``device_states`` has only the profiles with a hook."""
+    """What serves a request; ``device_states`` has only the profiles with a hook.
+
+    ``laps`` makes the watch for its steps.
+    """
 
     authority: Authority
     device_states: Mapping[str, DeviceState] = field(default_factory=dict)
     metrics: WorkerMetrics = field(default_factory=WorkerMetrics.unshared)
+    laps: Callable[[], Laps] = Laps

@@ -5,7 +5,7 @@ Authentication comes before ``read_csr``: nobody unauthenticated gets our parser
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from certctl.domain.connection import TLSInfo
 from certctl.domain.csr import Csr
@@ -15,8 +15,7 @@ from certctl.wire.body import decode_body
 from certctl.wire.pkcs10 import decode_pkcs10, verify_signature
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EstRequest:
+class EstRequest(Struct, frozen=True, kw_only=True):
     """One HTTP request to an EST operation, routed and size-checked.
 
     Attributes:

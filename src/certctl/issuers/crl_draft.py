@@ -27,10 +27,11 @@ class TbsDraft:
         "_data",
         "_digest",
         "_issuer",
+        "_name",
+        "_other",
         "_reader",
         "_signer",
         "_size",
-        "_to_sign",
     )
 
     def __init__(self, issuer: CrlIssuer, signer: Signer, check_ca: Callable[[int], None]) -> None:
@@ -41,8 +42,9 @@ class TbsDraft:
         self._reader = TbsReader()
         self._size = 0
         self._digest = hashlib.sha256()
-        name = signer.digest_name if isinstance(signer, SignsDigests) else None
-        self._to_sign = hashlib.new(name) if name else None
+        self._name = signer.digest_name if isinstance(signer, SignsDigests) else None
+        # Nearly always what is signed is the digest that goes on record, too.
+        self._other = hashlib.new(self._name) if self._name and self._name != "sha256" else None
         # A key that hashes by itself (Ed25519) has to be given everything at once.
         self._data: tuple[bytes, ...] = ()
 
@@ -61,11 +63,11 @@ class TbsDraft:
         other._size += len(octets)
         other._digest = self._digest.copy()
         other._digest.update(octets)
-        if self._to_sign is None:
+        if self._other is not None:
+            other._other = self._other.copy()
+            other._other.update(octets)
+        if self._name is None:
             other._data = (*self._data, octets)
-        else:
-            other._to_sign = self._to_sign.copy()
-            other._to_sign.update(octets)
         return other
 
     def sign(self, *, last_number: int, now_us: int) -> SignedCrl:
@@ -81,8 +83,8 @@ class TbsDraft:
             raise _malformed(err) from err
         self._check_ca(now_us)
         check_crl(summary, self._issuer, last_number=last_number, now_us=now_us)
-        if self._to_sign is not None and isinstance(self._signer, SignsDigests):
-            signature = self._signer.sign_digest(self._to_sign.digest())
+        if self._name is not None and isinstance(self._signer, SignsDigests):
+            signature = self._signer.sign_digest((self._other or self._digest).digest())
         else:
             signature = self._signer.sign(b"".join(self._data))
         return SignedCrl(

@@ -8,7 +8,7 @@ is written. Values from outside are escaped, so a CN cannot forge a line or a co
 from __future__ import annotations
 
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, TextIO, TypeAlias, cast
@@ -32,9 +32,18 @@ class Level(IntEnum):
 
 
 def make_log(
-    process: str, *, level: Level, text: bool, clock: Clock, stream: TextIO | None = None
+    process: str,
+    *,
+    level: Level,
+    text: bool,
+    clock: Clock,
+    stream: TextIO | None = None,
+    more: Callable[[], Mapping[str, str]] | None = None,
 ) -> Log:
-    """A logger for one process, writing lines to ``stream`` (standard error)."""
+    """A logger for one process, writing lines to ``stream`` (standard error).
+
+    ``more`` gives fields of what is being done, such as the trace that it belongs to.
+    """
     out = stream or sys.stderr
     renderer: Processor = (
         structlog.dev.ConsoleRenderer(colors=out.isatty(), sort_keys=False)
@@ -45,6 +54,7 @@ def make_log(
         _Lines(out),
         processors=[
             _moment(clock),
+            *([_with(more)] if more is not None else []),
             _lost_before,
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
@@ -90,6 +100,15 @@ def _moment(clock: Clock) -> Processor:
         moment = datetime.fromtimestamp(clock() / SECOND_US, UTC)
         stamp = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return {"timestamp": stamp, **record}
+
+    return add
+
+
+def _with(more: Callable[[], Mapping[str, str]]) -> Processor:
+    def add(
+        _logger: WrappedLogger, _method: str, record: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        return {**record, **more()}
 
     return add
 

@@ -28,6 +28,7 @@ from certctl.settings.revocation import revocation_settings
 from certctl.settings.schema import ServerSettings, Settings
 from certctl.settings.server import server_settings
 from certctl.settings.surroundings import Surroundings
+from certctl.settings.tracing import trace_settings
 from certctl.settings.variable import PREFIX
 
 
@@ -42,7 +43,8 @@ def load_settings(
 
     Args:
         environ: usually ``os.environ``; names without ``CERTCTL_`` are not looked at,
-            save ``STATE_DIRECTORY``. It wins over the file; an empty value is unset.
+            save ``STATE_DIRECTORY`` and, with traces on, ``OTEL_…``. It wins over the file; an
+            empty value is unset.
         config_file: ``--config``, ``KEY=value`` lines.
         check_files: also read certificates, bundles and the listener's key. Files of
             secrets are read in any case, except the passphrase of a CA key.
@@ -70,6 +72,7 @@ def load_settings(
         others_in_store=server.config_key is not None,
     )
     events = event_settings(given, server)
+    traces = trace_settings(given, environ)
     files = CheckedFiles()
     if check_files:
         files = check_named_files(server, est, issuers, given, now_us=here.now_us)
@@ -83,6 +86,7 @@ def load_settings(
         revocation=revocation,
         events=events,
         records=records_settings(given, est),
+        traces=traces,
     )
     found = lint(settings, files, now_us=here.now_us)
     return replace(settings, warnings=(*found, *report.warnings))

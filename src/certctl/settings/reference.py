@@ -17,6 +17,7 @@ from certctl.settings.catalogue import (
     ISSUING_VARIABLES,
     PROFILE_VARIABLES,
     SERVER_VARIABLES,
+    TRACING_VARIABLES,
     WEBHOOK_VARIABLES,
 )
 from certctl.settings.later import later_row
@@ -51,6 +52,7 @@ SECTIONS: Final = (
     ("Issuing, revocation", PREFIX, ISSUING_VARIABLES),
     ("Events", PREFIX, EVENT_VARIABLES),
     ("Webhooks by name", f"{PREFIX}{WEBHOOK_PREFIX}<NAME>_", WEBHOOK_VARIABLES),
+    ("Traces", PREFIX, TRACING_VARIABLES),
 )
 
 

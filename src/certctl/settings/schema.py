@@ -20,6 +20,7 @@ from certctl.domain.retention import KEEP_EVERYTHING, Retention
 from certctl.settings.channels import EventSettings
 from certctl.settings.findings import Finding
 from certctl.settings.secret import Secret, SecretSource
+from certctl.settings.traces import TraceSettings
 
 
 class LogLevel(StrEnum):
@@ -246,4 +247,5 @@ class Settings:
     revocation: RevocationSettings
     records: RecordsSettings = field(default_factory=RecordsSettings)
     events: EventSettings = field(default_factory=EventSettings)
+    traces: TraceSettings = field(default_factory=TraceSettings)
     warnings: tuple[Finding, ...] = ()

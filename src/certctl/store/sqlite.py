@@ -16,7 +16,7 @@ from sqlalchemy import NullPool, create_engine, event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from certctl.store import faults
+from certctl.store import driver, faults
 from certctl.store.commands.identity import bind_node
 from certctl.store.errors import StoreCorrupt, StoreUnopenable
 from certctl.store.files import Lock, create, database_path
@@ -144,7 +144,7 @@ def _engine(path: Path, *, mode: str, pragmas: tuple[str, ...]) -> Engine:
 def _begin_immediate(connection: Connection) -> None:
     # The write lock is taken at once: a transaction that reads first and is refused the
     # lock later would have to be run again.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    driver.fetch(connection, "BEGIN IMMEDIATE", ())
 
 
 def _refusal(error: DBAPIError, path: Path) -> StoreCorrupt | StoreUnopenable:

@@ -8,16 +8,13 @@ from collections.abc import Callable, Mapping
 from certctl.domain.ids import RandomBytes, request_id
 from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
 from certctl.web.api.lazy import PREFIX as API_PREFIX
-from certctl.web.api.lazy import LazyApi
-from certctl.web.est import EstApp
 from certctl.web.mcp import PATH as MCP
-from certctl.web.mcp import LazyMcp
 from certctl.web.metrics import PATH as METRICS_PATH
 from certctl.web.metrics import GuardedMetrics
 from certctl.web.pki import PREFIX, PkiApp
 from certctl.web.problems import Problem, answer_of, nothing_here, wants_json, wrong_method
-from certctl.web.ui.door import LazyUi
 from certctl.web.ui.paths import is_page
+from certctl.web.watched import Asgi
 
 PLAIN_JSON = (b"Content-Type", b"application/json")
 NO_STORE = (b"Cache-Control", b"no-store")
@@ -30,11 +27,11 @@ class App:
 
     def __init__(
         self,
-        est: EstApp,
+        est: Asgi,
         pki: PkiApp,
-        api: LazyApi,
-        ui: LazyUi,
-        mcp: LazyMcp | None,
+        api: Asgi,
+        ui: Asgi,
+        mcp: Asgi | None,
         metrics: GuardedMetrics,
         readiness: Readiness,
         *,

@@ -34,6 +34,7 @@ from certctl.enroll.ports import Ports
 from certctl.enroll.refusals import RefusalFolder
 from certctl.enroll.request import EstRequest
 from certctl.obs.log import Log
+from certctl.web import est_trace
 from certctl.web.answer_labels import OK, answer_labels
 from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
 from certctl.web.csrattrs import CsrAttrsBodies
@@ -100,7 +101,10 @@ class EstApp:
         max_body: int,
         random: RandomBytes,
         log: Log,
+        traced: bool = False,
     ) -> None:
+        """``traced``: requests may have a trace, which is told of what they are."""
+        self._traced = traced
         self._routes = routes
         self._published = published
         self._ports = ports
@@ -126,6 +130,8 @@ class EstApp:
         if scope["method"] not in endpoint.methods:
             problem = wrong_method(", ".join(endpoint.methods))
             return answer_of(problem, request_id=number, wants_json=as_json)
+        if self._traced:
+            est_trace.begins(endpoint, number, scope)
         caller = self._proxies.caller(scope)
         try:
             caller.require_readable()
@@ -166,6 +172,8 @@ class EstApp:
     def _measure(self, endpoint: Endpoint, labels: tuple[str, str], began: int) -> None:
         path_id = endpoint.profile.path_id
         self._ports.metrics.answered(path_id, endpoint.operation, *labels, began_ns=began)
+        if self._traced:
+            est_trace.answered(*labels, by_device_state=path_id in self._ports.device_states)
 
     async def _read_body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         """The whole body, at most ``EST_MAX_BODY`` after transfer decoding.
@@ -206,6 +214,8 @@ class EstApp:
                 return Answer(status=200, headers=CSRATTRS_HEADERS, body=body)
             case Operation.SIMPLEENROLL | Operation.SIMPLEREENROLL:
                 enrolled = await enroll(request, self._ports)
+                if self._traced:
+                    est_trace.issued(enrolled.issued.der)
                 certificates = [enrolled.issued.der]
                 if request.profile.include_chain:
                     certificates += published.chain

@@ -13,6 +13,9 @@ from certctl.domain.profiles import ENROLLING, EstProfile, Operation, Route
 
 WELL_KNOWN = "/.well-known/"
 
+_WITH_PROFILE = 4
+"""Slashes in ``/.well-known/est/corp/cacerts``."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
@@ -50,3 +53,9 @@ def build_routes(
                 path = (base + operation.value).encode("ascii")
                 table[path] = table[path + b"/"] = endpoint
     return table
+
+
+def route_of(endpoint: Endpoint, raw_path: bytes) -> str:
+    """The template of a path that is in the table."""
+    middle = "/{profile}/" if raw_path.rstrip(b"/").count(b"/") == _WITH_PROFILE else "/"
+    return f"{WELL_KNOWN}{endpoint.route.value}{middle}{endpoint.operation.value}"

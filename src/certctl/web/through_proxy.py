@@ -66,6 +66,11 @@ class ProxyGate:
         self._proxies = proxies
         self._ignored = ignored
 
+    def sent_by_proxy(self, scope: Scope) -> bool:
+        """Whether it was a trusted proxy that sent this request."""
+        tls: TLSInfo = scope["extensions"]["certctl.tls"]
+        return bool(self._proxies and self._proxies.via(scope["client"][0], tls.peer_chain))
+
     def caller(self, scope: Scope) -> Caller:
         """The client of this request; never raises, see ``Caller.refused``."""
         tls: TLSInfo = scope["extensions"]["certctl.tls"]

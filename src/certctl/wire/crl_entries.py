@@ -7,13 +7,14 @@ chunk is one strided copy, which the interpreter does without looking at any ent
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import compress
 from operator import not_
 from typing import Final
+
+import msgspec
 
 from certctl.domain.clock import SECOND_US
 from certctl.domain.crl import (
@@ -41,6 +42,7 @@ CHUNK = 19_000
 _RARE_CHUNK = 10_000
 _DAY = 86_400
 _SECONDS_DIGITS = TIME_DIGITS - 6
+_READ_MOMENTS = msgspec.json.Decoder(list[int]).decode
 
 UTC_OCTETS: Final = 13
 PLAIN_ENTRY: Final = 2 + (2 + SERIAL_OCTETS) + (2 + UTC_OCTETS)
@@ -139,16 +141,16 @@ def _utc_times(seconds: bytes) -> bytes:
     """Twelve digits of UTCTime for each ten of seconds since 1970."""
     days, clock = _days(), _clock()
     count = len(seconds) // _SECONDS_DIGITS
-    moments = list(map(int, _fields(count).unpack(seconds)))
-    texts = [b""] * (2 * count)
-    texts[0::2] = [days[moment // _DAY] for moment in moments]
-    texts[1::2] = [clock[moment % _DAY] for moment in moments]
-    return b"".join(texts)
-
-
-@lru_cache(maxsize=2)
-def _fields(count: int) -> struct.Struct:
-    return struct.Struct(f"{_SECONDS_DIGITS}s" * count)
+    # Read as a list of JSON, which takes a fifth of what int() does for each.
+    texts = bytearray(b"," * (count * (_SECONDS_DIGITS + 1)))
+    for digit in range(_SECONDS_DIGITS):
+        texts[digit + 1 :: _SECONDS_DIGITS + 1] = seconds[digit::_SECONDS_DIGITS]
+    texts[0] = ord("[")
+    moments = _READ_MOMENTS(bytes(texts + b"]"))
+    parts = [b""] * (2 * count)
+    parts[0::2] = [days[moment // _DAY] for moment in moments]
+    parts[1::2] = [clock[moment % _DAY] for moment in moments]
+    return b"".join(parts)
 
 
 def _encode_one(row: RevokedRow, *, delta: bool) -> bytes:

@@ -7,7 +7,9 @@ regular expression, and what is left one by one. All three accept the same langu
 from __future__ import annotations
 
 import re
-from typing import Final
+from struct import calcsize
+from sys import byteorder
+from typing import Final, Literal
 
 from certctl.domain.crl import CODES, REMOVE_FROM_CRL, SERIAL_OCTETS
 from certctl.wire.crl_entries import (
@@ -27,13 +29,13 @@ _MAX_SERIAL: Final = (1 << 160) - 1
 
 _DIGITS: Final = b"0123456789"
 _MONTH_DAYS: Final = frozenset(
-    b"%02d%02d" % (month, day)
+    int.from_bytes(b"%02d%02d" % (month, day), byteorder)
     for month, days in enumerate((31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), 1)
     for day in range(1, days + 1)
 )
 """Of every year: entries of a 29 February are left to the others."""
 
-_HOURS: Final = frozenset(b"%02d" % hour for hour in range(24))
+_HOURS: Final = frozenset(int.from_bytes(b"%02d" % hour, byteorder) for hour in range(24))
 
 
 def check_entries(data: bytes, start: int, end: int) -> bool:
@@ -80,18 +82,18 @@ def _are_uniform(entries: bytes, width: int) -> bool:
     return (
         all(entries[at::width].count(octet) == count for at, octet in constant.items())
         and not any(entries[at::width].translate(None, octets) for at, octets in allowed.items())
-        and _values(entries, width, TIME_AT + 2, 4) <= _MONTH_DAYS
-        and _values(entries, width, TIME_AT + 6, 2) <= _HOURS
+        and _values(entries, width, TIME_AT + 2, "I") <= _MONTH_DAYS
+        and _values(entries, width, TIME_AT + 6, "H") <= _HOURS
     )
 
 
-def _values(entries: bytes, width: int, at: int, octets: int) -> set[bytes]:
-    """The different values of a field of so many octets."""
+def _values(entries: bytes, width: int, at: int, form: Literal["H", "I"]) -> set[int]:
+    """The different values of a field, as what the machine makes of its octets."""
+    octets = calcsize(form)
     packed = bytearray(len(entries) // width * octets)
     for octet in range(octets):
         packed[octet::octets] = entries[at + octet :: width]
-    fields = bytes(packed)
-    return {fields[start : start + octets] for start in range(0, len(fields), octets)}
+    return set(memoryview(packed).cast(form))
 
 
 def _common_entries() -> re.Pattern[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ from typing import Final
 from certctl.authority.calls import OutsideCalls
 from certctl.authority.carry_out import Powers
 from certctl.authority.crl import CrlDrafts
-from certctl.authority.issue import IssuingRules
+from certctl.authority.issue import AnyIssuer, IssuingRules
 from certctl.authority.server import AuthorityServer
 from certctl.authority.service import AuthorityService
 from certctl.domain.certificate_profiles import CertificateProfiles
@@ -20,13 +20,15 @@ from certctl.domain.clock import Clock
 from certctl.domain.errors import IssuerUnavailable, StoreUnavailable
 from certctl.domain.ids import NewId
 from certctl.domain.policy import LintMode
-from certctl.domain.ports import VaultRefused
+from certctl.domain.ports import OutsideIssuer, VaultRefused
 from certctl.issuers.ca_checks import CARefused
 from certctl.issuers.lint import lint_certificate, lints
 from certctl.issuers.local import LocalCA
+from certctl.issuers.script import ScriptCA
 from certctl.issuers.signers.file import KeyFileRefused
 from certctl.obs.log import Log
 from certctl.obs.metrics.measured import AuthorityMetrics
+from certctl.obs.tracing.steps import TurnSteps
 from certctl.settings.certificate_profiles import CertificateProfilesRefused
 from certctl.settings.schema import Settings
 from certctl.settings.secret import SecretUnreadable
@@ -84,25 +86,17 @@ def run(
     _leave_signals()
     try:
         store = open_store(settings)
-        store.on_commit = metrics.committed
+        steps = TurnSteps() if settings.traces.enabled else None
+        store.on_commit = (
+            metrics.committed if steps is None else steps.committing(metrics.committed)
+        )
         with store.transaction() as transaction:
             certificate_profiles = open_certificate_profiles(settings, transaction, log)
         require_named(settings, certificate_profiles)
         if any(each.lint is not LintMode.OFF for each in certificate_profiles.values()):
             lints()
         new_id = new_ids(clock)
-        partitions = open_partitions(settings, store, clock=clock, new_id=new_id)
-        local = open_issuers(settings, store, now_us=clock(), partitions=partitions)
-        outside = open_outside_issuers(settings, store, now_us=clock())
-        issuers = StoredIssuers(
-            settings,
-            store,
-            local=local,
-            outside=outside,
-            partitions=partitions,
-            clock=clock,
-            log=log,
-        )
+        issuers, local, outside = _open_issuers(settings, store, new_id, clock=clock, log=log)
         audit_key = open_audit_key(settings.server.data_dir)
         pepper = open_pepper(settings.server.data_dir, store)
         keeper = _ServerCertificate(settings, store, local, new_id=new_id)
@@ -133,10 +127,12 @@ def run(
         log.error("authority_fault", exc_info=fault)
 
     owner = f"{store.node}/{os.getpid()}"
-    calls = OutsideCalls(outside, owner=owner, clock=clock, on_fault=on_fault, metrics=metrics)
+    calls = OutsideCalls(
+        outside, owner=owner, clock=clock, on_fault=on_fault, metrics=metrics, steps=steps
+    )
     service = AuthorityService(
         store,
-        _rules(certificate_profiles, issuers, local, metrics),
+        _rules(certificate_profiles, issuers, local, metrics, steps),
         node=store.node,
         clock=clock,
         new_id=new_id,
@@ -182,6 +178,7 @@ def run(
         on_tick=on_tick,
         on_fault=on_fault,
         metrics=metrics,
+        steps=steps,
     )
     calls.wake = server.wake
     _heed_signals(server, reload)
@@ -192,6 +189,25 @@ def run(
     _last_answers(calls, service, settings.server.shutdown_grace_s)
     store.close()
     return 0
+
+
+def _open_issuers(
+    settings: Settings, store: SqlStore, new_id: NewId, *, clock: Clock, log: Log
+) -> tuple[StoredIssuers, dict[str, LocalCA], dict[str, ScriptCA]]:
+    """All of them; and of the settings those here, and those outside."""
+    partitions = open_partitions(settings, store, clock=clock, new_id=new_id)
+    local = open_issuers(settings, store, now_us=clock(), partitions=partitions)
+    outside = open_outside_issuers(settings, store, now_us=clock())
+    issuers = StoredIssuers(
+        settings,
+        store,
+        local=local,
+        outside=outside,
+        partitions=partitions,
+        clock=clock,
+        log=log,
+    )
+    return issuers, local, outside
 
 
 def _accepted(
@@ -218,15 +234,25 @@ def _accepted(
 def _rules(
     certificate_profiles: CertificateProfiles,
     issuers: StoredIssuers,
-    local: Mapping[str, LocalCA],
+    own: Container[str],
     metrics: AuthorityMetrics,
+    steps: TurnSteps | None,
 ) -> IssuingRules:
-    """With the issuers as they are, now and later; those of the settings are measured."""
-    measured = {each: MeasuredIssuer(each, issuer, metrics) for each, issuer in local.items()}
-    rules = IssuingRules(
-        {**issuers.issuers, **measured}, certificate_profiles, lint=lint_certificate
-    )
-    issuers.on_change.append(lambda: rules.use({**issuers.issuers, **measured}))
+    """With the issuers as they are, now and later; those whose key is here are measured."""
+
+    def now() -> dict[str, AnyIssuer]:
+        found: dict[str, AnyIssuer] = {}
+        for issuer_id, issuer in issuers.issuers.items():
+            if isinstance(issuer, OutsideIssuer):
+                found[issuer_id] = issuer
+                continue
+            if issuer_id not in own:
+                metrics.has_issuer(issuer_id)
+            found[issuer_id] = MeasuredIssuer(issuer_id, issuer, metrics, steps)
+        return found
+
+    rules = IssuingRules(now(), certificate_profiles, lint=lint_certificate)
+    issuers.on_change.append(lambda: rules.use(now()))
     return rules
 
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from certctl.authority.caller import AuthorityCaller
 from certctl.domain.clock import Clock
@@ -22,6 +23,9 @@ from certctl.settings.schema import Settings
 from certctl.store import SqlRecords, open_records
 from certctl.wiring import sockets
 from certctl.wiring.expiring import expiring
+
+if TYPE_CHECKING:
+    from certctl.obs.tracing.spans import Tracing
 
 TICK_SECONDS = 1.0
 
@@ -46,6 +50,7 @@ class EventJobs:
         clock: Clock,
         on_fault: Callable[[str, BaseException], None],
         metrics: JobsMetrics,
+        tracing: Tracing | None = None,
     ) -> None:
         """Open the channels; nothing is sent before ``start``.
 
@@ -66,10 +71,15 @@ class EventJobs:
             from certctl.wiring.channels import open_channels  # noqa: PLC0415 - HTTP and SMTP
 
             records = open_records(settings.server.database_read_url)
+            channels = open_channels(settings.events, clock)
+            if tracing is not None:
+                from certctl.wiring.traced_channel import TracedChannel  # noqa: PLC0415 - the SDK
+
+                channels = [TracedChannel(each, tracing) for each in channels]
             self._delivery = DeliveryJob(
                 records,
                 self._caller,
-                open_channels(settings.events, clock),
+                channels,
                 clock=clock,
                 random=random.SystemRandom().random,
                 on_dead=self._tell_dead,

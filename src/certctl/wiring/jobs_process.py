@@ -34,10 +34,12 @@ from certctl.wiring.event_jobs import EventJobs
 from certctl.wiring.events import revokers
 from certctl.wiring.figure_jobs import FigureJobs
 from certctl.wiring.issuer_directory import IssuerDirectory
+from certctl.wiring.metrics import JOBS
 from certctl.wiring.pointers import pointers
 from certctl.wiring.process import holder_name, name_process
 from certctl.wiring.publishing import ca_certificates, crl_issuers
 from certctl.wiring.supervisor import Status, refuse_start
+from certctl.wiring.tracing import make_tracing
 
 TICK_SECONDS = 1.0
 
@@ -62,6 +64,7 @@ def run(
     def on_fault(job: str, fault: BaseException) -> None:
         log.warning("job_failed", job=job, problem=f"{type(fault).__name__}: {fault}")
 
+    tracing = make_tracing(settings, JOBS, counted=metrics.spans, log=log)
     try:
         records = open_records(settings.server.database_read_url)
         issuers = IssuerDirectory(settings, records)
@@ -73,6 +76,7 @@ def run(
             clock=clock,
             on_fault=on_fault,
             metrics=metrics,
+            tracing=tracing,
         )
         figures = FigureJobs(
             settings, run_directory, holder=holder, log=log, clock=clock, on_fault=on_fault
@@ -104,6 +108,8 @@ def run(
     figures.stop()
     caller.close()
     records.close()
+    if tracing is not None:
+        tracing.close()
     return 0
 
 

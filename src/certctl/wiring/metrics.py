@@ -19,7 +19,8 @@ from certctl.settings.schema import Settings
 from certctl.store import SqlRecords, StoreError, open_records
 from certctl.tls.listener import EventKind
 from certctl.web.answer_labels import every_answer
-from certctl.wiring.metrics_found import Finds, FromFiles, from_records
+from certctl.web.counted_routes import COUNTED_ROUTES
+from certctl.wiring.metrics_found import Finds, FromFiles, from_records, merged
 
 SUPERVISOR, AUTHORITY, JOBS = "supervisor", "authority", "jobs"
 
@@ -42,6 +43,7 @@ def make_numbers(settings: Settings) -> Numbers:
         outside=[each.id for each in settings.issuers if not each.is_local],
         channels=settings.events.channel_names(),
         processes=children,
+        routes=COUNTED_ROUTES,
     )
     return Numbers(series, [SUPERVISOR, *children])
 
@@ -98,7 +100,7 @@ class Exposition:
         try:
             if self._records is None:
                 self._records = open_records(self._settings.server.database_read_url)
-            found.update(from_records(self._records, self._settings))
+            found = merged(found, from_records(self._records, self._settings))
         except (StoreUnavailable, StoreError):
             found[families.STORE_UP] = {(): 0}
         return text(totals, found)

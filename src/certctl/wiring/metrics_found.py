@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -17,6 +17,7 @@ from certctl.domain.events import DeliveryStatus
 from certctl.domain.intent import IntentStatus
 from certctl.domain.ports import Records
 from certctl.domain.profiles import profile_name
+from certctl.domain.stored_issuers import IssuerState
 from certctl.obs.metrics import families
 from certctl.obs.metrics.families import Family
 from certctl.obs.metrics.numbers import OTHER, Labels
@@ -61,7 +62,10 @@ def from_records(records: Records, settings: Settings) -> Finds:
     for (channel, status), number in records.outbox_depth().items():
         labels = (channel if channel in channels else OTHER, status.value)
         outbox[labels] = outbox.get(labels, 0) + number
-    _add_crls(found, records, [issuer.id for issuer in settings.issuers])
+    stored = _stored_chains(records, settings)
+    for issuer_id, chain in stored.items():
+        found.setdefault(families.CA_UNTIL, {})[issuer_id,] = _first_of(chain)
+    _add_crls(found, records, [*(issuer.id for issuer in settings.issuers), *stored])
     for lease in records.leases():
         if lease.last_run_us:
             found[families.JOB_RUN][lease.job,] = lease.last_run_us / SECOND_US
@@ -87,6 +91,24 @@ def _add_crls(found: Finds, records: Records, issuers: Sequence[str]) -> None:
             until_us = min(each.next_update_us for each in parts)
             found[families.CRL_PARTITIONS_SINCE][issuer_id,] = since_us / SECOND_US
             found[families.CRL_PARTITIONS_UNTIL][issuer_id,] = until_us / SECOND_US
+
+
+def merged(one: Finds, other: Finds) -> Finds:
+    """Of both, where both have series of a family."""
+    return {
+        family: {**one.get(family, {}), **other.get(family, {})}
+        for family in dict.fromkeys((*one, *other))
+    }
+
+
+def _stored_chains(records: Records, settings: Settings) -> dict[str, tuple[bytes, ...]]:
+    """Certificates (DER) of each issuer of the store that is published, by its id."""
+    own = {each.id for each in settings.issuers}
+    return {
+        row.id: row.chain
+        for row in records.stored_issuers()
+        if row.chain and row.id not in own and row.state is not IssuerState.DELETED
+    }
 
 
 class FromFiles:
@@ -141,3 +163,8 @@ def _first_end(path: Path) -> Iterator[float]:
     except (OSError, ValueError):
         return
     yield min(each.not_valid_after_utc.timestamp() for each in certificates)
+
+
+def _first_of(chain: Iterable[bytes]) -> float:
+    """When the first of these certificates (DER) expires."""
+    return min(x509.load_der_x509_certificate(der).not_valid_after_utc.timestamp() for der in chain)

@@ -17,6 +17,7 @@ from certctl.domain.clock import Clock
 from certctl.obs.log import Level, Log, make_log
 from certctl.obs.metrics.measured import AuthorityMetrics, JobsMetrics, TreeMetrics
 from certctl.obs.metrics.numbers import Numbers
+from certctl.obs.tracing.current import trace_fields
 from certctl.settings.schema import LogFormat, Settings
 from certctl.trust.accepted import forget_accepted
 from certctl.wiring import authority_process, jobs_process, sockets, worker_process
@@ -177,6 +178,7 @@ def process_log(settings: Settings, process: str, clock: Clock) -> Log:
         level=Level[server.log_level.name],
         text=server.log_format is LogFormat.TEXT,
         clock=clock,
+        more=trace_fields if settings.traces.enabled else None,
     )
 
 

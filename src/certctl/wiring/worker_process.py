@@ -9,7 +9,7 @@ import gc
 import os
 import secrets
 import signal
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from certctl.enroll.refusals import RefusalFolder
 from certctl.issuers.signers.file import KeyFileRefused
 from certctl.obs.bounded_log import BoundedLog
 from certctl.obs.log import Log
-from certctl.obs.metrics.measured import WorkerMetrics
+from certctl.obs.metrics.measured import SURFACES, Laps, WorkerMetrics
 from certctl.obs.metrics.numbers import Numbers
 from certctl.settings.certificate_profiles import CertificateProfilesRefused
 from certctl.settings.schema import Settings
@@ -48,6 +48,7 @@ from certctl.web.plain_port import PlainPortApp
 from certctl.web.routes import build_routes
 from certctl.web.through_proxy import ProxyGate
 from certctl.web.ui.door import LazyUi
+from certctl.web.watched import Asgi, Watched
 from certctl.wire.pkcs7 import certs_only
 from certctl.wiring import sockets
 from certctl.wiring.announce import announce
@@ -66,10 +67,12 @@ from certctl.wiring.publishing import Publisher
 from certctl.wiring.reload import ProfileAuthorities, ProfileTrusts, Reloads
 from certctl.wiring.server_certificate import CERTIFICATE_FILE, KEY_FILE
 from certctl.wiring.supervisor import Status, refuse_start
+from certctl.wiring.tracing import make_tracing
 
 if TYPE_CHECKING:
     from certctl.hooks.device_state import DeviceStateHook
     from certctl.mcp.http import McpHttp
+    from certctl.obs.tracing.spans import Tracing
     from certctl.web.api.build import Api
 
 # Objects of the start live for ever: the collector need not walk them again, and the
@@ -138,10 +141,16 @@ class _Worker:
         self._stopped = asyncio.Event()
         self._hooks: dict[str, DeviceStateHook] = {}
         self._mcp: LazyMcp | None = None
+        self._tracing: Tracing | None = None
 
     async def serve(self, status: Status) -> int:
         loop = asyncio.get_running_loop()
-        authority = AuthorityClient(partial(sockets.connect_worker, self._place.run_directory))
+        name = worker_name(self._place.number)
+        tracing = make_tracing(self._settings, name, counted=self._metrics.spans, log=self._log)
+        self._tracing = tracing
+        authority = AuthorityClient(
+            partial(sockets.connect_worker, self._place.run_directory), tracing=tracing
+        )
         authority.start()
         folder = RefusalFolder(authority.record_refusal)
         self._hooks = _device_state_hooks(self._settings)
@@ -199,6 +208,8 @@ class _Worker:
         exposition.close()
         authority.close()
         self._records.close()
+        if tracing is not None:
+            tracing.close()
         return 0
 
     def _watch_store(self, loop: asyncio.AbstractEventLoop, publisher: Publisher) -> None:
@@ -307,6 +318,7 @@ class _Worker:
             registration_authorities=authorities.by_profile,
             lockout=settings.est.lockout,
             metrics=self._metrics,
+            laps=_laps(self._metrics, self._tracing),
         )
         est = EstApp(
             build_routes(profiles, settings.est.root_profile),
@@ -320,6 +332,7 @@ class _Worker:
             max_body=settings.server.est_max_body,
             random=os.urandom,
             log=self._log,
+            traced=self._tracing is not None,
         )
 
         def parts() -> dict[str, bool]:
@@ -332,7 +345,26 @@ class _Worker:
             parts=parts,
         )
         self._mcp = self._door_to_mcp(est, api)
-        return App(est, publisher.app, api, ui, self._mcp, metrics, parts, random=os.urandom)
+        mcp = self._mcp
+        return App(
+            est if self._tracing is None else self._watched(est, "est"),
+            publisher.app,
+            self._watched(api, "api"),
+            self._watched(ui, "pages"),
+            None if mcp is None else self._watched(mcp, "mcp"),
+            metrics,
+            parts,
+            random=os.urandom,
+        )
+
+    def _watched(self, app: Asgi, surface: str) -> Watched:
+        return Watched(
+            app,
+            surface,
+            on_answer=self._metrics.answers_of(surface) if surface in SURFACES else None,
+            tracing=self._tracing,
+            by_proxy=self._proxies.sent_by_proxy,
+        )
 
     def _door_to_mcp(self, est: EstApp, api: LazyApi) -> LazyMcp | None:
         server = self._settings.server
@@ -402,3 +434,12 @@ def _device_state_hooks(settings: Settings) -> dict[str, DeviceStateHook]:
     from certctl.hooks.device_state import DeviceStateHook  # noqa: PLC0415
 
     return {path_id: DeviceStateHook(url) for path_id, url in urls.items()}
+
+
+def _laps(metrics: WorkerMetrics, tracing: Tracing | None) -> Callable[[], Laps]:
+    """What makes the watch for the steps of a request."""
+    if tracing is None:
+        return Laps
+    from certctl.obs.tracing.gates import traced_laps  # noqa: PLC0415 - loads the SDK
+
+    return traced_laps(metrics)

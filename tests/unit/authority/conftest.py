@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from certctl.issuers.signers.file import KeyType
 from certctl.store import SqlRecords, SqlStore, open_records, open_writable
 from certctl.wire.pkcs10 import decode_pkcs10
 from tests.harness.device import Device
+from tests.harness.replacing import replace
 
 NOW_US = 1_790_000_000_000_000
 
@@ -84,7 +84,7 @@ class Workshop:
             csr_sha256=secrets.token_bytes(32),
             repetition_key=secrets.token_bytes(32),
         )
-        return replace(made, **changes)  # type: ignore[arg-type]
+        return replace(made, **changes)
 
 
 def _der(device: Device) -> bytes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
 import pytest
 
@@ -12,6 +10,7 @@ from certctl.domain.api_keys import Role
 from certctl.domain.audit import AuditAction
 from certctl.domain.errors import Conflict, KeyReused, NotFound
 from certctl.domain.kept_answer import KEPT_US, Once, Origin
+from tests.harness.replacing import replace
 from tests.unit.authority.conftest import NOW_US, Workshop
 
 ONCE = Once(key=b"k" * 32, request=b"r" * 32)

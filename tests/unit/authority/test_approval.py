@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from certctl.authority.commands import ApproveRequest, DenyRequest, RequestDecided
@@ -22,6 +20,7 @@ from certctl.domain.errors import (
 from certctl.domain.order import Issued, Order
 from certctl.domain.policy import CertificateProfile
 from certctl.domain.revocation import RevocationReason
+from tests.harness.replacing import replace
 from tests.unit.authority.conftest import Workshop
 
 
@@ -29,7 +28,7 @@ def careful(workshop: Workshop, approvals: int = 1, **changes: object) -> None:
     """From now on requests wait for so many operators."""
     profile = replace(
         CertificateProfile(id="default", requires_approval=True, approvals_needed=approvals),
-        **changes,  # type: ignore[arg-type]
+        **changes,
     )
     workshop.serve_again(IssuingRules({"iss-local": workshop.ca}, {"default": profile}))
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 
 from certctl.authority.audit import Chain
 from certctl.authority.verify import verify
 from certctl.domain.audit import AuditAction, AuditEvent, Outcome, RecordedEvent
 from certctl.domain.clock import SECOND_US, STEP_US
+from tests.harness.replacing import replace
 
 NOW_US = 1_800_000_000 * SECOND_US
 HOUR_US = 3_600 * SECOND_US

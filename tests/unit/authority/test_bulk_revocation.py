@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from certctl.domain.ids import sortable_id
 from certctl.domain.inventory import CertificateFilter, WantedStatus
 from certctl.domain.revocation import RevocationReason
 from tests.contract.samples import DAY, certificate
+from tests.harness.replacing import replace
 from tests.unit.authority.conftest import NOW_US, Workshop
 
 FLEET = RevocationCriteria(profile="demo")

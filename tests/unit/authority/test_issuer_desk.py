@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import wait
-from dataclasses import replace
 
 import pytest
 
@@ -27,6 +26,7 @@ from certctl.issuers.vault import IssuerVault
 from certctl.issuers.withheld import WithheldIssuer
 from certctl.settings.schema import CaKeyType
 from certctl.store import MemoryStore
+from tests.harness.replacing import replace
 
 NOW_US = 1_800_000_000_000_000
 ACTOR = "key:root"

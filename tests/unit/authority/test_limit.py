@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.domain.errors import PolicyViolation, RateLimited
 from certctl.domain.order import Issued, Order
+from tests.harness.replacing import replace
 from tests.unit.authority.conftest import Workshop
 
 

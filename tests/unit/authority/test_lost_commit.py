@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from certctl.domain.order import Issued
 from tests.contract.samples import event
 from tests.harness.cutting import CuttingRelay
 from tests.harness.postgres import PrivatePostgres
+from tests.harness.replacing import replace
 from tests.unit.authority.conftest import Workshop
 
 HAPPENED = pytest.mark.parametrize("cut", ["before", "after"])

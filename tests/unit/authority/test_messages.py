@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from certctl.authority.messages import decode_replies, encode_frame, failure_of, failure_reply
+from certctl.authority.commands import RevokeCertificate
+from certctl.authority.messages import (
+    AttemptReply,
+    CommandRequest,
+    FrameError,
+    StepsReply,
+    Told,
+    decode_replies,
+    decode_requests,
+    decode_told,
+    encode_frame,
+    failure_of,
+    failure_reply,
+)
 from certctl.domain.errors import (
     CertificateProfileUnavailable,
     CertificateRefused,
@@ -27,6 +40,10 @@ from certctl.domain.errors import (
     WaitingRoomFull,
     WrongPassword,
 )
+from certctl.domain.revocation import RevocationReason
+from certctl.obs.tracing.steps import Step
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 FAILURES = [
     PolicyViolation("san", wanted="a", got="ü"),
@@ -49,6 +66,11 @@ FAILURES = [
 ]
 
 
+def command(trace: str | None) -> CommandRequest:
+    asked = RevokeCertificate(certificate_id="c1", reason=RevocationReason.SUPERSEDED, actor="me")
+    return CommandRequest(7, asked, trace=trace)
+
+
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
 def test_a_failure_survives_the_trip(failure: Failure):
     frame = encode_frame([failure_reply(4, failure)])
@@ -69,3 +91,38 @@ def test_what_is_on_record_already_says_so(failure: Failure):
 
 def test_a_failure_that_only_workers_meet_is_a_fault_of_ours():
     assert isinstance(failure_of(failure_reply(4, WrongPassword(user="x"))), InternalError)
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        "",
+        TRACE.upper(),
+        TRACE + "-more",
+        TRACE + "\n",
+        TRACE.replace("00-4", "01-4"),
+        "00-" + "x" * 52,
+        "00-" + "0" * 1_000_000,
+    ],
+)
+def test_a_frame_with_a_trace_of_another_form_is_no_frame(trace: str):
+    frame = encode_frame([command(trace)])
+    with pytest.raises(FrameError):
+        decode_requests(frame[4:])
+
+
+def test_the_trace_of_a_request_arrives_as_it_was_sent():
+    for trace in (None, TRACE):
+        (asked,) = decode_requests(encode_frame([command(trace)])[4:])
+        assert asked == command(trace)
+
+
+def test_steps_come_only_to_a_worker_that_asked_for_them():
+    told: list[Told] = [
+        StepsReply(TRACE, (Step("issuer.sign", 1, 2, "iss-local"),)),
+        AttemptReply(4),
+    ]
+    frame = encode_frame(told)[4:]
+    assert decode_told(frame) == told
+    with pytest.raises(FrameError):
+        decode_replies(frame)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,6 +38,7 @@ from certctl.domain.revocation import RevocationReason
 from certctl.settings.channels import TYPES
 from certctl.store import SqlRecords
 from certctl.wire.cloudevents import rfc3339
+from tests.harness.replacing import replace
 from tests.unit.authority.conftest import Workshop
 from tests.unit.authority.test_lockout import LIMIT, wrong
 from tests.unit.authority.test_renew import enrolled, renewal

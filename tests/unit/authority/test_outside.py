@@ -8,7 +8,6 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +56,7 @@ from certctl.domain.ports import Terms
 from certctl.domain.profiles import Operation
 from certctl.domain.revocation import RevocationReason
 from tests.harness.pki import ForeignCA
+from tests.harness.replacing import replace
 from tests.unit.authority.conftest import NOW_US, Workshop
 
 LIMIT_US = 10 * SECOND_US

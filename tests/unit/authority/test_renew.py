@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 from cryptography import x509
 
@@ -14,6 +13,7 @@ from certctl.domain.errors import CertificateRefused, InternalError, NotAllowed
 from certctl.domain.order import Issued, Order
 from certctl.domain.profiles import Operation
 from certctl.domain.revocation import RevocationReason
+from tests.harness.replacing import replace
 from tests.unit.authority.conftest import Workshop
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from certctl.domain.ports import Terms
 from certctl.wire.der import BIT_STRING, SEQUENCE, encode
 from tests.harness.device import Device, name
 from tests.harness.pki import ForeignCA
+from tests.harness.replacing import replace
 from tests.unit.issuers.orders import CLIENT_AUTH, order, spki_of
 
 NOW_US = int(dt.datetime.now(dt.UTC).timestamp()) * SECOND_US

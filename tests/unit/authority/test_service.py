@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 import pytest
 from cryptography import x509
@@ -24,6 +23,7 @@ from certctl.domain.order import Issued, Order
 from certctl.domain.policy import DEFAULT_PROFILE, CertificateProfile
 from certctl.domain.ports import SignedCertificate, Terms
 from certctl.domain.profiles import Operation
+from tests.harness.replacing import replace
 from tests.unit.authority.conftest import Workshop
 
 RSA_1024 = bytes.fromhex(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,6 +43,7 @@ from certctl.jobs.telling import TellingJob
 from certctl.store import open_records, open_writable
 from tests.contract.samples import certificate
 from tests.harness.pki import ForeignCA
+from tests.harness.replacing import replace
 
 Answer = TypeVar("Answer")
 

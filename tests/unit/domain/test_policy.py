@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -23,6 +23,7 @@ from certctl.domain.policy import (
     check_request,
 )
 from certctl.domain.san import GeneralName, SanKind
+from tests.harness.replacing import replace
 
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
 ANY_PURPOSE = "2.5.29.37.0"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import secrets
-from dataclasses import replace
 
 import pytest
 from cryptography import x509
@@ -13,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 from certctl.domain.ports import VaultRefused
 from certctl.domain.stored_issuers import IssuerState, StoredIssuer
 from certctl.issuers.vault import IssuerVault, read_config_key
+from tests.harness.replacing import replace
 
 NOW_US = 1_800_000_000_000_000
 KEY = bytes(range(32))
@@ -64,7 +64,7 @@ def test_what_is_sealed_opens_again_and_looks_like_nothing(vault: IssuerVault) -
 def test_it_does_not_open_with_another_row(vault: IssuerVault, other: dict[str, object]) -> None:
     sealed = vault.seal(ROW, SECRET)
     with pytest.raises(VaultRefused, match="does not belong to its row"):
-        vault.open(replace(ROW, **other), sealed)  # type: ignore[arg-type]
+        vault.open(replace(ROW, **other), sealed)
 
 
 def test_the_name_for_people_may_be_mended_by_hand(vault: IssuerVault) -> None:

@@ -7,7 +7,6 @@ import resource
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from certctl.jobs.copy_syslog import SyslogSink
 from certctl.store import MemoryStore
 from certctl.wire.audit_lines import CheckpointLine, EventLine, decode_line, find_line
 from tests.contract.samples import NOW, event
+from tests.harness.replacing import replace
 
 RFC5424 = re.compile(
     rb"<(\d+)>1 (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z) (\S+) certctl - (\S+) - "

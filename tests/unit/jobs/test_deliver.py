@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from certctl.domain.events import (
 from certctl.domain.ports import DeliveryFailed
 from certctl.jobs.deliver import ORPHANED, OUR_FAULT, DeliveryJob
 from certctl.jobs.purge import PurgeJob
+from tests.harness.replacing import replace
 from tests.unit.jobs.test_loop import Node
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from certctl.jobs.checkpoint import CheckpointJob
 from certctl.jobs.figures import SETTLED_US, ActivityFiguresJob, InventoryFiguresJob
 from certctl.jobs.pace import Pace
 from tests.contract.samples import certificate, event
+from tests.harness.replacing import replace
 from tests.unit.jobs.test_loop import START_US, Node
 
 DAY = 86_400 * SECOND_US

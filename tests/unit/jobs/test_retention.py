@@ -6,7 +6,6 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,6 +45,7 @@ from certctl.wiring import audit_trail
 from certctl.wiring.audit_key import open_audit_key, read_public_keys
 from tests.contract.samples import certificate
 from tests.harness.postgres import PrivatePostgres
+from tests.harness.replacing import replace
 
 Answer = TypeVar("Answer")
 

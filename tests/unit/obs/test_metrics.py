@@ -10,6 +10,7 @@ import pytest
 from certctl.domain.profiles import Operation
 from certctl.obs.metrics import families
 from certctl.obs.metrics.families import FAMILIES, Kind
+from certctl.obs.metrics.late_names import SLOTS
 from certctl.obs.metrics.measured import (
     AuthorityMetrics,
     Laps,
@@ -37,6 +38,7 @@ def numbers() -> Numbers:
         outside=["far"],
         channels=["ops"],
         processes=WORKERS,
+        routes=[("api", "/api/v1/things/{thing}", "GET")],
     )
     return Numbers(series, ["supervisor", "authority", *WORKERS])
 
@@ -177,3 +179,67 @@ def test_values_that_are_found_elsewhere_stand_beside_them(numbers: Numbers) -> 
     assert answer.total("certctl_est_requests_total", profile='co"rp\n') == 7
     assert answer.total("certctl_store_up") == 1
     assert "certctl_build_info" not in answer.families
+
+
+HTTP = "certctl_http_answers_total"
+
+
+def test_answers_are_counted_by_template_and_what_leads_nowhere_together(numbers: Numbers) -> None:
+    answered = worker(numbers).answers_of("api")
+    thing = "/api/v1/things/{thing}"
+    for route, method, status in (
+        (thing, "GET", 200),
+        (thing, "HEAD", 204),
+        (thing, "GET", 404),
+        (thing, "DELETE", 405),
+        ("", "GET", 404),
+        ("", "PLANTED", 405),
+        ("/brand/new", "GET", 503),
+    ):
+        answered(route, method, status, 0)
+    found = shown(numbers)
+    assert found.total(HTTP, route=thing, method="GET", status="2xx") == 2
+    assert found.total(HTTP, route=thing) == 3
+    assert found.total(HTTP, route=OTHER, method="DELETE", status="4xx") == 1
+    assert found.total(HTTP, route=OTHER, method=OTHER, status="4xx") == 1
+    assert found.total(HTTP, route=OTHER, method="GET", status="5xx") == 1
+    assert found.total(HTTP, surface="api") == 7
+    assert found.total("certctl_http_answer_seconds_count", surface="api") == 7
+    assert "PLANTED" not in found.text
+    assert "brand" not in found.text
+
+
+def test_an_issuer_that_comes_late_has_its_series_in_every_process(numbers: Numbers) -> None:
+    authority = AuthorityMetrics(numbers, numbers.begin("authority"))
+    mine = worker(numbers)
+    calls, ocsp = "certctl_issuer_calls_total", "certctl_ocsp_answers_total"
+    assert shown(numbers).total(calls, issuer="factory") == 0
+    mine.ocsp("factory", "told")
+    found = shown(numbers)
+    assert found.total(ocsp, issuer=OTHER, outcome="told") == 1
+    authority.has_issuer("factory")
+    authority.has_issuer("factory")
+    authority.called("factory", "issue", "ok")
+    mine.ocsp("factory", "told")
+    found = shown(numbers)
+    assert found.total(calls, issuer="factory", call="issue", outcome="ok") == 1
+    assert found.total(ocsp, issuer="factory", outcome="told") == 1
+    # Known from then on, 0 where nothing happened; those that are free are not shown.
+    assert (calls, (("call", "issue"), ("issuer", "factory"), ("outcome", "unavailable"))) in (
+        found.samples
+    )
+    assert "\0" not in found.text
+    assert authority.called("far", "revoke", "ok") is None
+    assert shown(numbers).total(calls, issuer="far", call="revoke") == 1
+
+
+def test_there_are_so_many_late_issuers_and_the_others_share_one(numbers: Numbers) -> None:
+    authority = AuthorityMetrics(numbers, numbers.begin("authority"))
+    names = [f"{number:02d}-{'x' * 60}" for number in range(SLOTS + 3)]
+    for name in names:
+        authority.has_issuer(name)
+        authority.called(name, "issue", "ok")
+    found = shown(numbers)
+    calls = "certctl_issuer_calls_total"
+    assert [found.total(calls, issuer=name) for name in names] == [1] * SLOTS + [0] * 3
+    assert found.total(calls, issuer=OTHER) == 3

@@ -41,7 +41,9 @@ def test_every_alert_says_what_to_do_is_made_to_come_and_stands_in_the_docs() ->
 
 def test_no_panel_of_the_board_hides_another_and_all_ask_the_chosen_source() -> None:
     taken: set[tuple[int, int]] = set()
-    for panel in json.loads(BOARD.read_text())["panels"]:
+    panels = json.loads(BOARD.read_text())["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    for panel in panels:
         place = panel["gridPos"]
         cells = {
             (place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import psycopg
 import pytest
@@ -33,6 +32,7 @@ from certctl.store.schema import REVISIONS
 from certctl.store.tables import metadata
 from tests.contract.samples import NOW, certificate, event
 from tests.harness.postgres import PASSWORD, PrivatePostgres
+from tests.harness.replacing import replace
 
 WAIT_SECONDS = 30.0
 

@@ -11,7 +11,7 @@ import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 import uvloop
@@ -33,6 +33,7 @@ from certctl.tls import (
     build_server_context,
 )
 from certctl.tls.connection import TLSConnection
+from tests.harness.replacing import replace
 
 T = TypeVar("T")
 

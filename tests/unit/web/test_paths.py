@@ -5,10 +5,13 @@ from __future__ import annotations
 import string
 from urllib.parse import quote, unquote
 
+import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from certctl.domain.profiles import AuthMode, EstProfile
 from certctl.web.api.table import ENDPOINTS
+from certctl.web.routes import build_routes, route_of
 from certctl.web.ui.table import PAGES
 from tests.fuzz import laws_web
 
@@ -80,3 +83,23 @@ def test_no_other_spelling_leads_there(template: str, name: str, data: st.DataOb
     assume(unquote(other) != other or other != path)
     laws_web.path(other.encode("latin-1"))
     assert not leads_somewhere(other)
+
+
+@pytest.mark.parametrize(
+    ("path", "template"),
+    [
+        ("/.well-known/est/est/cacerts", "/.well-known/est/{profile}/cacerts"),
+        ("/.well-known/est/est/cacerts/", "/.well-known/est/{profile}/cacerts"),
+        ("/.well-known/est/cacerts", "/.well-known/est/cacerts"),
+        ("/.well-known/est/cacerts/", "/.well-known/est/cacerts"),
+        (
+            "/.well-known/est-mtls/est/simplereenroll",
+            "/.well-known/est-mtls/{profile}/simplereenroll",
+        ),
+    ],
+)
+def test_the_template_of_a_path_does_not_name_its_profile(path: str, template: str) -> None:
+    modes = frozenset({AuthMode.MTLS})
+    profile = EstProfile(path_id="est", issuer_id="iss-local", auth_modes=modes)
+    table = build_routes([profile], "est")
+    assert route_of(table[path.encode()], path.encode()) == template

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from certctl.settings import load_settings
 from certctl.wiring.backup import BackupRefused, judge_target
+from tests.harness.replacing import replace
 
 
 def test_postgresql_is_left_to_its_own_tools(tmp_path: Path):

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from msgspec import Struct
+
 from certctl.domain.crl import SignedCrl
 from certctl.domain.order import Order
 from certctl.domain.revocation import RevocationReason
@@ -39,8 +41,7 @@ class SignedCertificate:
     crl_partition: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(Struct, frozen=True, kw_only=True):
     """What the certificate profile adds to an order.
 
     Attributes:

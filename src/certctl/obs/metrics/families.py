@@ -104,6 +104,22 @@ OCSP_ANSWERS: Final = _counter(
     "outcome",
 )
 
+HTTP_ANSWERS: Final = _counter(
+    "certctl_http_answers_total",
+    "Answers of the REST API (surface api), the web pages and MCP, by the template of their"
+    " path; what leads nowhere, or not with this method, has the route (other).",
+    "surface",
+    "route",
+    "method",
+    "status",
+)
+HTTP_SECONDS: Final = _seconds(
+    "certctl_http_answer_seconds",
+    "From the complete header of such a request to the beginning of its answer.",
+    _ANSWER,
+    "surface",
+)
+
 # Counted by the authority.
 
 COMMIT_SECONDS: Final = _seconds(
@@ -119,8 +135,8 @@ BATCH_ORDERS: Final = Family(
 )
 ISSUER_CALLS: Final = _counter(
     "certctl_issuer_calls_total",
-    "Calls of issuers: issue, find or revoke. Outcome: ok, refused, unavailable, silent,"
-    " misbehaved or error.",
+    "Calls of issuers: issue (each signature of one whose key is here), find or revoke."
+    " Outcome: ok, refused, unavailable, silent, misbehaved or error.",
     "issuer",
     "call",
     "outcome",
@@ -138,6 +154,15 @@ DELIVERIES: Final = _counter(
     "certctl_event_deliveries_total",
     "Attempts to hand an event to a channel; outcome is delivered or failed.",
     "channel",
+    "outcome",
+)
+
+# Counted by workers and the jobs process.
+
+TRACE_SPANS: Final = _counter(
+    "certctl_trace_spans_total",
+    "Spans of traces; outcome is exported, failed (the collector did not take them) or"
+    " dropped (the queue was full).",
     "outcome",
 )
 
@@ -199,7 +224,8 @@ JOB_OK: Final = _gauge("certctl_job_ok", "1: the last complete run of a job went
 
 CA_UNTIL: Final = _gauge(
     "certctl_ca_not_after_timestamp_seconds",
-    "When the first certificate of an issuer's chain expires.",
+    "When the first certificate of an issuer's chain expires; of issuers of the store as the"
+    " records have it.",
     "issuer",
 )
 OCSP_UNTIL: Final = _gauge(
@@ -241,9 +267,12 @@ COUNTED: Final[dict[str, tuple[Family, ...]]] = {
         EDGE_REFUSED,
         CONNECTIONS,
         OCSP_ANSWERS,
+        HTTP_ANSWERS,
+        HTTP_SECONDS,
     ),
     "the authority": (COMMIT_SECONDS, BATCH_ORDERS, ISSUER_CALLS, ISSUER_SECONDS),
     "the jobs process": (DELIVERIES,),
+    "workers and the jobs process": (TRACE_SPANS,),
     "the supervisor": (PROCESS_UP, PROCESS_STARTS),
 }
 """What processes count, by who does."""

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 
 from certctl.obs.metrics.families import Family
+from certctl.obs.metrics.late_names import LateNames
 from certctl.obs.metrics.numbers import OTHER, Labels, Layout, Page
 
 
@@ -38,21 +39,32 @@ class Gauge(Counter):
 class Counters:
     """A family by label values."""
 
-    __slots__ = ("_page", "_places")
+    __slots__ = ("_late", "_page", "_places")
 
-    def __init__(self, page: Page, layout: Layout, family: Family) -> None:
+    def __init__(
+        self, page: Page, layout: Layout, family: Family, late: LateNames | None = None
+    ) -> None:
+        """``late``: where a first label that is not foreseen may have a series all the same."""
         self._page = page
         self._places = layout.places(family)
+        self._late = late
 
     def add(self, *labels: str) -> None:
         """Count one. With a last label that is not foreseen it goes to ``OTHER``, and with
         another one nowhere: then the settings know nothing of it.
         """
         place = self._places.get(labels)
+        if place is None and self._late is not None:
+            first = self._late.placeholder(labels[0]) or OTHER
+            place = self._places.get((first, *labels[1:]))
         if place is None:
             place = self._places.get((*labels[:-1], OTHER))
         if place is not None:
             self._page[place] += 1
+
+    def add_many(self, number: int, *labels: str) -> None:
+        """Count so many of what is foreseen."""
+        self._page[self._places[labels]] += number
 
 
 class Histogram:

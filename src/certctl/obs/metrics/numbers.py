@@ -16,6 +16,8 @@ from itertools import product
 from typing import Final, TypeAlias
 
 from certctl.obs.metrics.families import Family, Kind
+from certctl.obs.metrics.late_names import SIZE as NAMES_SIZE
+from certctl.obs.metrics.late_names import UNNAMED, LateNames
 
 Labels: TypeAlias = tuple[str, ...]
 Page: TypeAlias = "memoryview[int]"
@@ -58,7 +60,10 @@ class Numbers:
         self.layout = layout
         octets = layout.size * _OCTETS
         # Anonymous and shared: gone with the last process, and in no file.
-        memory = memoryview(mmap.mmap(-1, max(1, octets * len(processes))))
+        pages = octets * len(processes)
+        memory = memoryview(mmap.mmap(-1, pages + NAMES_SIZE))
+        self.late = LateNames(memory[pages:])
+        """Issuers that the store got since the start."""
         self._pages: dict[str, Page] = {
             name: memory[number * octets : (number + 1) * octets].cast("q")
             for number, name in enumerate(processes)
@@ -77,15 +82,17 @@ class Numbers:
     def totals(self) -> Totals:
         """All series as they are now."""
         pages = (page.tolist() for page in self._pages.values())
-        return Totals(self.layout, [*map(sum, zip(*pages, strict=True))])
+        return Totals(self.layout, [*map(sum, zip(*pages, strict=True))], self.late.names())
 
 
 class Totals:
     """Sums over all processes at one moment."""
 
-    def __init__(self, layout: Layout, cells: Sequence[int]) -> None:
+    def __init__(self, layout: Layout, cells: Sequence[int], late: Mapping[str, str]) -> None:
+        """``late``: the names that stand behind placeholders."""
         self.layout = layout
         self._cells = cells
+        self._late = late
 
     def series(self, family: Family) -> Iterator[tuple[Labels, Sequence[int]]]:
         """Labels and numbers of each: one, or a histogram's sum and then the number in each
@@ -93,6 +100,10 @@ class Totals:
         """
         width = _cells(family)
         for labels, place in self.layout.places(family).items():
+            if labels and labels[0].startswith(UNNAMED):
+                if labels[0] not in self._late:
+                    continue
+                labels = (self._late[labels[0]], *labels[1:])  # noqa: PLW2901 - the same, named
             yield labels, self._cells[place : place + width]
 
 

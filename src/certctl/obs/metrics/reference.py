@@ -27,7 +27,8 @@ What `/metrics` shows ([how to monitor](../how-to/monitor.md)). Times are in sec
 in seconds since 1970: days left are `(x - time()) / 86400`, an age is `time() - x`. Label
 values come from the settings or from closed sets: a profile that is not in the settings of
 this node any more is `(other)`, the one at the root without a name `(legacy root)`. No value
-is a secret or comes from a peer.
+is a secret or comes from a peer. An issuer that is made over the API has its series from then
+on; those beyond 64 since the start of the server share the issuer `(other)`.
 
 What processes count is of this node, over all its workers, from the start of the server: a
 process that is restarted counts on where the one before it stopped. To see the whole

@@ -9,16 +9,19 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.metrics_core import Metric
 
-from certctl.obs.metrics.families import EST_ANSWERS, FAMILIES, Family, Kind
-from certctl.obs.metrics.numbers import Labels, Totals
+from certctl.obs.metrics.families import EST_ANSWERS, FAMILIES, HTTP_ANSWERS, Family, Kind
+from certctl.obs.metrics.numbers import OTHER, Labels, Totals
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 Found = Mapping[Family, Mapping[Labels, float]]
 """Values of counters and gauges."""
 
-SPARSE = frozenset({EST_ANSWERS})
+SPARSE = frozenset({EST_ANSWERS, HTTP_ANSWERS})
 """Of most combinations of these labels there will never be one: shown once there is."""
+
+FAULTS = "5xx"
+"""Shown before there is one: Prometheus sees a rise only from a number that it has seen."""
 
 
 def text(totals: Totals, found: Found) -> bytes:
@@ -50,7 +53,7 @@ class _All:
 
     def _values(self, family: Family) -> Iterator[tuple[Labels, float]]:
         for labels, (value,) in self._totals.series(family):
-            if value or family not in SPARSE:
+            if value or not _is_seldom(family, labels):
                 yield labels, value
         yield from self._found.get(family, {}).items()
 
@@ -61,3 +64,8 @@ class _All:
             buckets = list(zip(names, map(float, accumulate(numbers)), strict=True))
             metric.add_metric(labels, buckets, sum_value=total / family.scale)
         return metric
+
+
+def _is_seldom(family: Family, labels: Labels) -> bool:
+    """Not worth a line as long as it is 0."""
+    return OTHER in labels or (family in SPARSE and FAULTS not in labels)

@@ -8,6 +8,7 @@ from certctl.settings.catalogue.est import EST_VARIABLES, PROFILE_VARIABLES
 from certctl.settings.catalogue.events import EVENT_VARIABLES, WEBHOOK_VARIABLES
 from certctl.settings.catalogue.issuing import ISSUER_VARIABLES, ISSUING_VARIABLES
 from certctl.settings.catalogue.server import SERVER_VARIABLES
+from certctl.settings.catalogue.tracing import TRACING_VARIABLES
 from certctl.settings.variable import Variable
 
 SINGLE_VARIABLES: Final[tuple[Variable[Any], ...]] = (
@@ -15,6 +16,7 @@ SINGLE_VARIABLES: Final[tuple[Variable[Any], ...]] = (
     *EST_VARIABLES,
     *ISSUING_VARIABLES,
     *EVENT_VARIABLES,
+    *TRACING_VARIABLES,
 )
 """Those that exist once; the families are per profile, issuer and webhook."""
 
@@ -26,5 +28,6 @@ __all__ = [
     "PROFILE_VARIABLES",
     "SERVER_VARIABLES",
     "SINGLE_VARIABLES",
+    "TRACING_VARIABLES",
     "WEBHOOK_VARIABLES",
 ]

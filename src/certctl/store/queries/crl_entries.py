@@ -26,6 +26,8 @@ from certctl.domain.revocation import RevocationReason
 BLOCK = 500_000
 """Entries of one block, and more where more were revoked at one moment: some 20 MB."""
 
+_OFTEN = (RevocationReason.SUPERSEDED, RevocationReason.UNSPECIFIED)
+
 _END = (1 << 63) - 1
 
 
@@ -107,7 +109,9 @@ WHERE issuer_id = {mark} AND status = 'revoked' AND revoked_us >= {mark} AND rev
 @lru_cache(maxsize=512)
 def _packed(dialect: Dialect, which: str) -> str:
     """Octets of all entries, how many of them have a common serial, how many there are."""
-    letters = " ".join(f"WHEN '{each}' THEN '{LETTERS[each]}'" for each in RevocationReason)
+    # In the order in which they are compared: first what most certificates end with.
+    reasons = dict.fromkeys((*_OFTEN, *RevocationReason))
+    letters = " ".join(f"WHEN '{each}' THEN '{LETTERS[each]}'" for each in reasons)
     letter = f"CASE {_REASON} {letters} END"
     if dialect.name == "sqlite":
         # Concatenated, blobs are what SQLite calls a text: octets and their number.

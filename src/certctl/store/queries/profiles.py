@@ -14,6 +14,11 @@ from certctl.store.tables import certificate_profiles
 
 _c = certificate_profiles.c
 _ALL = select(_c.id, _c.version, _c.document, _c.changed_us).order_by(_c.id)
+_STAMP = select(
+    func.count(),
+    func.coalesce(func.sum(_c.version), 0),
+    func.coalesce(func.max(_c.changed_us), 0),
+).select_from(certificate_profiles)
 
 
 def stored_profiles(connection: Connection) -> Sequence[StoredProfile]:
@@ -35,11 +40,5 @@ def _profiles(connection: Connection, clause: Select[Any]) -> Sequence[StoredPro
 
 def stamp(connection: Connection) -> tuple[int, int, int]:
     """Another one after every change: a put raises a version, a removal lowers the number."""
-    row = connection.execute(
-        select(
-            func.count(),
-            func.coalesce(func.sum(_c.version), 0),
-            func.coalesce(func.max(_c.changed_us), 0),
-        ).select_from(certificate_profiles)
-    ).one()
+    row = connection.execute(_STAMP).one()
     return int(row[0]), int(row[1]), int(row[2])

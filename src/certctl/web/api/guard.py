@@ -36,6 +36,7 @@ from certctl.web.api.problems import (
 )
 from certctl.web.api.rate import RateLimit
 from certctl.web.through_proxy import ProxyGate
+from certctl.web.watched import ROUTE
 
 MAX_TOKEN = 512
 MAX_IDEMPOTENCY_KEY = 255
@@ -97,6 +98,8 @@ class Guard:
         endpoint = methods.get(method)
         if endpoint is None:
             raise wrong_method(tuple(methods))
+        if "state" in scope:
+            scope["state"][ROUTE] = endpoint.full_path
         headers = _single(scope)
         client = self._entrance.proxies.caller(scope)
         client.require_readable()

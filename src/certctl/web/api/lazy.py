@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
+from certctl.web.watched import ROUTE
 
 if TYPE_CHECKING:
     from certctl.web.api.build import Api
@@ -22,6 +23,9 @@ PREFIX = b"/api/"
 _DOCUMENT = b"/api/v1/openapi.json"
 _DOCS = (b"/api/docs", b"/api/docs/")
 _STYLE = b"/api/docs/style.css"
+
+STATIC_PATHS = (_DOCUMENT, _STYLE, *_DOCS)
+"""What is the same for everybody."""
 
 _UNCHANGED = (b"Cache-Control", b"no-cache")
 _NOSNIFF = (b"X-Content-Type-Options", b"nosniff")
@@ -39,6 +43,7 @@ class LazyApi:
         api = await self.opened()
         static = self._static.get(scope["raw_path"])
         if static is not None and scope["method"] in ("GET", "HEAD"):
+            scope["state"][ROUTE] = scope["raw_path"].decode("ascii")
             await send_answer(static, send)
             return
         await api(scope, receive, send)

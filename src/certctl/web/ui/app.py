@@ -31,6 +31,7 @@ from certctl.web.ui.static_files import PREFIX as STATIC
 from certctl.web.ui.static_files import StaticFiles
 from certctl.web.ui.table import PAGES
 from certctl.web.ui.templating import Templates
+from certctl.web.watched import ROUTE
 
 HERE = Path(__file__).parent
 
@@ -127,6 +128,7 @@ class Ui:
     async def _answer(self, scope: Scope, receive: Receive, number: str) -> Answer | Streaming:
         request = self._request(scope, number)
         if request.path.startswith(STATIC) and request.method == "GET":
+            scope["state"][ROUTE] = STATIC + "{file}"
             file = self._static.answer(request.path, request.headers)
             if file is None:
                 raise ApiRefused(404, "There is no such file.")
@@ -134,9 +136,11 @@ class Ui:
         methods, names = self._pages.find(request.path)
         page = methods.get(request.method)
         if request.path in login.PATHS:
+            scope["state"][ROUTE] = request.path
             return await self._door(request, receive)
         if page is None:
             raise _nothing(methods)
+        scope["state"][ROUTE] = page.path
         if page.is_write:
             self._require_ours(request)
         found = await self._sessions.of(request.headers)
