@@ -82,6 +82,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, hook: Receiver) -> Iterator[S
         {
             "METRICS_PORT": str(port),
             "TLS12_PORT": str(free_port()),
+            "PKI_HTTP_PORT": str(free_port()),
+            "PUBLIC_URL": "https://pki.example.com",
+            "CRL_PARTITIONS": "2",
             "EST_PROFILES": "corp,far",
             "ISSUERS": "iss-local,corp",
             "EST_PROFILE_CORP_ISSUER_ID": "iss-local",

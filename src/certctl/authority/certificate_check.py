@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 
@@ -18,6 +18,7 @@ from cryptography.x509.oid import ExtensionOID
 
 from certctl.domain.certificates import CertificateSource
 from certctl.domain.clock import SECOND_US
+from certctl.domain.crl_partitions import CrlPartition
 from certctl.domain.errors import Failure, PolicyViolation
 from certctl.domain.imports import EXTERNAL
 from certctl.domain.inspection import CertificateRow, Finding
@@ -33,6 +34,7 @@ from certctl.wire.names import decode_name
 
 _SERIAL_OCTETS = 20
 _EXTENSIONS = 0xA3
+_CDP = ExtensionOID.CRL_DISTRIBUTION_POINTS
 _SAN = bytes.fromhex("0603551d11")
 _REASONS = frozenset(reason.value for reason in RevocationReason)
 _SHOWN = 60
@@ -50,11 +52,13 @@ class Rules:
         ca: the CA's certificate, where it is at hand.
         profiles: certificate profiles by id, each with the moment from which on it is
             known to have been as it is now; what was issued earlier is not judged by it.
+        partitions: of CRLs, all that there ever were, by number.
     """
 
     known: Collection[str]
     ca: Mapping[str, x509.Certificate]
     profiles: Mapping[str, tuple[CertificateProfile, int]]
+    partitions: Mapping[int, CrlPartition] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +101,7 @@ def check(row: CertificateRow, found: Read, rules: Rules) -> Iterator[Finding]:
     try:
         yield from _check_row(row, found)
         yield from _check_powers(row, found)
+        yield from _check_partition(row, found, rules)
         profile, since_us = rules.profiles.get(row.certificate_profile, (None, 0))
         if profile is not None and row.issued_us >= since_us:
             yield from _check_profile(row, found, profile)
@@ -188,6 +193,28 @@ def _check_powers(row: CertificateRow, found: Read) -> Iterator[Finding]:
                 yield _finding(row, "powers", "it is a CA certificate")
             case x509.KeyUsage() as usage if usage.key_cert_sign or usage.crl_sign:
                 yield _finding(row, "powers", "it may sign certificates or CRLs")
+
+
+def _check_partition(row: CertificateRow, found: Read, rules: Rules) -> Iterator[Finding]:
+    """Who reads the CRL that a certificate names must find it there: on that of its partition,
+    or on the full one.
+    """
+    if row.source == CertificateSource.API:
+        return
+    points = [each.value for each in found.certificate.extensions if each.oid == _CDP]
+    urls = {
+        name.value
+        for point in points
+        if isinstance(point, x509.CRLDistributionPoints)
+        for each in point
+        for name in each.full_name or ()
+    }
+    named = {each.number for each in rules.partitions.values() if each.url(row.issuer_id) in urls}
+    if named != ({row.crl_partition} if row.crl_partition is not None else set()):
+        on_record = "none" if row.crl_partition is None else str(row.crl_partition)
+        yield _finding(
+            row, "partition", f"on record in CRL partition {on_record}, and it names another"
+        )
 
 
 def _check_profile(

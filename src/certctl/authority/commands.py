@@ -350,6 +350,7 @@ class PutCrlPart(msgspec.Struct, frozen=True, kw_only=True, tag="put_crl_part"):
     part: int
     octets: bytes
     delta: bool = False
+    partition: int | None = None
 
 
 class CrlPartKept(msgspec.Struct, frozen=True, tag="crl_part"):
@@ -370,6 +371,7 @@ class SignCrl(msgspec.Struct, frozen=True, kw_only=True, tag="sign_crl"):
     scheduled: bool
     stamp: str
     delta: bool = False
+    partition: int | None = None
 
 
 class CrlPublished(msgspec.Struct, frozen=True, tag="crl_published"):
@@ -382,6 +384,7 @@ class DropCrlParts(msgspec.Struct, frozen=True, kw_only=True, tag="drop_crl_part
     fence: int
     issuer_id: str
     delta: bool = False
+    partition: int | None = None
 
 
 class CrlPartsDropped(msgspec.Struct, frozen=True, tag="crl_parts_dropped"):

@@ -32,6 +32,7 @@ from certctl.domain.crl import (
     base_of,
     crl_scope,
 )
+from certctl.domain.crl_partitions import CrlPartition, published
 from certctl.domain.errors import CrlRefused, LeaseLost
 from certctl.domain.ports import CanSignCRL, CrlDraft, DuplicateKey, Transaction
 
@@ -52,6 +53,7 @@ class _Progress:
     """How far a CRL has come: its pieces before ``parts`` are durable, and read."""
 
     fence: int
+    scope: str
     number: int
     parts: int
     draft: CrlDraft
@@ -65,14 +67,14 @@ class CrlDrafts:
         self._signers = signers
         self._progress: dict[str, _Progress] = {}
 
-    def before(self, command: PutCrlPart) -> CrlDraft:
+    def before(self, command: PutCrlPart, scope: str) -> CrlDraft:
         """What a piece is added to.
 
         Raises:
             CrlRefused: ``issuer``, or the pieces before it did not come.
         """
         if command.part:
-            return self.until(command, command.part).draft
+            return self.until(command, scope, command.part).draft
         signer = self._signers.get(command.issuer_id)
         if signer is None:
             raise CrlRefused(
@@ -80,14 +82,15 @@ class CrlDrafts:
             )
         return signer.begin_crl()
 
-    def until(self, command: PutCrlPart | SignCrl, parts: int) -> _Progress:
+    def until(self, command: PutCrlPart | SignCrl, scope: str, parts: int) -> _Progress:
         """What has come so far, which is so many pieces.
 
         Raises:
             CrlRefused: it is not.
         """
         found = self._progress.get(command.issuer_id)
-        if found is None or (found.fence, found.number) != (command.fence, command.number):
+        asked = (command.fence, scope, command.number)
+        if found is None or (found.fence, found.scope, found.number) != asked:
             raise CrlRefused("malformed", wanted=f"{parts} parts before", got="none")
         if found.parts != parts:
             raise CrlRefused("malformed", wanted=f"{parts} parts before", got=str(found.parts))
@@ -128,19 +131,21 @@ def put_part(command: PutCrlPart, transaction: Transaction, drafts: CrlDrafts, n
 
     Raises:
         LeaseLost: another node makes it by now.
-        CrlRefused: ``number`` (published already), ``size``, ``issuer`` or ``malformed``.
+        CrlRefused: ``number`` (published already), ``size``, ``issuer``, ``partition`` or
+            ``malformed``.
     """
     _hold(transaction, command.issuer_id, command.fence, now_us)
-    _require_next(transaction, command.issuer_id, command.number)
+    scope = _scope(command, transaction)
+    _require_next(transaction, command, scope)
     if not 0 <= command.part < MAX_PARTS or not 0 < len(command.octets) <= PART_OCTETS:
         raise CrlRefused("size", wanted=f"{MAX_PARTS} parts of {PART_OCTETS} octets at most")
     progress = _Progress(
         fence=command.fence,
+        scope=scope,
         number=command.number,
         parts=command.part + 1,
-        draft=drafts.before(command).fed(command.octets),
+        draft=drafts.before(command, scope).fed(command.octets),
     )
-    scope = crl_scope(command.issuer_id, delta=command.delta)
     transaction.put_crl_part(scope, command.number, command.part, command.octets)
     # A piece that was not committed has not been read either: it may come again.
     return Done(result=CrlPartKept(), after=partial(drafts.keep, command.issuer_id, progress))
@@ -156,14 +161,14 @@ def sign(command: SignCrl, transaction: Transaction, drafts: CrlDrafts, now_us: 
     """
     issuer_id, number = command.issuer_id, command.number
     _hold(transaction, issuer_id, command.fence, now_us)
-    highest = _require_next(transaction, issuer_id, number)
-    draft = drafts.until(command, command.parts).draft
+    scope = _scope(command, transaction)
+    highest = _require_next(transaction, command, scope)
+    draft = drafts.until(command, scope, command.parts).draft
     signed = draft.sign(last_number=highest, now_us=now_us)
     if signed.number != number:
         raise CrlRefused("number", wanted=str(number), got=str(signed.number))
     _require_scope(command, signed, transaction)
     seal = signed.seal
-    scope = crl_scope(issuer_id, delta=command.delta)
     last = transaction.crl(scope)
     before_us = last.scheduled_us if last else 0
     crl = CrlRecord(
@@ -195,7 +200,7 @@ def drop_parts(command: DropCrlParts, transaction: Transaction, now_us: int) -> 
         LeaseLost: another node does it by now.
     """
     _hold(transaction, command.issuer_id, command.fence, now_us)
-    scope = crl_scope(command.issuer_id, delta=command.delta)
+    scope = _scope(command, transaction)
     last = transaction.crl(scope)
     # The one before stays: workers may be just copying it.
     below = last.before if last else 0
@@ -208,24 +213,59 @@ def _hold(transaction: Transaction, issuer_id: str, fence: int, now_us: int) -> 
     transaction.put_lease(replace(lease, until_us=now_us + LEASE_US))
 
 
-def _require_next(transaction: Transaction, issuer_id: str, number: int) -> int:
-    """Gives the highest number so far: full and delta CRLs share them (RFC 5280 §5.2.3)."""
-    found = (transaction.crl(crl_scope(issuer_id, delta=delta)) for delta in (False, True))
+def _scope(command: PutCrlPart | SignCrl | DropCrlParts, transaction: Transaction) -> str:
+    """What a command is about.
+
+    Raises:
+        CrlRefused: ``partition``.
+    """
+    if command.partition is None:
+        return crl_scope(command.issuer_id, delta=command.delta)
+    if command.delta or _partition(transaction, command.partition) is None:
+        got = f"{command.partition}{' (delta)' if command.delta else ''}"
+        raise CrlRefused("partition", wanted="one that is published here", got=got)
+    return crl_scope(command.issuer_id, partition=command.partition)
+
+
+def _partition(transaction: Transaction, number: int) -> CrlPartition | None:
+    rows = published(transaction.crl_partitions())
+    return next((each for each in rows if each.number == number), None)
+
+
+def _require_next(transaction: Transaction, command: PutCrlPart | SignCrl, scope: str) -> int:
+    """Gives the highest number so far. Full and delta CRLs share them (RFC 5280 §5.2.3); each
+    partition has its own.
+    """
+    scopes = [scope]
+    if command.partition is None:
+        scopes = [crl_scope(command.issuer_id, delta=delta) for delta in (False, True)]
+    found = map(transaction.crl, scopes)
     highest = max((each.number for each in found if each is not None), default=0)
-    if number <= highest:
-        raise CrlRefused("number", wanted=f"above {highest}", got=str(number))
+    if command.number <= highest:
+        raise CrlRefused("number", wanted=f"above {highest}", got=str(command.number))
     return highest
 
 
 def _require_scope(command: SignCrl, signed: SignedCrl, transaction: Transaction) -> None:
     """Served as what it is not, it would let revoked certificates pass."""
-    if not command.delta:
-        if not signed.whole:
-            raise CrlRefused("malformed", wanted="a list of the whole issuer", got="a part of it")
-        return
-    full = transaction.crl(command.issuer_id)
-    wanted = base_of(full)[0] if full else None
-    if signed.base_number is None or signed.base_number != wanted:
+    base = None
+    if command.delta:
+        full = transaction.crl(command.issuer_id)
+        base = base_of(full)[0] if full else None
+        if base is None or signed.base_number != base:
+            raise CrlRefused(
+                "malformed", wanted=f"a delta CRL of {base}", got=str(signed.base_number)
+            )
+    elif signed.base_number is not None:
+        raise CrlRefused("malformed", wanted="no delta CRL", got=f"one of {signed.base_number}")
+    url = None
+    if command.partition is not None:
+        row = _partition(transaction, command.partition)
+        url = row.url(command.issuer_id) if row is not None else None
+    # Octet for octet what the certificates of the partition name (RFC 5280 §6.3.3 (b)(2)).
+    if signed.distribution_point != url:
         raise CrlRefused(
-            "malformed", wanted=f"a delta CRL of {wanted}", got=str(signed.base_number)
+            "distribution_point",
+            wanted=url or "none: a list of the whole issuer",
+            got=signed.distribution_point or "none",
         )

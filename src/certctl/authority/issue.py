@@ -392,4 +392,5 @@ def record_of(
         channel_binding=order.channel_binding,
         renews=order.renews,
         tenant=order.tenant,
+        crl_partition=signed.crl_partition,
     )

@@ -44,6 +44,8 @@ class CertificateRecord(Struct, frozen=True, kw_only=True):
         csr_der: the request with the values of challenge attributes removed.
         csr_sha256: hash of the request as it came.
         renews: id of the certificate this one renews, if any.
+        crl_partition: whose URL is its CRL distribution point; None where that is the
+            full CRL's, or there is none.
     """
 
     id: str
@@ -75,6 +77,7 @@ class CertificateRecord(Struct, frozen=True, kw_only=True):
     revoked_us: int | None = None
     revocation_reason: str | None = None
     tenant: str | None = None
+    crl_partition: int | None = None
 
 
 class CertificateKey(NamedTuple):

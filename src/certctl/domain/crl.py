@@ -109,8 +109,16 @@ DELTA: Final = "/delta"
 """No issuer's id has a slash."""
 
 
-def crl_scope(issuer_id: str, *, delta: bool = False) -> str:
-    """What a CRL is kept as: an issuer's full one, or its delta CRL."""
+def crl_scope(issuer_id: str, *, delta: bool = False, partition: int | None = None) -> str:
+    """What a CRL is kept as: an issuer's full one, its delta CRL, or that of a partition.
+
+    Raises:
+        ValueError: both; partitions have no delta CRLs.
+    """
+    if partition is not None:
+        if delta:
+            raise ValueError("a partition has no delta CRL")
+        return f"{issuer_id}/{partition}"
     return f"{issuer_id}{DELTA}" if delta else issuer_id
 
 
@@ -130,8 +138,8 @@ class CrlSeal:
 class SignedCrl:
     """What a CA signed; all of it was read from the very octets (times in microseconds).
 
-    ``whole``: a list of everything the issuer revoked, not of a part, nor a delta CRL;
-    ``base_number`` is a delta CRL's, of the full one that it updates.
+    ``base_number`` is a delta CRL's, of the full one that it updates;
+    ``distribution_point`` is the URL in a partition's, None for a list of the whole issuer.
     ``size`` and ``digest`` (SHA-256) are of its TBSCertList.
     """
 
@@ -141,8 +149,19 @@ class SignedCrl:
     number: int
     this_update_us: int
     next_update_us: int
-    whole: bool
     base_number: int | None = None
+    distribution_point: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrlHead:
+    """What tells a published CRL from others of its scope, and how fresh it is."""
+
+    number: int
+    digest: bytes
+    this_update_us: int
+    next_update_us: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

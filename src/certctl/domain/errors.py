@@ -366,7 +366,7 @@ class CrlRefused(Failure):
     """The authority does not sign this list of revoked certificates.
 
     ``reason`` is one of malformed, algorithm, issuer, key_identifier, number, dates, usage,
-    size.
+    size, partition, distribution_point.
     """
 
     def __init__(self, reason: str, *, wanted: str = "", got: str = "") -> None:

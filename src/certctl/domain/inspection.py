@@ -31,6 +31,7 @@ class CertificateRow(NamedTuple):
     revoked_us: int | None
     revocation_reason: str | None
     der: bytes
+    crl_partition: int | None = None
 
 
 class EventRow(NamedTuple):

@@ -48,13 +48,13 @@ class Ended(Protocol):
 def may_go(certificate: Ended, *, before_us: int, listed_us: int | None) -> bool:
     """Whether a certificate that ended before ``before_us`` may be dropped from the records.
 
-    A revoked one only once its issuer's newest CRL does not list it any more (RFC 5280
-    §3.3: that is when it stood on a scheduled CRL after its end).
+    A revoked one only once the newest CRLs it belongs on do not list it any more (RFC 5280
+    §3.3: that is when it stood on a scheduled one of each after its end).
 
     Args:
-        certificate: its issuer's CRL is meant below.
+        certificate: its issuer's CRL, and its partition's, are meant below.
         before_us: of what ended later, nothing goes.
-        listed_us: ``CrlRecord.listed_us`` of that CRL; None where no CRL is made here, so
+        listed_us: the lowest ``CrlRecord.listed_us`` of those; None where no CRL is made here, so
             that nobody can tell: then it is kept.
     """
     if certificate.not_after_us >= before_us:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import binascii
 import hmac
-from dataclasses import replace
 from enum import StrEnum
+
+from msgspec.structs import replace
 
 from certctl.domain.connection import TLSInfo
 from certctl.domain.csr import Csr

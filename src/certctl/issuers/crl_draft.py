@@ -96,8 +96,8 @@ class TbsDraft:
             number=summary.number,
             this_update_us=summary.this_update_us,
             next_update_us=summary.next_update_us,
-            whole=summary.base_number is None and summary.distribution_point is None,
-            base_number=summary.base_number if summary.distribution_point is None else None,
+            base_number=summary.base_number,
+            distribution_point=summary.distribution_point,
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -58,7 +59,7 @@ class LocalCA:
         "_not_before_us",
         "_random",
         "_signer",
-        "_template",
+        "_templates",
         "crl_issuer",
         "issuer_id",
     )
@@ -80,7 +81,8 @@ class LocalCA:
             signer: the key of the first certificate of ``chain``.
             chain: DER from the issuing CA up to its root.
             lifetime_us: of certificates whose order leaves it to the issuer.
-            pointers: CDP and AIA of its certificates.
+            pointers: CDP and AIA of its certificates; with partitions, each serial number
+                decides for one of them.
             random: that many unpredictable octets, for serial numbers.
         """
         certificate = x509.load_der_x509_certificate(chain[0])
@@ -93,12 +95,19 @@ class LocalCA:
         self._not_after_us = int(certificate.not_valid_after_utc.timestamp()) * SECOND_US
         self._may_sign_crls = may_sign_crls(certificate)
         self.crl_issuer = crl_issuer(certificate, algorithm_der=signer.algorithm_der)
-        self._template = CertificateTemplate.of_issuer(
-            algorithm_der=self.crl_issuer.algorithm_der,
-            issuer_der=self.crl_issuer.issuer_der,
-            key_identifier=self.crl_issuer.key_identifier,
-            pointers=pointers,
-        )
+        # Of each partition; without, the one that there is.
+        self._templates = [
+            (
+                partition,
+                CertificateTemplate.of_issuer(
+                    algorithm_der=self.crl_issuer.algorithm_der,
+                    issuer_der=self.crl_issuer.issuer_der,
+                    key_identifier=self.crl_issuer.key_identifier,
+                    pointers=each,
+                ),
+            )
+            for partition, each in _by_partition(pointers, with_crl=self._may_sign_crls)
+        ]
 
     @classmethod
     def open(
@@ -308,7 +317,10 @@ class LocalCA:
         not_before = max(not_before_us, self._not_before_us) // SECOND_US
         not_after = min(not_after_us, self._not_after_us) // SECOND_US
         serial = encode_serial(now_us // SECOND_US, self._random(SERIAL_RANDOM_OCTETS))
-        to_be_signed = self._template.to_be_signed(
+        # Its last octets are chance: nobody can choose the partition of his certificate.
+        place = int.from_bytes(serial[-4:], "big") % len(self._templates)
+        partition, template = self._templates[place]
+        to_be_signed = template.to_be_signed(
             serial=serial,
             not_before=not_before,
             not_after=not_after,
@@ -321,11 +333,23 @@ class LocalCA:
             must_staple=must_staple,
         )
         return SignedCertificate(
-            der=self._template.seal(to_be_signed, self._signer.sign(to_be_signed)),
+            der=template.seal(to_be_signed, self._signer.sign(to_be_signed)),
             serial=serial.hex(),
             not_before_us=not_before * SECOND_US,
             not_after_us=not_after * SECOND_US,
+            # Who answers for the status names no CRL.
+            crl_partition=None if status_signer else partition,
         )
+
+
+def _by_partition(pointers: Pointers, *, with_crl: bool) -> list[tuple[int | None, Pointers]]:
+    """What certificates point to, by partition; a CA that signs no CRLs has none."""
+    if not pointers.partition_urls or not with_crl:
+        return [(None, pointers)]
+    return [
+        (number, replace(pointers, crl_url=url, freshest_url=None, partition_urls=()))
+        for number, url in pointers.partition_urls
+    ]
 
 
 def _general_name(name: str) -> x509.GeneralName:

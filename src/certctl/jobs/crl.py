@@ -1,4 +1,4 @@
-"""Makes the CRL of one issuer: when its time has come, and soon after a revocation.
+"""Makes the CRLs of one issuer: when their time has come, and soon after a revocation.
 
 Everything is read from the records as of one moment and encoded here; the authority
 checks and signs it. What the newest CRL was made from is on record with it, so that
@@ -7,27 +7,15 @@ neither a restart nor another node forgets a revocation that came in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
-from certctl.authority.commands import (
-    Command,
-    CrlPartKept,
-    CrlPartsDropped,
-    CrlPublished,
-    DropCrlParts,
-    PutCrlPart,
-    SignCrl,
-)
 from certctl.authority.crl import LEASE_US, job_name
 from certctl.domain.clock import SECOND_US, Clock
-from certctl.domain.crl import CrlRecord, RevokedBlock, base_of, crl_scope, pack
+from certctl.domain.crl import CrlRecord, base_of, crl_scope, pack
 from certctl.domain.ports import Records
-from certctl.jobs.loop import Caller
-from certctl.wire.crl import CrlFields, CrlIssuer, encode_pieces
-
-Answer = TypeVar("Answer")
+from certctl.jobs.crl_pieces import CrlPublisher, PieceCaller
+from certctl.wire.crl import CrlFields, CrlIssuer
 
 LOOK_US = 1 * SECOND_US
 
@@ -62,14 +50,6 @@ class DeltaCrls:
         return not 0 <= now_us - delta.this_update_us < self.interval_us
 
 
-class PieceCaller(Caller, Protocol):
-    """The authority, as who sends it many pieces calls it."""
-
-    def execute_each(self, commands: Iterable[Command], answer: type[Answer]) -> int:
-        """One after the other, the next being made meanwhile; gives how many there were."""
-        ...
-
-
 class CrlJob:
     """Implements ``loop.Job``."""
 
@@ -90,19 +70,26 @@ class CrlJob:
     ) -> None:
         self.name = job_name(issuer_id)
         self._issuer_id = issuer_id
-        self._issuer = issuer
         self._times = times
         self._records = records
-        self._caller = caller
         self._delta = delta
         self._clock = clock
-        # Given how long the run took, too, in microseconds.
-        self._on_published = on_published
+        self._publisher = CrlPublisher(
+            issuer_id, issuer, caller=caller, clock=clock, on_published=on_published
+        )
+        self._partitions: Mapping[int, str] = {}
+        self._are_there = True
         self._changed_us: int | None = None
+
+    def divide(self, partitions: Mapping[int, str]) -> None:
+        """Make the CRLs of these partitions, too: the URL of each by its number."""
+        if partitions != self._partitions:
+            self._partitions = partitions
+            self._are_there = False
 
     def is_wanted(self, now_us: int) -> bool:
         full = self._records.crl(self._issuer_id)
-        if full is None or self._is_full_due(full, now_us):
+        if full is None or self._is_full_due(full, now_us) or not self._has_partitions():
             return True
         last = full
         if self._delta is not None:
@@ -115,15 +102,62 @@ class CrlJob:
     def run(self, fence: int) -> None:
         full = self._records.crl(self._issuer_id)
         now_us = self._clock()
-        if self._delta is None or full is None or self._is_full_due(full, now_us):
-            full = self._make_full(full, fence, now_us)
+        # Before all entries: what changes in between makes one CRL more, not one less.
+        stamp = self._records.revocation_stamp(self._issuer_id)
+        is_due = full is None or self._is_full_due(full, now_us)
+        is_scheduled = full is None or self._is_scheduled(full, now_us)
+        # Partitions first: the stamp of the CRL that comes last says that all are made.
+        for number, url in self._partitions.items():
+            self._make_partition(number, url, full, fence, due=is_due, scheduled=is_scheduled)
+        self._are_there = True
+        if self._delta is None or full is None or is_due:
+            full = self._make_full(full, fence, stamp=stamp, scheduled=is_scheduled)
         if self._delta is not None:
-            self._make_delta(full, self._delta, fence)
+            self._make_delta(full, self._delta, fence, stamp=stamp)
         self._changed_us = None
 
-    def _make_full(self, last: CrlRecord | None, fence: int, now_us: int) -> CrlRecord:
-        # Before the entries: what changes in between makes one CRL more, not one less.
-        stamp = self._records.revocation_stamp(self._issuer_id)
+    def _make_partition(
+        self,
+        number: int,
+        url: str,
+        full: CrlRecord | None,
+        fence: int,
+        *,
+        due: bool,
+        scheduled: bool,
+    ) -> None:
+        """Where the full CRL is due, or something has changed in it. It has no delta CRL: it
+        is small, and made anew for each change.
+        """
+        stamp = self._records.revocation_stamp(self._issuer_id, partition=number)
+        last = self._records.crl(crl_scope(self._issuer_id, partition=number))
+        if last is not None and not due and last.stamp == stamp:
+            return
+        listed_us = last.scheduled_us if last else 0
+        blocks = [*self._records.revoked(self._issuer_id, listed_us=listed_us, partition=number)]
+        now_us = self._clock()
+        # The first of a partition is above all of the full CRL's: a restore goes on there, and
+        # may bring back a state in which this partition was not known yet.
+        before = last or full
+        fields = CrlFields(
+            number=1 + (before.number if before else 0),
+            this_update_us=now_us,
+            next_update_us=now_us + self._times.validity_us,
+            distribution_point=url,
+        )
+        self._publisher.publish(
+            fields,
+            blocks,
+            fence,
+            stamp=stamp,
+            scheduled=scheduled or last is None,
+            partition=number,
+        )
+
+    def _make_full(
+        self, last: CrlRecord | None, fence: int, *, stamp: str, scheduled: bool
+    ) -> CrlRecord:
+        now_us = self._clock()
         # All of it before anything is written: a reader of one state keeps SQLite from
         # using its log again, and what has gathered there is written by one commit then.
         blocks = [
@@ -135,11 +169,9 @@ class CrlJob:
             next_update_us=now_us + self._times.validity_us,
             freshest_url=self._delta.url if self._delta else None,
         )
-        scheduled = last is None or self._is_scheduled(last, now_us)
-        return self._publish(fields, blocks, fence, stamp=stamp, scheduled=scheduled)
+        return self._publisher.publish(fields, blocks, fence, stamp=stamp, scheduled=scheduled)
 
-    def _make_delta(self, full: CrlRecord, delta: DeltaCrls, fence: int) -> None:
-        stamp = self._records.revocation_stamp(self._issuer_id)
+    def _make_delta(self, full: CrlRecord, delta: DeltaCrls, fence: int, *, stamp: str) -> None:
         now_us = self._clock()
         base, since_us = base_of(full)
         changes = self._records.revocation_changes(self._issuer_id, since_us=since_us)
@@ -149,36 +181,15 @@ class CrlJob:
             next_update_us=now_us + delta.validity_us,
             base_number=base,
         )
-        self._publish(fields, [pack(changes)], fence, stamp=stamp, scheduled=True)
+        self._publisher.publish(fields, [pack(changes)], fence, stamp=stamp, scheduled=True)
 
-    def _publish(
-        self,
-        fields: CrlFields,
-        blocks: Sequence[RevokedBlock],
-        fence: int,
-        *,
-        stamp: str,
-        scheduled: bool,
-    ) -> CrlRecord:
-        delta = fields.base_number is not None
-        parts = self._send(
-            encode_pieces(self._issuer, fields, blocks), fields.number, fence, delta=delta
-        )
-        signed = self._caller.execute(
-            SignCrl(
-                fence=fence,
-                issuer_id=self._issuer_id,
-                number=fields.number,
-                parts=parts,
-                scheduled=scheduled,
-                stamp=stamp,
-                delta=delta,
-            ),
-            CrlPublished,
-        )
-        self._on_published(signed.crl, self._clock() - fields.this_update_us)
-        self._drop_old(fence, delta=delta)
-        return signed.crl
+    def _has_partitions(self) -> bool:
+        """Asked of the store only after they have become others."""
+        if not self._are_there:
+            heads = self._records.crl_heads()
+            scopes = (crl_scope(self._issuer_id, partition=each) for each in self._partitions)
+            self._are_there = all(scope in heads for scope in scopes)
+        return self._are_there
 
     def _next_number(self) -> int:
         """Full and delta CRLs share their numbers (RFC 5280 §5.2.3)."""
@@ -203,23 +214,3 @@ class CrlJob:
     def _is_scheduled(self, last: CrlRecord, now_us: int) -> bool:
         # A clock set back far must not stop the schedule for as long as it was ahead.
         return not 0 <= now_us - last.scheduled_us < self._times.interval_us
-
-    def _send(self, pieces: Iterable[bytes], number: int, fence: int, *, delta: bool) -> int:
-        """Each is a short transaction; gives how many."""
-        commands = (
-            PutCrlPart(
-                fence=fence,
-                issuer_id=self._issuer_id,
-                number=number,
-                part=part,
-                octets=octets,
-                delta=delta,
-            )
-            for part, octets in enumerate(pieces)
-        )
-        return self._caller.execute_each(commands, CrlPartKept)
-
-    def _drop_old(self, fence: int, *, delta: bool) -> None:
-        command = DropCrlParts(fence=fence, issuer_id=self._issuer_id, delta=delta)
-        while self._caller.execute(command, CrlPartsDropped).more:
-            pass

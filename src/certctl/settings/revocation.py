@@ -37,8 +37,18 @@ def revocation_settings(given: Given, server: ServerSettings) -> RevocationSetti
             f" {PKI_HTTP_PORT.full_name()} there is none",
             "set both, or leave it out",
         )
+    partitions = given.value(names.CRL_PARTITIONS)
+    if partitions > 1 and (server.public_host is None or server.pki_http_port is None):
+        given.refuse(
+            names.CRL_PARTITIONS,
+            "",
+            f"a reader finds the CRL of a partition by its URL alone, and without"
+            f" {PUBLIC_URL.full_name()} and {PKI_HTTP_PORT.full_name()} there is none",
+            "set both, or leave it out",
+        )
     return RevocationSettings(
         crl_delta_s=delta_s,
+        crl_partitions=partitions,
         crl_interval_s=interval_s,
         crl_debounce_s=given.value(names.CRL_DEBOUNCE),
         crl_validity_s=validity_s,

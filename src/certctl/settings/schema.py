@@ -223,6 +223,7 @@ class RevocationSettings:
 
     Attributes:
         crl_delta_s: longest time between two delta CRLs; None: there are none.
+        crl_partitions: how many certificates are divided into; 1: they are not.
         ocsp_per_minute: requests of one source that a worker answers; 0 is no limit.
     """
 
@@ -230,6 +231,7 @@ class RevocationSettings:
     crl_debounce_s: int
     crl_validity_s: int
     crl_delta_s: int | None
+    crl_partitions: int
     responder_validity_s: int
     responder_grace_s: int
     ocsp_per_minute: int

@@ -96,6 +96,7 @@ def certificate_row(record: CertificateRecord) -> tuple[Any, ...]:
         record.csr_sha256,
         record.der,
         record.csr_der,
+        record.crl_partition,
     )
 
 
@@ -131,6 +132,7 @@ def certificate_record(row: Sequence[Any]) -> CertificateRecord:
         csr_sha256=row[27],
         der=row[28],
         csr_der=row[29],
+        crl_partition=row[30],
     )
 
 

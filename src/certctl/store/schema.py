@@ -25,6 +25,7 @@ REVISIONS: Final = (
     "0013",
     "0012",
     "0011",
+    "0014",
 )
 """Schema revisions this version knows, oldest first; the last is the one it works with."""
 

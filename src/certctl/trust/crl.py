@@ -1,7 +1,8 @@
 """The CRLs of a trust bundle, obeyed on every path that is verified with it (est §3).
 
 What a CRL lists is revoked, also when the CRL itself is stale or a hold: an old no is
-still a no. What a *missing* or stale one means is the profile's to say (MTLS_CRL_POLICY).
+still a no. What a *missing* or stale one means is the profile's to say (MTLS_CRL_POLICY);
+one of another partition is none.
 A list counts only under the signature of the CA it is about; whether that CA may sign
 CRLs is not asked, since the operator put it there.
 """
@@ -14,7 +15,7 @@ from functools import lru_cache
 from cryptography import x509
 
 from certctl.trust.presented import Presented, read_presented
-from certctl.wire.trust_bundle import is_current, is_signed_by
+from certctl.wire.trust_bundle import covers, is_current, is_signed_by
 
 
 class RevocationLists:
@@ -53,7 +54,7 @@ class RevocationLists:
                 serial = certificate.parsed.serial_number
                 if crl.get_revoked_certificate_by_serial_number(serial) is not None:
                     raise leaf.refused("revoked")
-                current = current or is_current(crl, now_us)
+                current = current or (is_current(crl, now_us) and covers(crl, certificate.parsed))
             # An anchor is trusted because the operator says so, not because of what is above.
             if self._required and not current and not is_anchor:
                 raise leaf.refused("no_crl")

@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Protocol
 
-from certctl.domain.crl import CrlRecord
+from certctl.domain.crl import CrlHead, CrlRecord
 from certctl.domain.errors import StoreUnavailable
 from certctl.domain.ports.status import StatusReads
 
@@ -62,11 +62,18 @@ class CrlShelf:
         Raises:
             OSError: no room for a copy.
         """
-        damaged = []
+        damaged: list[str] = []
+        try:
+            heads = self._records.crl_heads()
+        except StoreUnavailable:
+            return ()
         for scope, present in list(self._crls.items()):
+            head = heads.get(scope)
+            if head is None or (present is not None and _is(present.record, head)):
+                continue
             try:
                 record = self._records.crl(scope)
-                if record is None or (present is not None and present.record == record):
+                if record is None:
                     continue
                 fresh = await self._copy(record)
             except StoreUnavailable:
@@ -98,6 +105,11 @@ class CrlShelf:
             await asyncio.sleep(0)
         target.append(record.seal.back)
         return ShelvedCrl(record, target) if digest.digest() == record.digest else None
+
+
+def _is(record: CrlRecord, head: CrlHead) -> bool:
+    """A number is never given to other octets, but for those of a backup that came back."""
+    return (record.number, record.digest) == (head.number, head.digest)
 
 
 class _Memory:

@@ -23,6 +23,9 @@ from certctl.web.problems import TEXT
 
 PREFIX: Final = b"/.well-known/pki/"
 _OCSP: Final = PREFIX + b"ocsp/"
+_NOTHING: Final = (
+    b"Nothing is here.\nSee crl/ISSUER, crls/ISSUER.crl, ca/ISSUER.crt, ocsp/ISSUER.\n"
+)
 
 CRL_TYPE: Final = (b"Content-Type", b"application/pkix-crl")
 CERTIFICATE_TYPE: Final = (b"Content-Type", b"application/pkix-cert")
@@ -67,9 +70,14 @@ class PkiApp:
         self._crl_paths: dict[bytes, str] = {}
         self._ca_paths: dict[bytes, PublishedCa] = {}
 
-    def publish(self, cas: Mapping[str, PublishedCa], with_crl: Collection[str]) -> None:
+    def publish(
+        self,
+        cas: Mapping[str, PublishedCa],
+        with_crl: Collection[str],
+        partitions: Collection[int] = (),
+    ) -> None:
         """These CAs from now on, by issuer id; ``with_crl``: those that have a CRL, or will
-        have one any moment.
+        have one any moment, and one of each of these ``partitions``.
         """
         self._crl_paths, self._ca_paths = {}, {}
         for issuer_id, ca in cas.items():
@@ -78,6 +86,10 @@ class PkiApp:
             if issuer_id in with_crl:
                 self._crl_paths[PREFIX + b"crl/" + name] = issuer_id
                 self._crl_paths[PREFIX + b"crls/" + name + b".crl"] = issuer_id
+                for number in partitions:
+                    scope = crl_scope(issuer_id, partition=number)
+                    self._crl_paths[PREFIX + b"crl/%b/%d" % (name, number)] = scope
+                    self._crl_paths[PREFIX + b"crls/%b/%d.crl" % (name, number)] = scope
                 if self._with_delta:
                     path = PREFIX + b"delta/" + name + b".crl"
                     self._crl_paths[path] = crl_scope(issuer_id, delta=True)
@@ -89,9 +101,7 @@ class PkiApp:
             return
         scope_of, ca = self._crl_paths.get(path), self._ca_paths.get(path)
         if scope_of is None and ca is None:
-            body = (
-                b"Nothing is here.\nSee crl/ISSUER, crls/ISSUER.crl, ca/ISSUER.crt, ocsp/ISSUER.\n"
-            )
+            body = self._no_partition(path) or _NOTHING
             await send_answer(Answer(status=404, headers=(TEXT,), body=body), send)
         elif scope["method"] not in ("GET", "HEAD"):
             allow = (b"Allow", b"GET, HEAD")
@@ -104,6 +114,15 @@ class PkiApp:
             await send_answer(_ca_answer(ca, scope, pem=pem), send)
         elif scope_of is not None:
             await self._crl(scope_of, scope, send, pem=pem)
+
+    def _no_partition(self, path: bytes) -> bytes | None:
+        """What to say where a partition is asked for that an issuer does not have."""
+        before, _, number = path.rpartition(b"/")
+        if number.removesuffix(b".crl").isdigit() and before.startswith(PREFIX + b"crl"):
+            whole = before if before in self._crl_paths else before + b".crl"
+            if whole in self._crl_paths:
+                return b"The CRL has no such partition.\nThe whole CRL is at %b.\n" % whole
+        return None
 
     async def _crl(self, scope_of: str, scope: Scope, send: Send, *, pem: bool) -> None:
         crl = self._crls.find(scope_of)

@@ -29,15 +29,19 @@ class Pointers:
         freshest_url: of its delta CRL (DER), for FreshestCRL.
         ocsp_url: of the OCSP responder.
         ca_url: of the issuer's own certificate (DER).
+        partition_urls: of the CRLs (DER) of partitions, by number. Where there are any, a
+            certificate has one of them in place of ``crl_url`` and ``freshest_url``.
     """
 
     crl_url: str | None = None
     freshest_url: str | None = None
     ocsp_url: str | None = None
     ca_url: str | None = None
+    partition_urls: tuple[tuple[int, str], ...] = ()
 
     def __post_init__(self) -> None:
-        for url in (self.crl_url, self.freshest_url, self.ocsp_url, self.ca_url):
+        in_partitions = (url for _, url in self.partition_urls)
+        for url in (self.crl_url, self.freshest_url, self.ocsp_url, self.ca_url, *in_partitions):
             if url is not None:
                 check_url(url)
 

@@ -88,6 +88,23 @@ def is_current(crl: x509.CertificateRevocationList, now_us: int) -> bool:
     return int(first) * SECOND_US <= now_us <= int(last) * SECOND_US
 
 
+def covers(crl: x509.CertificateRevocationList, certificate: x509.Certificate) -> bool:
+    """Whether a CRL of its issuer speaks of a certificate: one for a distribution point does
+    so only of those that name it (RFC 5280 §6.3.3 (b)(2)).
+    """
+    try:
+        point = crl.extensions.get_extension_for_class(x509.IssuingDistributionPoint).value
+    except x509.ExtensionNotFound:
+        return True
+    if point.full_name is None and point.relative_name is None:
+        return True
+    try:
+        named = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        return False
+    return any(name in (each.full_name or ()) for each in named for name in point.full_name or ())
+
+
 def _require_known(label: bytes) -> None:
     if label in (b"CERTIFICATE", b"X509 CRL"):
         return

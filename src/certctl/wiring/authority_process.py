@@ -24,6 +24,7 @@ from certctl.domain.ports import OutsideIssuer, VaultRefused
 from certctl.issuers.ca_checks import CARefused
 from certctl.issuers.lint import lint_certificate, lints
 from certctl.issuers.local import LocalCA
+from certctl.issuers.script import ScriptCA
 from certctl.issuers.signers.file import KeyFileRefused
 from certctl.obs.log import Log
 from certctl.obs.metrics.measured import AuthorityMetrics
@@ -48,6 +49,7 @@ from certctl.wiring.certificate_profiles import (
     usable,
 )
 from certctl.wiring.clock import ClockWatch
+from certctl.wiring.crl_partitions import open_partitions
 from certctl.wiring.events import make_outbox
 from certctl.wiring.ids import new_ids
 from certctl.wiring.issuers import (
@@ -93,12 +95,10 @@ def run(
         require_named(settings, certificate_profiles)
         if any(each.lint is not LintMode.OFF for each in certificate_profiles.values()):
             lints()
-        local = open_issuers(settings, store, now_us=clock())
-        outside = open_outside_issuers(settings, store, now_us=clock())
-        issuers = StoredIssuers(settings, store, local=local, outside=outside, clock=clock, log=log)
+        new_id = new_ids(clock)
+        issuers, local, outside = _open_issuers(settings, store, new_id, clock=clock, log=log)
         audit_key = open_audit_key(settings.server.data_dir)
         pepper = open_pepper(settings.server.data_dir, store)
-        new_id = new_ids(clock)
         keeper = _ServerCertificate(settings, store, local, new_id=new_id)
         if keeper.renew_if_due(clock()):
             log.info("server_certificate_issued")
@@ -189,6 +189,25 @@ def run(
     _last_answers(calls, service, settings.server.shutdown_grace_s)
     store.close()
     return 0
+
+
+def _open_issuers(
+    settings: Settings, store: SqlStore, new_id: NewId, *, clock: Clock, log: Log
+) -> tuple[StoredIssuers, dict[str, LocalCA], dict[str, ScriptCA]]:
+    """All of them; and of the settings those here, and those outside."""
+    partitions = open_partitions(settings, store, clock=clock, new_id=new_id)
+    local = open_issuers(settings, store, now_us=clock(), partitions=partitions)
+    outside = open_outside_issuers(settings, store, now_us=clock())
+    issuers = StoredIssuers(
+        settings,
+        store,
+        local=local,
+        outside=outside,
+        partitions=partitions,
+        clock=clock,
+        log=log,
+    )
+    return issuers, local, outside
 
 
 def _accepted(

@@ -113,7 +113,13 @@ def _rules(settings: Settings, records: SqlRecords) -> tuple[Rules, list[Finding
                 found[issuer_id] = certificate
                 continue
         missing.append(Finding("issuer", shown(issuer_id), "", problem))
-    return Rules(known=known, ca=found, profiles=_profiles(settings, records)), missing
+    rules = Rules(
+        known=known,
+        ca=found,
+        profiles=_profiles(settings, records),
+        partitions={each.number: each for each in records.crl_partitions()},
+    )
+    return rules, missing
 
 
 def _ca_certificate(path: Path) -> x509.Certificate | None:

@@ -1,8 +1,9 @@
 """The newest CRL of each issuer against the records (``cert_check``, RFC 5280 §5).
 
 Whoever had been revoked before it was made is on it, and nobody else is; where there are
-delta CRLs, whoever was revoked since the full one is on that. Each is read anew, by
-another reader than the one that its signer uses; one CRL at a time is held in memory.
+delta CRLs, whoever was revoked since the full one is on that. The same of the CRL of a
+partition and the certificates in it. Each is read anew, by another reader than the one that
+its signer uses; one CRL at a time is held in memory.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from certctl.authority.certificate_check import Read, Rules
 from certctl.domain.clock import SECOND_US
-from certctl.domain.crl import DELTA, CrlRecord, crl_scope
+from certctl.domain.crl import CrlRecord, crl_scope
+from certctl.domain.crl_partitions import published
 from certctl.domain.inspection import CertificateRow, Finding
 from certctl.domain.plain_text import shown
 from certctl.store import SqlRecords
@@ -36,14 +38,13 @@ class Crls:
         self._rules = rules
         self._tally = tally
         self._listed: dict[str, CrlRecord] = {}
+        self._urls: dict[str, str] = {}
         several = len(records.chain_heads()) > 1
         self._margin_us = _SKEW_US if several else _COMMIT_US
 
     def load(self) -> Iterator[Finding]:
         """Read each; what cannot be read is found, and judges nothing."""
-        kinds = (False, True)
-        scopes = ((each, crl_scope(each, delta=d)) for each in self._rules.known for d in kinds)
-        for issuer_id, scope in scopes:
+        for issuer_id, scope in self._scopes():
             found = self._whole(scope)
             if found is None:
                 continue
@@ -53,19 +54,43 @@ class Crls:
                 yield Finding("crl", shown(scope), "", f"CRL {crl.number}: {problem}")
 
     def check(self, row: CertificateRow, found: Read) -> Iterator[Finding]:
-        """Whether a revoked certificate is on its issuer's CRL."""
-        crl = self._listed.get(row.issuer_id)
-        if crl is None or row.status != "revoked":
+        """Whether a revoked certificate is on its issuer's CRL, and on its partition's."""
+        if row.status != "revoked":
             return
-        listed = self._tally.meet(row.issuer_id, _octets(found.serial))
+        if row.crl_partition is not None:
+            scope = crl_scope(row.issuer_id, partition=row.crl_partition)
+            yield from self._missing(row, found, scope)
+        yield from self._missing(row, found, row.issuer_id)
+        yield from self._missing_change(row, found)
+
+    def _scopes(self) -> Iterator[tuple[str, str]]:
+        """Of every issuer, with its id; also those that have no CRL now."""
+        partitions = published([*self._rules.partitions.values()])
+        for each in self._rules.known:
+            yield each, each
+            yield each, crl_scope(each, delta=True)
+            for row in partitions:
+                scope = crl_scope(each, partition=row.number)
+                self._urls[scope] = row.url(each)
+                yield each, scope
+
+    def _missing(self, row: CertificateRow, found: Read, scope: str) -> Iterator[Finding]:
+        crl = self._listed.get(scope)
+        if crl is None:
+            return
+        listed = self._tally.meet(scope, _octets(found.serial))
         before = (row.revoked_us or 0) < crl.this_update_us - self._margin_us
         # One that has ended may be left out once it stood on a scheduled CRL after that.
         if not listed and before and row.not_after_us >= crl.scheduled_us:
-            problem = f"revoked, and not on CRL {crl.number} of {shown(row.issuer_id)}"
+            problem = f"revoked, and not on CRL {crl.number} of {shown(scope)}"
             yield Finding("crl", shown(row.id), f"{found.serial:x}", problem)
+
+    def _missing_change(self, row: CertificateRow, found: Read) -> Iterator[Finding]:
+        crl = self._listed.get(row.issuer_id)
         delta = self._listed.get(crl_scope(row.issuer_id, delta=True))
-        if delta is None:
+        if crl is None or delta is None:
             return
+        listed = self._tally.meet(row.issuer_id, _octets(found.serial))
         on_delta = self._tally.meet(delta.scope, _octets(found.serial))
         since = crl.this_update_us <= (row.revoked_us or 0) < delta.this_update_us - self._margin_us
         if not listed and not on_delta and since:
@@ -76,7 +101,8 @@ class Crls:
         """What is on a CRL and was not met: released since, or a finding."""
         for scope, serial in self._tally.unmet():
             crl = self._listed[scope]
-            issuer_id = scope.removesuffix(DELTA)
+            # No issuer's id has a slash.
+            issuer_id = scope.partition("/")[0]
             now = self._records.standing_of(issuer_id, serial)
             if now is not None and now.status == "revoked":
                 continue
@@ -108,15 +134,18 @@ class Crls:
         try:
             read = x509.load_der_x509_crl(der)
             number = read.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-            base = _base(read)
+            base, point = _base(read), _point(read)
             entries = read if base is None else (each for each in read if not _removes(each))
             serials = [_octets(entry.serial_number) for entry in entries]
         except (ValueError, OverflowError, UnsupportedAlgorithm, x509.ExtensionNotFound) as err:
             return f"it cannot be read: {shown(str(err))}"
         if number != crl.number:
             return f"it says that it is number {number}"
-        if (base is not None) is not (crl.scope != issuer_id):
+        if (base is not None) is not (crl.scope == crl_scope(issuer_id, delta=True)):
             return "it is a full CRL in place of a delta CRL, or the other way round"
+        wanted = self._urls.get(crl.scope)
+        if point != ([wanted] if wanted else None):
+            return f"it is not for what names {shown(wanted or 'the whole issuer')}"
         ca = self._rules.ca.get(issuer_id)
         # That a CA's certificate is not at hand is said once, where certificates are checked.
         if ca is not None and not _is_signed_by(read, ca):
@@ -139,6 +168,15 @@ def _base(crl: x509.CertificateRevocationList) -> int | None:
     except x509.ExtensionNotFound:
         return None
     return found.value.crl_number
+
+
+def _point(crl: x509.CertificateRevocationList) -> list[str] | None:
+    """What the certificates that it is for name; None: it is for all."""
+    try:
+        found = crl.extensions.get_extension_for_class(x509.IssuingDistributionPoint)
+    except x509.ExtensionNotFound:
+        return None
+    return [str(name.value) for name in found.value.full_name or ()]
 
 
 def _is_signed_by(crl: x509.CertificateRevocationList, ca: x509.Certificate) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from certctl.domain.clock import SECOND_US
+from certctl.domain.crl_partitions import published
 from certctl.domain.errors import StoreUnavailable
 from certctl.domain.ports import Records
 from certctl.domain.stored_issuers import IssuerState, StoredIssuer
@@ -72,6 +73,7 @@ class IssuerDirectory:
     Attributes:
         chains: of every issuer, deleted ones too; the map stays, its contents change.
         published: ids of those that have CRL and OCSP.
+        partitions: of CRLs, those that are published.
     """
 
     def __init__(self, settings: Settings, records: Records) -> None:
@@ -82,15 +84,18 @@ class IssuerDirectory:
         self.rows: Sequence[StoredIssuer] = ()
         self.chains: dict[str, tuple[bytes, ...]] = {}
         self.published: frozenset[str] = frozenset()
+        self.partitions = published(records.crl_partitions())
         self._read(records.stored_issuers_stamp())
 
     def look(self) -> bool:
         """Whether anything has changed; a store that is away changes nothing."""
         try:
+            partitions = published(self._records.crl_partitions())
             stamp = self._records.stored_issuers_stamp()
-            if stamp == self._stamp:
+            if stamp == self._stamp and partitions == self.partitions:
                 return False
             self._read(stamp)
+            self.partitions = partitions
         except StoreUnavailable:
             return False
         return True

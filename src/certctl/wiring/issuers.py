@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certctl.domain.clock import SECOND_US
+from certctl.domain.crl_partitions import CrlPartition
 from certctl.issuers import ca_checks
 from certctl.issuers.local import LocalCA
 from certctl.issuers.script import ScriptCA, open_script
 from certctl.issuers.signers.file import KeyType
 from certctl.settings.schema import IssuerSettings, Settings
 from certctl.store import SqlStore
+from certctl.wire.pointers import Pointers
 from certctl.wiring.pointers import pointers
 
 
-def open_issuers(settings: Settings, store: SqlStore, *, now_us: int) -> dict[str, LocalCA]:
+def open_issuers(
+    settings: Settings,
+    store: SqlStore,
+    *,
+    now_us: int,
+    partitions: Sequence[CrlPartition] = (),
+) -> dict[str, LocalCA]:
     """Open or make every local CA and bind it to the store.
+
+    ``partitions``: of CRLs; their certificates come into one of them.
 
     The store remembers each CA's fingerprint: a lost or exchanged key file is a refusal
     to start, never a silent new CA.
@@ -31,7 +42,8 @@ def open_issuers(settings: Settings, store: SqlStore, *, now_us: int) -> dict[st
     for issuer in settings.issuers:
         if not issuer.is_local:
             continue
-        ca = _open(issuer, settings, store.ca_fingerprint(issuer.id), now_us)
+        written = pointers(settings, issuer.id, partitions)
+        ca = _open(issuer, settings, store.ca_fingerprint(issuer.id), now_us, written)
         store.bind_ca(issuer.id, hashlib.sha256(ca.ca_chain()[0]).digest())
         opened[issuer.id] = ca
     return opened
@@ -68,7 +80,9 @@ def open_outside_issuers(
     return opened
 
 
-def _open(issuer: IssuerSettings, settings: Settings, known: bytes | None, now_us: int) -> LocalCA:
+def _open(
+    issuer: IssuerSettings, settings: Settings, known: bytes | None, now_us: int, written: Pointers
+) -> LocalCA:
     source = issuer.ca_key_passphrase
     passphrase = source.read().reveal().encode() if source is not None else None
     lifetime_us = issuer.validity_s * SECOND_US
@@ -81,7 +95,7 @@ def _open(issuer: IssuerSettings, settings: Settings, known: bytes | None, now_u
             now_us=now_us,
             known_fingerprint=known,
             lifetime_us=lifetime_us,
-            pointers=pointers(settings, issuer.id),
+            pointers=written,
         )
     return LocalCA.open(
         settings.server.data_dir,
@@ -91,7 +105,7 @@ def _open(issuer: IssuerSettings, settings: Settings, known: bytes | None, now_u
         now_us=now_us,
         known_fingerprint=known,
         lifetime_us=lifetime_us,
-        pointers=pointers(settings, issuer.id),
+        pointers=written,
     )
 
 

@@ -174,6 +174,8 @@ class _Crls:
             issuer_id: self._jobs.get(issuer_id) or self._job(issuer_id, issuer)
             for issuer_id, issuer in known.items()
         }
+        for issuer_id, job in self._jobs.items():
+            job.divide({each.number: each.url(issuer_id) for each in self._issuers.partitions})
         return [*self._jobs.values()]
 
     def _job(self, issuer_id: str, issuer: CrlIssuer) -> CrlJob:

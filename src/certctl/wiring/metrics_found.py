@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -11,6 +11,8 @@ from certctl.domain.api_keys import Visible
 from certctl.domain.approval import RequestStatus
 from certctl.domain.audit import Counter
 from certctl.domain.clock import SECOND_US, Clock
+from certctl.domain.crl import crl_scope
+from certctl.domain.crl_partitions import published
 from certctl.domain.events import DeliveryStatus
 from certctl.domain.intent import IntentStatus
 from certctl.domain.ports import Records
@@ -63,17 +65,32 @@ def from_records(records: Records, settings: Settings) -> Finds:
     stored = _stored_chains(records, settings)
     for issuer_id, chain in stored.items():
         found.setdefault(families.CA_UNTIL, {})[issuer_id,] = _first_of(chain)
-    for issuer_id in (*(each.id for each in settings.issuers), *stored):
-        crl = records.crl(issuer_id)
-        if crl is not None:
-            found[families.CRL_SINCE][issuer_id,] = crl.this_update_us / SECOND_US
-            found[families.CRL_UNTIL][issuer_id,] = crl.next_update_us / SECOND_US
-            found[families.CRL_SIZE][issuer_id,] = crl.size
+    _add_crls(found, records, [*(issuer.id for issuer in settings.issuers), *stored])
     for lease in records.leases():
         if lease.last_run_us:
             found[families.JOB_RUN][lease.job,] = lease.last_run_us / SECOND_US
             found[families.JOB_OK][lease.job,] = int(lease.outcome == "ok")
     return found
+
+
+def _add_crls(found: Finds, records: Records, issuers: Sequence[str]) -> None:
+    heads = records.crl_heads()
+    partitions = published(records.crl_partitions())
+    for issuer_id in issuers:
+        crl = heads.get(issuer_id)
+        if crl is None:
+            continue
+        found[families.CRL_SINCE][issuer_id,] = crl.this_update_us / SECOND_US
+        found[families.CRL_UNTIL][issuer_id,] = crl.next_update_us / SECOND_US
+        found[families.CRL_SIZE][issuer_id,] = crl.size
+        scopes = (crl_scope(issuer_id, partition=each.number) for each in partitions)
+        parts = [heads[scope] for scope in scopes if scope in heads]
+        found[families.CRL_PARTITIONS][issuer_id,] = len(parts)
+        if parts:
+            since_us = min(each.this_update_us for each in parts)
+            until_us = min(each.next_update_us for each in parts)
+            found[families.CRL_PARTITIONS_SINCE][issuer_id,] = since_us / SECOND_US
+            found[families.CRL_PARTITIONS_UNTIL][issuer_id,] = until_us / SECOND_US
 
 
 def merged(one: Finds, other: Finds) -> Finds:

@@ -51,6 +51,7 @@ def own_record(
         source_address="",
         tls_version="",
         channel_binding="none",
+        crl_partition=signed.crl_partition,
     )
 
 

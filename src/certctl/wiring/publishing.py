@@ -132,9 +132,12 @@ class Publisher:
         self._cas.update(present)
         with_crl = frozenset(crl_issuers(self._settings, self._cas))
         deltas = (False, True) if self._settings.revocation.crl_delta_s is not None else (False,)
-        self._shelf.serve([crl_scope(each, delta=delta) for each in with_crl for delta in deltas])
+        partitions = [each.number for each in self.issuers.partitions]
+        scopes = [crl_scope(each, delta=delta) for each in with_crl for delta in deltas]
+        scopes += [crl_scope(each, partition=number) for each in with_crl for number in partitions]
+        self._shelf.serve(scopes)
         cas = {issuer_id: _published(each) for issuer_id, each in self._cas.items()}
-        self.app.publish(cas, with_crl)
+        self.app.publish(cas, with_crl, partitions)
 
     async def take_over(self) -> None:
         """Copy CRLs that are new in the store; what cannot be copied stays as it was."""

@@ -25,7 +25,8 @@ from certctl.authority.audit import Chain
 from certctl.authority.backup import restored_event
 from certctl.authority.verify import Broken
 from certctl.domain.clock import SECOND_US, Clock
-from certctl.domain.crl import crl_scope
+from certctl.domain.crl import CrlRecord, crl_scope
+from certctl.domain.ports import Transaction
 from certctl.domain.stored_issuers import StoredIssuer
 from certctl.issuers.atomic_write import sync_directory
 from certctl.issuers.ca_checks import CARefused, read_chain
@@ -230,9 +231,9 @@ def _skip_crl_numbers(
     """No CRL that was published after the backup may share its number with a later one.
 
     Between two runs that make CRLs lies a second at least, and each makes a full and a
-    delta CRL at most, so twice as many numbers are left out as seconds have passed. What
-    is on record keeps its octets until the next CRL, due at once because nothing was made
-    from the stamp it has now.
+    delta CRL at most, so twice as many numbers are left out as seconds have passed, and the
+    same of each partition, whose numbers are its own. What is on record keeps its octets
+    until the next CRL, due at once because nothing was made from the stamp it has now.
     """
     passed = max(1, (now_us - manifest.made_us) // SECOND_US + 1)
     store = open_writable(_url(place / DATABASE), node=manifest.node)
@@ -243,14 +244,21 @@ def _skip_crl_numbers(
                 if crl is None:
                     continue
                 delta = transaction.crl(crl_scope(issuer_id, delta=True))
-                number = max(crl.number, delta.number if delta else 0) + 2 * passed
-                parts = transaction.crl_parts(issuer_id, crl.number, crl.parts)
-                for part, octets in enumerate(parts):
-                    transaction.put_crl_part(issuer_id, number, part, octets)
-                transaction.publish_crl(replace(crl, number=number, stamp=""))
+                highest = max(crl.number, delta.number if delta else 0)
+                _renumber(transaction, crl, highest + 2 * passed)
+                for row in transaction.crl_partitions():
+                    crl = transaction.crl(crl_scope(issuer_id, partition=row.number))
+                    if crl is not None:
+                        _renumber(transaction, crl, crl.number + 2 * passed)
     finally:
         store.close()
     (place / f"{DATABASE}.lock").unlink(missing_ok=True)
+
+
+def _renumber(transaction: Transaction, crl: CrlRecord, number: int) -> None:
+    for part, octets in enumerate(transaction.crl_parts(crl.scope, crl.number, crl.parts)):
+        transaction.put_crl_part(crl.scope, number, part, octets)
+    transaction.publish_crl(replace(crl, number=number, stamp=""))
 
 
 def _own(place: Path, data: Path) -> None:

@@ -7,11 +7,12 @@ why in the log and when it is tried, and the others go on.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from certctl.authority.issue import AnyIssuer
 from certctl.authority.issuer_desk import IssuerDesk
 from certctl.domain.clock import SECOND_US, Clock
+from certctl.domain.crl_partitions import CrlPartition
 from certctl.domain.errors import StoreUnavailable
 from certctl.domain.ports import RunAgain, VaultRefused
 from certctl.domain.profiles import profile_name
@@ -48,6 +49,7 @@ class StoredIssuers:
         *,
         local: Mapping[str, LocalCA],
         outside: Mapping[str, AnyIssuer],
+        partitions: Sequence[CrlPartition] = (),
         clock: Clock,
         log: Log,
     ) -> None:
@@ -59,6 +61,7 @@ class StoredIssuers:
             StoreUnavailable: the store cannot be read.
         """
         self._settings = settings
+        self._partitions = partitions
         self._store = store
         self._vault = open_vault(settings, store)
         self._clock = clock
@@ -180,7 +183,7 @@ class StoredIssuers:
             signer=FileSigner(open_key(secret)),
             chain=row.chain,
             lifetime_us=row.validity_s * SECOND_US,
-            pointers=pointers(self._settings, row.id),
+            pointers=pointers(self._settings, row.id, self._partitions),
         )
 
     def _require_named(self) -> None:

@@ -339,13 +339,26 @@ class Publisher:
             thread.join(10)
 
 
-def crl(*serials: int, days: int = 7) -> bytes:
+def crl(*serials: int, days: int = 7, point: str | None = None) -> bytes:
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(SUB.certificate.subject)
         .last_update(now() - dt.timedelta(days=30))
         .next_update(now() + dt.timedelta(days=days))
     )
+    if point is not None:
+        builder = builder.add_extension(
+            x509.IssuingDistributionPoint(
+                full_name=[x509.UniformResourceIdentifier(point)],
+                relative_name=None,
+                only_contains_user_certs=False,
+                only_contains_ca_certs=False,
+                only_some_reasons=None,
+                indirect_crl=False,
+                only_contains_attribute_certs=False,
+            ),
+            critical=True,
+        )
     for serial in serials:
         builder = builder.add_revoked_certificate(
             x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now()).build()
@@ -380,6 +393,15 @@ def test_the_crl_is_fetched_and_judged(
     with publisher.running() as url:
         assert names(patient.examined(pointing_to_crl(url))) == wanted
     assert publisher.asked == ["/sub.crl"]
+
+
+def test_the_crl_of_another_partition_is_found(patient: Patient):
+    publisher = Publisher()
+    with publisher.running() as url:
+        publisher.body = crl(point=f"{url}/sub.crl")
+        assert names(patient.examined(pointing_to_crl(url))) == set()
+        publisher.body = crl(point=f"{url}/other.crl")
+        assert names(patient.examined(pointing_to_crl(url))) == {"crl_other_scope"}
 
 
 def test_a_crl_that_nobody_serves(patient: Patient):

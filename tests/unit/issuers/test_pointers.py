@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -42,7 +44,7 @@ CDP = x509.CRLDistributionPoints(
 )
 
 
-def ca(**urls: str):
+def ca(**urls: Any):
     return local_ca(CA_KEYS[KeyType.P256], pointers=Pointers(**urls))
 
 

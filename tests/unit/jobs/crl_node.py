@@ -23,6 +23,7 @@ from certctl.authority.commands import (
 )
 from certctl.authority.crl import LEASE_US, CrlDrafts, job_name
 from certctl.authority.issue import IssuingRules
+from certctl.authority.retention import JOB as RETENTION
 from certctl.authority.service import AuthorityService
 from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.domain.crl import CrlRecord
@@ -34,8 +35,10 @@ from certctl.issuers.local import LocalCA
 from certctl.issuers.signers.file import KeyType
 from certctl.jobs.crl import CrlJob, CrlTimes
 from certctl.jobs.loop import JobLoop
+from certctl.jobs.retention import RetentionJob
 from certctl.store import open_records, open_writable
 from certctl.wire.crl import CrlFields, encode_tbs
+from certctl.wire.pointers import NO_POINTERS, Pointers
 from tests.contract.samples import certificate
 
 Answer = TypeVar("Answer")
@@ -75,7 +78,7 @@ class Node:
         )
         self.restart()
 
-    def _ca(self, directory: Path, issuer_id: str) -> LocalCA:
+    def _ca(self, directory: Path, issuer_id: str, pointers: Pointers = NO_POINTERS) -> LocalCA:
         return LocalCA.open(
             directory,
             issuer_id=issuer_id,
@@ -83,6 +86,7 @@ class Node:
             passphrase=None,
             now_us=START_US,
             known_fingerprint=None,
+            pointers=pointers,
         )
 
     def restart(self) -> None:
@@ -137,11 +141,11 @@ class Node:
                 [certificate(number).id], self.now_us, RevocationReason(reason)
             )
 
-    def crl(self) -> x509.CertificateRevocationList:
+    def crl(self, scope: str = ISSUER) -> x509.CertificateRevocationList:
         """As served: put together from the store, and verified with the CA's key."""
-        record = self.records.crl(ISSUER)
+        record = self.records.crl(scope)
         assert record is not None
-        parts = [self.records.crl_part(ISSUER, record.number, n) for n in range(record.parts)]
+        parts = [self.records.crl_part(scope, record.number, n) for n in range(record.parts)]
         tbs = b"".join(part or b"" for part in parts)
         der = record.seal.around(tbs)
         assert (len(der), hashlib.sha256(tbs).digest()) == (record.size, record.digest)
@@ -152,12 +156,12 @@ class Node:
         assert number == record.number
         return crl
 
-    def listed(self) -> set[int]:
+    def listed(self, scope: str = ISSUER) -> set[int]:
         """Numbers of the sample certificates that are on the CRL."""
-        return {entry.serial_number - (1 << 150) for entry in self.crl()}
+        return {entry.serial_number - (1 << 150) for entry in self.crl(scope)}
 
-    def number(self) -> int:
-        record = self.records.crl(ISSUER)
+    def number(self, scope: str = ISSUER) -> int:
+        record = self.records.crl(scope)
         return record.number if record else 0
 
 
@@ -169,17 +173,38 @@ def taken(node: Node) -> int:
 
 
 def put(
-    node: Node, tbs: bytes, *, fence: int, number: int, part: int = 0, delta: bool = False
+    node: Node,
+    tbs: bytes,
+    *,
+    fence: int,
+    number: int,
+    part: int = 0,
+    delta: bool = False,
+    partition: int | None = None,
 ) -> None:
     node.execute(
         PutCrlPart(
-            fence=fence, issuer_id=ISSUER, number=number, part=part, octets=tbs, delta=delta
+            fence=fence,
+            issuer_id=ISSUER,
+            number=number,
+            part=part,
+            octets=tbs,
+            delta=delta,
+            partition=partition,
         ),
         CrlPartKept,
     )
 
 
-def sign(node: Node, *, fence: int, number: int, parts: int = 1, delta: bool = False) -> None:
+def sign(
+    node: Node,
+    *,
+    fence: int,
+    number: int,
+    parts: int = 1,
+    delta: bool = False,
+    partition: int | None = None,
+) -> None:
     node.execute(
         SignCrl(
             fence=fence,
@@ -189,6 +214,7 @@ def sign(node: Node, *, fence: int, number: int, parts: int = 1, delta: bool = F
             scheduled=True,
             stamp="0",
             delta=delta,
+            partition=partition,
         ),
         CrlPublished,
     )
@@ -198,3 +224,13 @@ def tbs_of(node: Node, ca: LocalCA, *, number: int, now_us: int | None = None) -
     now_us = now_us or node.now_us
     fields = CrlFields(number=number, this_update_us=now_us, next_update_us=now_us + DAY_US)
     return encode_tbs(ca.crl_issuer, fields, ())
+
+
+def retention(node: Node) -> set[str]:
+    """A run of the job; gives which certificates are on record then."""
+    job = RetentionJob(node.records, node, Retention(records_us=KEPT_US), clock=lambda: node.now_us)
+    lease = TakeLease(job=RETENTION, holder="one/1", every_us=0, lease_us=1)
+    fence = node.execute(lease, LeaseAnswer).fence
+    assert fence is not None
+    job.run(fence)
+    return {each.id for each in node.records.certificates()}

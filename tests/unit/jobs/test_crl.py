@@ -20,13 +20,10 @@ from certctl.authority.commands import (
 )
 from certctl.authority.crl import LEASE_US
 from certctl.authority.purge import JOB as PURGE
-from certctl.authority.retention import JOB as RETENTION
 from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.domain.errors import StoreUnavailable
-from certctl.domain.retention import Retention
-from certctl.jobs.retention import RetentionJob
 from tests.contract.samples import certificate
-from tests.unit.jobs.crl_node import HOUR_US, ISSUER, KEPT_US, START_US, Answer, Node
+from tests.unit.jobs.crl_node import HOUR_US, ISSUER, START_US, Answer, Node, retention
 
 
 @pytest.fixture
@@ -126,11 +123,11 @@ def test_killed_right_after_signing_the_number_is_taken(node: Node):
             raise KeyboardInterrupt
         return result
 
-    node.job._caller.execute = deaf  # type: ignore[method-assign]
+    node.execute = deaf  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         node.pass_time(12)
     signed = node.records.crl(ISSUER)
-    del node.job._caller.execute
+    del node.execute
     node.restart()
     node.pass_time(LEASE_US // SECOND_US + 60)
     assert node.records.crl(ISSUER) == signed, "nothing has changed since"
@@ -199,22 +196,12 @@ def test_an_authority_that_is_away_costs_no_number(node: Node):
             raise StoreUnavailable("authority")
         return execute(command, answer)
 
-    node.job._caller.execute = away  # type: ignore[method-assign]
+    node.execute = away  # type: ignore[method-assign]
     node.loop.tick()
     assert (node.number(), len(node.told)) == (0, 1)
-    del node.job._caller.execute
+    del node.execute
     node.pass_time(10)
     assert node.number() == 1
-
-
-def retention(node: Node) -> set[str]:
-    """A run of the job; gives which certificates are on record then."""
-    job = RetentionJob(node.records, node, Retention(records_us=KEPT_US), clock=lambda: node.now_us)
-    lease = TakeLease(job=RETENTION, holder="one/1", every_us=0, lease_us=1)
-    fence = node.execute(lease, LeaseAnswer).fence
-    assert fence is not None
-    job.run(fence)
-    return {each.id for each in node.records.certificates()}
 
 
 def test_a_revoked_one_leaves_the_records_after_it_has_left_the_crl(node: Node):

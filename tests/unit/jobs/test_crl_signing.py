@@ -89,7 +89,7 @@ def test_a_part_of_a_list_does_not_take_the_place_of_the_whole(node: Node, scope
         number=2, this_update_us=node.now_us, next_update_us=node.now_us + DAY_US, **scope
     )
     put(node, encode_tbs(node.ca.crl_issuer, fields, ()), fence=fence, number=2)
-    with pytest.raises(CrlRefused, match="malformed"):
+    with pytest.raises(CrlRefused, match=r"malformed|distribution_point"):
         sign(node, fence=fence, number=2)
     assert node.crl() == before
 

@@ -170,7 +170,7 @@ def test_the_authority_signs_only_the_next_delta_crl_of_the_right_base(node: Del
         (3, 2, True, None, "malformed"),
         (3, None, True, None, "malformed"),
         (3, 1, False, None, "malformed"),
-        (3, 1, True, "http://pki.example.org/1.crl", "malformed"),
+        (3, 1, True, "http://pki.example.org/1.crl", "distribution_point"),
     ):
         with pytest.raises(CrlRefused) as refused:
             attempt(number, base, delta=delta, point=point)

@@ -292,6 +292,13 @@ MODES = f"{PREFIX}ALLOWED_AUTH_MODES"
             id="delta-crls-that-nobody-finds",
         ),
         pytest.param(
+            {"CRL_PARTITIONS": "4", "PUBLIC_URL": "https://pki.example.org"},
+            "CRL_PARTITIONS",
+            "a reader finds the CRL of a partition by its URL alone, and without"
+            " CERTCTL_PUBLIC_URL and CERTCTL_PKI_HTTP_PORT there is none",
+            id="partitions-that-nobody-finds",
+        ),
+        pytest.param(
             {
                 "CRL_DELTA_INTERVAL": "31m",
                 "PUBLIC_URL": "https://pki.example.org",

@@ -92,6 +92,36 @@ def test_missing_or_stale_is_ignored_when_soft_and_refused_when_hard(crls):
     assert reason_of(trust(*crls, hard=True), CHAIN) == "no_crl"
 
 
+def test_the_list_of_a_partition_speaks_of_its_own_only():
+    """Signed and current, but for others: without their own list nothing is known of these."""
+
+    def point(url: str) -> x509.IssuingDistributionPoint:
+        return x509.IssuingDistributionPoint(
+            full_name=[x509.UniformResourceIdentifier(url)],
+            relative_name=None,
+            only_contains_user_certs=False,
+            only_contains_ca_certs=False,
+            only_some_reasons=None,
+            indirect_crl=False,
+            only_contains_attribute_certs=False,
+        )
+
+    first, second = (f"http://pki.example/crls/below/{number}.crl" for number in (1, 2))
+    named = x509.CRLDistributionPoints(
+        [x509.DistributionPoint([x509.UniformResourceIdentifier(first)], None, None, None)]
+    )
+    device = make("device", issuer=BELOW, extensions=[(named, False)])
+    own = make_crl(BELOW, extensions=[(point(first), True)])
+    other = make_crl(BELOW, extensions=[(point(second), True)])
+    chain = [device.der, BELOW.der]
+    assert trust(make_crl(ROOT), own, hard=True).verify(chain, NOW_US)
+    assert trust(make_crl(ROOT), other, own, hard=True).verify(chain, NOW_US)
+    assert reason_of(trust(make_crl(ROOT), other, hard=True), chain) == "no_crl"
+    assert reason_of(trust(make_crl(ROOT), own, hard=True), CHAIN) == "no_crl", "it names none"
+    listing = make_crl(BELOW, device, extensions=[(point(second), True)])
+    assert reason_of(trust(listing), chain) == "revoked", "a no is a no"
+
+
 def test_with_all_lists_at_hand_hard_lets_in():
     judge = trust(make_crl(ROOT), make_crl(BELOW), hard=True)
     assert judge.verify(CHAIN, NOW_US).subject == "CN=device"

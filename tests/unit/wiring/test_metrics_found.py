@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from certctl.domain.audit import Counter
 from certctl.domain.clock import SECOND_US
 from certctl.domain.crl import CrlRecord, CrlSeal
+from certctl.domain.crl_partitions import CrlPartition
 from certctl.domain.intent import IntentStatus
 from certctl.obs.log import Level, make_log
 from certctl.obs.metrics import families
@@ -84,10 +86,20 @@ def test_lost_calls_and_the_crl_are_told(settings: Settings) -> None:
     with store.transaction() as transaction:
         transaction.record_intents([intent(1), closed(2, IntentStatus.LOST)])
         transaction.publish_crl(crl)
+        for number, made_us in ((1, NOW_US), (2, NOW_US - SECOND_US), (3, 0)):
+            ended_us = NOW_US if number == 3 else None
+            transaction.add_crl_partition(
+                CrlPartition(number=number, base="http://x", ended_us=ended_us)
+            )
+            other = replace(crl, scope=f"iss-local/{number}", this_update_us=made_us)
+            transaction.publish_crl(replace(other, next_update_us=made_us + 5 * SECOND_US))
     found = from_records(store, settings)
     assert found[families.INTENTS] == {("open",): 1, ("lost",): 1, ("orphan",): 0}
     assert found[families.CRL_UNTIL] == {("iss-local",): 1_800_000_060}
     assert found[families.CRL_SIZE] == {("iss-local",): 228}
+    assert found[families.CRL_PARTITIONS] == {("iss-local",): 2}
+    assert found[families.CRL_PARTITIONS_SINCE] == {("iss-local",): 1_799_999_999}
+    assert found[families.CRL_PARTITIONS_UNTIL] == {("iss-local",): 1_800_000_004}
     assert found[families.REQUESTS_WAITING] == {(): 0}
     assert set(found) == set(families.FROM_RECORDS)
 

@@ -72,6 +72,7 @@ def judge_crl(
         pem = body.lstrip()[:11] == b"-----BEGIN "
         crl = x509.load_pem_x509_crl(body) if pem else x509.load_der_x509_crl(body)
         next_update, issuer = crl.next_update_utc, crl.issuer
+        point = _point(crl)
         revoked = [
             each
             for each in certificates
@@ -96,7 +97,34 @@ def judge_crl(
         return
     for each in revoked:
         _found_revoked(each, report)
-    report.good("crl", f"{shown(url)} is there and current.")
+    if point is not None and url not in point:
+        report.found(
+            "crl",
+            "crl_other_scope",
+            f"The CRL {shown(url)} is for certificates that name another address"
+            f"{': ' + shown(', '.join(point)) if point else ''}.",
+            "Publish there the CRL whose issuing distribution point is that address (RFC 5280"
+            " §6.3.3): readers do not take another for theirs.",
+        )
+        return
+    part = "" if point is None else ", a partition's"
+    report.good("crl", f"{shown(url)} is there and current{part}.")
+
+
+def _point(crl: x509.CertificateRevocationList) -> list[str] | None:
+    """URLs that the certificates have which a CRL is for (RFC 5280 §5.2.5); None: for all.
+
+    Raises:
+        ValueError, DuplicateExtension: it cannot be read.
+    """
+    try:
+        found = crl.extensions.get_extension_for_class(x509.IssuingDistributionPoint).value
+    except x509.ExtensionNotFound:
+        return None
+    if found.full_name is None and found.relative_name is None:
+        return None
+    names = found.full_name or ()
+    return [each.value for each in names if isinstance(each, x509.UniformResourceIdentifier)]
 
 
 def _check_ocsp(

@@ -29,12 +29,16 @@ class Linter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedCertificate:
-    """A signed certificate that has not left the authority: it is not on record yet."""
+    """A signed certificate that has not left the authority: it is not on record yet.
+
+    ``crl_partition``: see ``CertificateRecord``.
+    """
 
     der: bytes
     serial: str
     not_before_us: int
     not_after_us: int
+    crl_partition: int | None = None
 
 
 class Terms(Struct, frozen=True, kw_only=True):

@@ -202,6 +202,19 @@ CRL_UNTIL: Final = _gauge(
     "certctl_crl_next_update_timestamp_seconds", "nextUpdate of the CRL in force.", "issuer"
 )
 CRL_SIZE: Final = _gauge("certctl_crl_size_bytes", "Octets of the CRL in force.", "issuer")
+CRL_PARTITIONS: Final = _gauge(
+    "certctl_crl_partitions", "Partitions of the CRL that are published.", "issuer"
+)
+CRL_PARTITIONS_SINCE: Final = _gauge(
+    "certctl_crl_partitions_this_update_timestamp_seconds",
+    "thisUpdate of the oldest CRL in force of a partition.",
+    "issuer",
+)
+CRL_PARTITIONS_UNTIL: Final = _gauge(
+    "certctl_crl_partitions_next_update_timestamp_seconds",
+    "nextUpdate of the CRL of a partition that ends first.",
+    "issuer",
+)
 JOB_RUN: Final = _gauge(
     "certctl_job_last_run_timestamp_seconds", "End of a job's last complete run.", "name"
 )
@@ -272,6 +285,9 @@ FROM_RECORDS: Final = (
     CRL_SINCE,
     CRL_UNTIL,
     CRL_SIZE,
+    CRL_PARTITIONS,
+    CRL_PARTITIONS_SINCE,
+    CRL_PARTITIONS_UNTIL,
     JOB_RUN,
     JOB_OK,
 )

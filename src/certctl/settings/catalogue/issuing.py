@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from certctl.domain.audit_copy import CopyTarget
+from certctl.domain.crl_partitions import MOST_PARTITIONS
 from certctl.settings.kinds import (
     DEFERRED_SECRET,
     LABELS,
@@ -152,6 +153,13 @@ CRL_DELTA_INTERVAL: Final[Variable[int | None]] = Variable(
     meaning="Longest time between two delta CRLs; with them, full CRLs are made only each "
     "`CRL_GENERATION_INTERVAL`, and readers must know delta CRLs to hear of a revocation before.",
 )
+CRL_PARTITIONS: Final = Variable(
+    name="CRL_PARTITIONS",
+    kind=integer(1, MOST_PARTITIONS),
+    default=1,
+    meaning="How many parts the certificates issued from now on are divided into, each with a "
+    "small CRL of its own that they name; 1 = off. The full CRL is made as before.",
+)
 OCSP_RESPONDER_VALIDITY: Final = Variable(
     name="OCSP_RESPONDER_VALIDITY",
     kind=duration(3_600, YEARS),
@@ -220,6 +228,7 @@ ISSUING_VARIABLES: Final[tuple[Variable[Any], ...]] = (
     CRL_DEBOUNCE,
     CRL_VALIDITY,
     CRL_DELTA_INTERVAL,
+    CRL_PARTITIONS,
     OCSP_RESPONDER_VALIDITY,
     OCSP_RESPONDER_ROTATION_GRACE,
     OCSP_RATE_LIMIT_PER_IP_MIN,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import bindparam, delete, insert
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.engine import Connection
 
 from certctl.domain.inventory import CertificateSummary
 from certctl.domain.retention import AuditStub, may_go
 from certctl.store.names import names_of
 from certctl.store.queries.inventory import summaries_of_ours
-from certctl.store.queries.retention import listed_since
+from certctl.store.queries.retention import Listing
 from certctl.store.rows import stub_row
 from certctl.store.tables import (
     audit_events,
@@ -42,12 +42,14 @@ def drop_certificates(connection: Connection, ids: Collection[str], before_us: i
 
     With everything that names them, but for the audit trail and events on their way.
     """
-    listed = listed_since(connection)
-    found = [
-        each
-        for each in summaries_of_ours(connection, ids).values()
-        if may_go(each, before_us=before_us, listed_us=listed.get(each.issuer_id))
-    ]
+    listing = Listing(connection)
+    clause = select(_c.id, _c.crl_partition).where(_c.id.in_([*ids]))
+    partitions = {row[0]: row[1] for row in connection.execute(clause).fetchall()}
+    found = []
+    for each in summaries_of_ours(connection, ids).values():
+        listed = listing.since(each.issuer_id, partitions[each.id])
+        if may_go(each, before_us=before_us, listed_us=listed):
+            found.append(each)
     if found:
         gone = [each.id for each in found]
         _drop_names(connection, found)

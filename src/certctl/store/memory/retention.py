@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from certctl.domain.audit import RecordedEvent
 from certctl.domain.certificates import CertificateRecord
 from certctl.domain.checkpoint import Checkpoint
-from certctl.domain.crl import CrlRecord
+from certctl.domain.crl_partitions import listed_us
 from certctl.domain.retention import AuditStub, may_go
 from certctl.store.errors import CommandRefused
 from certctl.store.memory.base import Reads, Writes
@@ -28,9 +28,11 @@ class RetentionReads(Reads):
     def expired_certificates(
         self, before_us: int, *, after: str = "", limit: int = 100
     ) -> Sequence[str]:
-        rows = self._now().certificates
-        crls = self._now().crls
-        found = [key for key in sorted(rows) if key > after and _may_go(rows[key], before_us, crls)]
+        tables = self._now()
+        rows = tables.certificates
+        found = [
+            key for key in sorted(rows) if key > after and _may_go(rows[key], before_us, tables)
+        ]
         return found[:limit]
 
 
@@ -62,9 +64,7 @@ class RetentionWrites(Writes):
     def drop_certificates(self, ids: Collection[str], before_us: int) -> int:
         tables = self._open()
         rows = tables.certificates
-        found = [
-            each for each in ids if each in rows and _may_go(rows[each], before_us, tables.crls)
-        ]
+        found = [each for each in ids if each in rows and _may_go(rows[each], before_us, tables)]
         for each in found:
             record = rows.pop(each)
             del tables.serials[record.issuer_id, serial_octets(record.serial)]
@@ -83,6 +83,7 @@ def _last_stub(tables: Tables, node: str) -> AuditStub | None:
     return tables.stubs[max(of_node)] if of_node else None
 
 
-def _may_go(record: CertificateRecord, before_us: int, crls: Mapping[str, CrlRecord]) -> bool:
-    crl = crls.get(record.issuer_id)
-    return may_go(record, before_us=before_us, listed_us=crl.listed_us if crl else None)
+def _may_go(record: CertificateRecord, before_us: int, tables: Tables) -> bool:
+    scopes = {scope: crl.listed_us for scope, crl in tables.crls.items()}
+    listed = listed_us(scopes, tables.crl_partitions, record.issuer_id, record.crl_partition)
+    return may_go(record, before_us=before_us, listed_us=listed)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from certctl.domain.certificates import CertificateRecord, CertificateStatus
 from certctl.domain.crl import (
     RECENT_US,
     REMOVE_FROM_CRL,
+    CrlHead,
     CrlRecord,
     RevokedBlock,
     RevokedRow,
     is_listed,
     pack,
 )
+from certctl.domain.crl_partitions import CrlPartition
 from certctl.domain.ocsp import CertificateStanding, Revoked, Standing
 from certctl.domain.ports import DuplicateKey
 from certctl.domain.revocation import RevocationReason
 from certctl.store.memory.base import Reads, Writes
 from certctl.store.memory.tables import Tables
+from certctl.store.queries.crl_partitions import NEWEST
 from certctl.store.rows import serial_octets
 
 
@@ -35,8 +39,8 @@ class StatusReads(Reads):
             if each.issuer_id == issuer_id and each.serial in wanted
         }
 
-    def revocation_stamp(self, issuer_id: str) -> str:
-        revoked = _revoked(self._now(), issuer_id)
+    def revocation_stamp(self, issuer_id: str, *, partition: int | None = None) -> str:
+        revoked = _revoked(self._now(), issuer_id, partition)
         times = [each.revoked_us or 0 for each in revoked]
         if not times:
             return "0"
@@ -44,14 +48,16 @@ class StatusReads(Reads):
         held = sum(each.revocation_reason == RevocationReason.CERTIFICATE_HOLD for each in revoked)
         return f"{max(times)}:{recent}:{held}"
 
-    def revoked(self, issuer_id: str, *, listed_us: int) -> Iterator[RevokedBlock]:
+    def revoked(
+        self, issuer_id: str, *, listed_us: int, partition: int | None = None
+    ) -> Iterator[RevokedBlock]:
         yield pack(
             (
                 serial_octets(each.serial),
                 each.revoked_us or 0,
                 each.revocation_reason or RevocationReason.UNSPECIFIED.value,
             )
-            for each in _revoked(self._now(), issuer_id)
+            for each in _revoked(self._now(), issuer_id, partition)
             if is_listed(each.not_after_us, each.revoked_us or 0, listed_us)
         )
 
@@ -73,6 +79,21 @@ class StatusReads(Reads):
     def crl(self, scope: str) -> CrlRecord | None:
         return self._now().crls.get(scope)
 
+    def crl_heads(self) -> Mapping[str, CrlHead]:
+        return {
+            scope: CrlHead(
+                number=crl.number,
+                digest=crl.digest,
+                this_update_us=crl.this_update_us,
+                next_update_us=crl.next_update_us,
+                size=crl.size,
+            )
+            for scope, crl in self._now().crls.items()
+        }
+
+    def crl_partitions(self) -> Sequence[CrlPartition]:
+        return [row for _, row in sorted(self._now().crl_partitions.items())]
+
     def crl_part(self, scope: str, number: int, part: int) -> bytes | None:
         return self._now().crl_parts.get((scope, number, part))
 
@@ -82,6 +103,39 @@ class StatusWrites(Writes):
 
     def crl(self, scope: str) -> CrlRecord | None:
         return self._open().crls.get(scope)
+
+    def crl_partitions(self) -> Sequence[CrlPartition]:
+        return [row for _, row in sorted(self._open().crl_partitions.items())]
+
+    def add_crl_partition(self, partition: CrlPartition) -> None:
+        rows = self._open().crl_partitions
+        if partition.number in rows:
+            raise self._failed(DuplicateKey(f"CRL partition {partition.number}"))
+        rows[partition.number] = partition
+
+    def change_crl_partition(self, partition: CrlPartition) -> None:
+        rows = self._open().crl_partitions
+        row = rows[partition.number]
+        rows[partition.number] = replace(
+            row, until_us=partition.until_us, ended_us=partition.ended_us
+        )
+
+    def last_expiry_us(self) -> int:
+        records = self._open().certificates.values()
+        return max((each.not_after_us for each in records), default=0)
+
+    def lately_filled(self) -> Mapping[int, int]:
+        found: dict[int, int] = {}
+        for _, record in sorted(self._open().certificates.items())[-NEWEST:]:
+            if record.crl_partition is not None:
+                known = found.get(record.crl_partition, 0)
+                found[record.crl_partition] = max(known, record.not_after_us)
+        return found
+
+    def partition_listed_us(self, number: int) -> int | None:
+        crls = self._open().crls
+        of_partition = (crl for scope, crl in crls.items() if scope.endswith(f"/{number}"))
+        return min((each.listed_us for each in of_partition), default=None)
 
     def put_crl_part(self, scope: str, number: int, part: int, octets: bytes) -> None:
         self._open().crl_parts[scope, number, part] = octets
@@ -108,11 +162,15 @@ class StatusWrites(Writes):
         return len(old)
 
 
-def _revoked(tables: Tables, issuer_id: str) -> list[CertificateRecord]:
+def _revoked(
+    tables: Tables, issuer_id: str, partition: int | None = None
+) -> list[CertificateRecord]:
     return [
         each
         for each in tables.certificates.values()
-        if each.issuer_id == issuer_id and each.status is CertificateStatus.REVOKED
+        if each.issuer_id == issuer_id
+        and each.status is CertificateStatus.REVOKED
+        and partition in (None, each.crl_partition)
     ]
 
 

@@ -18,6 +18,7 @@ from certctl.domain.certificates import (
 )
 from certctl.domain.checkpoint import ChainHead, Checkpoint
 from certctl.domain.crl import CrlRecord
+from certctl.domain.crl_partitions import CrlPartition
 from certctl.domain.events import Delivery, NoticeMark
 from certctl.domain.figures import ActivitySlot, Figures
 from certctl.domain.intent import Intent
@@ -61,6 +62,7 @@ class Tables:
     figures: dict[type, Figures] = field(default_factory=dict)
     slots: dict[tuple[int, str, str], ActivitySlot] = field(default_factory=dict)
     crls: dict[str, CrlRecord] = field(default_factory=dict)
+    crl_partitions: dict[int, CrlPartition] = field(default_factory=dict)
     crl_parts: dict[tuple[str, int, int], bytes] = field(default_factory=dict)
 
     def copied(self) -> Tables:

@@ -31,21 +31,25 @@ _OFTEN = (RevocationReason.SUPERSEDED, RevocationReason.UNSPECIFIED)
 _END = (1 << 63) - 1
 
 
-def revoked(connection: Connection, issuer_id: str, listed_us: int) -> Iterator[RevokedBlock]:
+def revoked(
+    connection: Connection, issuer_id: str, listed_us: int, partition: int | None
+) -> Iterator[RevokedBlock]:
     """See ``ports.status.StatusReads.revoked``; in a transaction that sees one state."""
+    # A number of ours, written out: so the parameters are the same with it and without.
+    of = "" if partition is None else f"AND crl_partition = {int(partition)}"
     asked = (issuer_id, listed_us, listed_us - RECENT_US)
     first_us, end_us = COMMON_TIMES
     rare = [
-        *_one_by_one(connection, (*asked, -_END, first_us), ""),
-        *_one_by_one(connection, (*asked, end_us, _END), ""),
+        *_one_by_one(connection, (*asked, -_END, first_us), of),
+        *_one_by_one(connection, (*asked, end_us, _END), of),
     ]
     start_us = first_us
     while start_us < end_us:
         ends = connection.exec_driver_sql(
-            _end(connection.dialect), (issuer_id, start_us, end_us)
+            _end(connection.dialect, of), (issuer_id, start_us, end_us)
         ).fetchall()
         stop_us = ends[0][0] + 1 if ends else end_us
-        yield _block(connection, (*asked, start_us, stop_us))
+        yield _block(connection, (*asked, start_us, stop_us), of)
         start_us = stop_us
     yield RevokedBlock(rare=rare)
 
@@ -60,15 +64,15 @@ def changes(connection: Connection, issuer_id: str, since_us: int) -> Iterator[R
         yield bytes(row[0]), row[1], REMOVE_FROM_CRL
 
 
-def _block(connection: Connection, asked: tuple[object, ...]) -> RevokedBlock:
+def _block(connection: Connection, asked: tuple[object, ...], of: str) -> RevokedBlock:
     """All between two moments of common form."""
     dialect = connection.dialect
     rare: tuple[RevokedRow, ...] = ()
-    packed, common, count = connection.exec_driver_sql(_packed(dialect, ""), asked).one()
+    packed, common, count = connection.exec_driver_sql(_packed(dialect, of), asked).one()
     if common != count:
-        fits = f"AND {_fits(dialect)}"
+        fits = f"{of} AND {_fits(dialect)}"
         packed, common, _ = connection.exec_driver_sql(_packed(dialect, fits), asked).one()
-        rare = tuple(_one_by_one(connection, asked, f"AND NOT ({_fits(dialect)})"))
+        rare = tuple(_one_by_one(connection, asked, f"{of} AND NOT ({_fits(dialect)})"))
     block = RevokedBlock(packed=bytes(packed or b""), rare=rare)
     if len(block.packed) != common * PACKED:
         # Never seen; a list that is short of an entry must not be signed.
@@ -92,17 +96,17 @@ JOIN certificates ON certificates.id = released_holds.certificate_id
 WHERE issuer_id = {mark} AND released_us >= {mark} AND status = 'valid'"""  # noqa: S608 - ours
 
 
-@lru_cache(maxsize=8)
-def _end(dialect: Dialect) -> str:
+@lru_cache(maxsize=512)
+def _end(dialect: Dialect, of: str) -> str:
     """Where a block ends: all entries of one moment are in the same."""
     mark = _mark(dialect)
     return f"""
 SELECT revoked_us FROM certificates
 WHERE issuer_id = {mark} AND status = 'revoked' AND revoked_us >= {mark} AND revoked_us < {mark}
-ORDER BY revoked_us LIMIT 1 OFFSET {BLOCK - 1}"""  # noqa: S608 - nothing of it comes from outside
+{of} ORDER BY revoked_us LIMIT 1 OFFSET {BLOCK - 1}"""  # noqa: S608 - nothing of it comes from outside
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=512)
 def _packed(dialect: Dialect, which: str) -> str:
     """Octets of all entries, how many of them have a common serial, how many there are."""
     # In the order in which they are compared: first what most certificates end with.
@@ -120,7 +124,7 @@ SELECT {entries}, count(*) FILTER (WHERE {_fits(dialect)}), count(*)
 {_of_list(dialect)} {which}"""
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=512)
 def _rows(dialect: Dialect, which: str) -> str:
     return f"SELECT serial, revoked_us, {_REASON} {_of_list(dialect)} {which}"
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
-from certctl.domain.crl import CrlRecord, CrlSeal
+from certctl.domain.crl import CrlHead, CrlRecord, CrlSeal
 from certctl.store.tables import crl_parts, crls
 
 _p = crl_parts.c
@@ -32,6 +32,22 @@ def crl(connection: Connection, scope: str) -> CrlRecord | None:
         size=row[11],
         digest=row[12],
     )
+
+
+def heads(connection: Connection) -> Mapping[str, CrlHead]:
+    """Of every scope."""
+    c = crls.c
+    clause = select(c.scope, c.number, c.digest, c.this_update_us, c.next_update_us, c.size)
+    return {
+        row[0]: CrlHead(
+            number=row[1],
+            digest=row[2],
+            this_update_us=row[3],
+            next_update_us=row[4],
+            size=row[5],
+        )
+        for row in connection.execute(clause).fetchall()
+    }
 
 
 def part(connection: Connection, scope: str, number: int, part: int) -> bytes | None:

@@ -11,7 +11,9 @@ from sqlalchemy.engine import Connection
 from certctl.domain.audit import RecordedEvent
 from certctl.domain.certificates import CertificateStatus
 from certctl.domain.checkpoint import Checkpoint
+from certctl.domain.crl_partitions import listed_us
 from certctl.domain.retention import AuditStub, may_go
+from certctl.store.queries.crl_partitions import partitions
 from certctl.store.rows import checkpoint, recorded_event, stub
 from certctl.store.tables import audit_events, audit_stubs, certificates, checkpoints, crls
 
@@ -54,10 +56,17 @@ def events_between(
     return [recorded_event(row) for row in connection.execute(clause).fetchall()]
 
 
-def listed_since(connection: Connection) -> Mapping[str, int]:
-    """``CrlRecord.listed_us`` by issuer, of those that have a CRL here (and by scope)."""
-    rows = connection.execute(select(crls.c.scope, crls.c.listed_us)).fetchall()
-    return {row.scope: row.listed_us for row in rows}
+class Listing:
+    """What CRLs have dropped, as of one moment."""
+
+    def __init__(self, connection: Connection) -> None:
+        rows = connection.execute(select(crls.c.scope, crls.c.listed_us)).fetchall()
+        self._scopes: Mapping[str, int] = {row.scope: row.listed_us for row in rows}
+        self._partitions = {each.number: each for each in partitions(connection)}
+
+    def since(self, issuer_id: str, partition: int | None) -> int | None:
+        """See ``domain.crl_partitions.listed_us``."""
+        return listed_us(self._scopes, self._partitions, issuer_id, partition)
 
 
 class _Ended(NamedTuple):
@@ -74,11 +83,19 @@ def expired_certificates(
     Ids rise with the time of issuance: behind the first that was issued later than
     ``before_us`` none can have expired before it.
     """
-    listed = listed_since(connection)
+    listing = Listing(connection)
     found: list[str] = []
     while len(found) < limit:
         clause = (
-            select(_c.id, _c.status, _c.not_after_us, _c.issued_us, _c.revoked_us, _c.issuer_id)
+            select(
+                _c.id,
+                _c.status,
+                _c.not_after_us,
+                _c.issued_us,
+                _c.revoked_us,
+                _c.issuer_id,
+                _c.crl_partition,
+            )
             .where(_c.id > after)
             .order_by(_c.id)
             .limit(_WINDOW)
@@ -88,7 +105,8 @@ def expired_certificates(
             if row.issued_us > before_us:
                 return found
             ended = _Ended(CertificateStatus(row.status), row.not_after_us, row.revoked_us)
-            if may_go(ended, before_us=before_us, listed_us=listed.get(row.issuer_id)):
+            listed = listing.since(row.issuer_id, row.crl_partition)
+            if may_go(ended, before_us=before_us, listed_us=listed):
                 found.append(row.id)
                 if len(found) == limit:
                     return found

@@ -34,18 +34,21 @@ def standings(
     return found
 
 
-def stamp(connection: Connection, issuer_id: str) -> str:
+def stamp(connection: Connection, issuer_id: str, partition: int | None) -> str:
     """See ``ports.status.StatusReads.revocation_stamp``.
 
     The newest revocation alone would not show one by a node whose clock is behind, nor
     a release: so those close to it are counted, and holds.
     """
-    of_issuer = (_c.issuer_id == issuer_id, _REVOKED)
+    whose = [_c.issuer_id == issuer_id]
+    if partition is not None:
+        whose.append(_c.crl_partition == partition)
+    of_issuer = (*whose, _REVOKED)
     newest = connection.execute(select(func.max(_c.revoked_us)).where(*of_issuer)).scalar()
     if newest is None:
         return "0"
     recent = select(func.count()).where(*of_issuer, _c.revoked_us > newest - RECENT_US)
-    held = select(func.count()).where(_c.issuer_id == issuer_id, text(HELD))
+    held = select(func.count()).where(*whose, text(HELD))
     counts = (connection.execute(clause).scalar() for clause in (recent, held))
     return ":".join(map(str, (newest, *counts)))
 

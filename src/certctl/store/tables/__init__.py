@@ -48,6 +48,7 @@ from certctl.store.tables.node import (
     sessions,
 )
 from certctl.store.tables.publishing import (
+    crl_partitions,
     crl_parts,
     crls,
     notice_marks,
@@ -71,6 +72,7 @@ __all__ = [
     "checkpoints",
     "compromised_keys",
     "counters",
+    "crl_partitions",
     "crl_parts",
     "crls",
     "decisions",

@@ -19,6 +19,8 @@ from sqlalchemy import (
 
 from certctl.store.tables.base import Integer64, few, metadata
 
+IN_PARTITION: Final = "status = 'revoked' AND crl_partition IS NOT NULL"
+
 HELD: Final = "status = 'revoked' AND revocation_reason = 'certificateHold'"
 
 # Small, often read columns come first: SQLite reads a row from its start, and the two
@@ -59,6 +61,7 @@ certificates: Final = Table(
     Column("csr_sha256", LargeBinary, nullable=False),
     Column("der", LargeBinary, nullable=False),
     Column("csr_der", LargeBinary, nullable=False),
+    Column("crl_partition", Integer64),
     UniqueConstraint("serial", "issuer_id"),
     CheckConstraint("length(serial) = 20", name="serial"),
     CheckConstraint("length(fingerprint) = 32", name="fingerprint"),
@@ -113,6 +116,20 @@ Index(
     certificates.c.status,
     sqlite_where=text("status = 'revoked'"),
     postgresql_where=text("status = 'revoked'"),
+)
+
+# The same by partition; without partitions it is empty.
+Index(
+    "ix_certificates_crl_partition",
+    certificates.c.issuer_id,
+    certificates.c.crl_partition,
+    certificates.c.revoked_us,
+    certificates.c.serial,
+    certificates.c.not_after_us,
+    certificates.c.revocation_reason,
+    certificates.c.status,
+    sqlite_where=text(IN_PARTITION),
+    postgresql_where=text(IN_PARTITION),
 )
 
 # The only revocations that can be undone.

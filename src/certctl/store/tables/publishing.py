@@ -77,6 +77,19 @@ crls: Final = Table(
     sqlite_strict=True,
 )
 
+# See domain.crl_partitions.
+crl_partitions: Final = Table(
+    "crl_partitions",
+    metadata,
+    Column("number", Integer64, nullable=False),
+    Column("base", Text, nullable=False),
+    Column("until_us", Integer64),
+    Column("ended_us", Integer64),
+    PrimaryKeyConstraint("number"),
+    CheckConstraint("number > 0", name="number"),
+    sqlite_strict=True,
+)
+
 crl_parts: Final = Table(
     "crl_parts",
     metadata,

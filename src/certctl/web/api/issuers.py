@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 from certctl.domain.api_keys import Role
 from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.domain.crl import CrlRecord
+from certctl.domain.crl_partitions import CrlPartition, published
 from certctl.domain.errors import NotFound, PolicyViolation
 from certctl.domain.keys import describe_key, load_public_key
 from certctl.domain.ports import Records
@@ -43,7 +44,10 @@ class CaCertificate(BaseModel):
 
 
 class CrlStatus(BaseModel):
-    """The newest CRL that was published; ``overdue``: its nextUpdate has passed."""
+    """The newest CRL that was published; ``overdue``: its nextUpdate has passed.
+
+    ``partitions``: in how many parts it is published, too.
+    """
 
     number: int
     this_update: Moment
@@ -51,6 +55,7 @@ class CrlStatus(BaseModel):
     age_seconds: int
     overdue: bool
     octets: int
+    partitions: int
 
 
 class TrialOut(BaseModel):
@@ -149,7 +154,7 @@ def _issuer(
         csr=csr_pem(row.csr_der) if row is not None and not ders else None,
         chain=chain,
         days_to_expiry=min((each.days_to_expiry for each in chain), default=None),
-        crl=_crl(crl, now_us) if crl is not None else None,
+        crl=_crl(crl, records.crl_partitions(), now_us) if crl is not None else None,
         ocsp_responder=ca_certificate(responder, now_us) if responder is not None else None,
         profiles=[each.path_id for each in seen if each.issuer_id == issuer_id],
         last_test=_trial(trial) if trial is not None else None,
@@ -181,7 +186,7 @@ def key_kind(der: bytes) -> str:
         return "of another kind"
 
 
-def _crl(row: CrlRecord, now_us: int) -> CrlStatus:
+def _crl(row: CrlRecord, partitions: Sequence[CrlPartition], now_us: int) -> CrlStatus:
     return CrlStatus(
         number=row.number,
         this_update=moment(row.this_update_us),
@@ -189,6 +194,7 @@ def _crl(row: CrlRecord, now_us: int) -> CrlStatus:
         age_seconds=(now_us - row.this_update_us) // SECOND_US,
         overdue=row.next_update_us <= now_us,
         octets=row.size,
+        partitions=len(published(partitions)),
     )
 
 
