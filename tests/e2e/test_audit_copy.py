@@ -106,7 +106,7 @@ def test_no_secret_is_in_it(copied: RunningServer):
 def verify(server: RunningServer, *files: str, database: Path | None = None) -> tuple[int, str]:
     options = [word for name in files for word in ("--copy", str(server.directory / name))]
     changed = {"DATABASE_URL": f"sqlite:///{database}"} if database else {}
-    done = run_command(server, "audit", "verify", *options, settings=changed)
+    done = run_command(server, "audit", "verify", "--output", "table", *options, settings=changed)
     return done.returncode, done.stdout + done.stderr
 
 
