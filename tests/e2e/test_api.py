@@ -103,7 +103,7 @@ def test_the_first_key_is_made_listed_and_revoked_on_the_host(site: Site):
         "profiles": ["open"],
         "expires": None,
     }
-    listed = host_command(site.server, "keys", "list").stdout
+    listed = host_command(site.server, "keys", "list", "--output", "table").stdout
     key_id = made.stderr.split()[0]
     (row,) = [line for line in listed.splitlines() if key_id in line]
     assert row.split()[1:] == ["carol", "viewer", "north", "open", "never", "usable"]
