@@ -125,7 +125,8 @@ def mcp_answer(data: bytes) -> None:
     for each in shown:
         for text in (each.subject, each.issuer, *each.sans):
             assert text.untrusted.isprintable()
-        assert x509.load_pem_x509_certificate(each.pem.encode()) in found
+        with quiet():
+            assert x509.load_pem_x509_certificate(each.pem.encode()) in found
 
 
 def check_refused(failure: ClientFailure) -> None:
