@@ -117,3 +117,16 @@ def openssl(*arguments: str | Path) -> str:
         ["openssl", *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False
     )
     return done.stdout + done.stderr
+
+
+def point_of(url: str) -> x509.IssuingDistributionPoint:
+    """What a CRL of one partition says of itself (RFC 5280 §5.2.5)."""
+    return x509.IssuingDistributionPoint(
+        full_name=[x509.UniformResourceIdentifier(url)],
+        relative_name=None,
+        only_contains_user_certs=False,
+        only_contains_ca_certs=False,
+        only_some_reasons=None,
+        indirect_crl=False,
+        only_contains_attribute_certs=False,
+    )

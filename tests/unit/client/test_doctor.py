@@ -27,6 +27,7 @@ from certctl.client.est import BasicAuth, EstServer
 from certctl.client.tls import Trust
 from certctl.wire.csrattrs import encode_csrattrs
 from tests.harness.faulty_est import FaultyServer, Party, Said, cas, certified, now
+from tests.harness.published import point_of
 from tests.harness.server import free_port
 
 ROOT = certified("doctor root", ca=True, days=(-1, 3650))
@@ -348,15 +349,7 @@ def crl(*serials: int, days: int = 7, point: str | None = None) -> bytes:
     )
     if point is not None:
         builder = builder.add_extension(
-            x509.IssuingDistributionPoint(
-                full_name=[x509.UniformResourceIdentifier(point)],
-                relative_name=None,
-                only_contains_user_certs=False,
-                only_contains_ca_certs=False,
-                only_some_reasons=None,
-                indirect_crl=False,
-                only_contains_attribute_certs=False,
-            ),
+            point_of(point),
             critical=True,
         )
     for serial in serials:

@@ -13,6 +13,7 @@ from certctl.authority.commands import PutCrlPart, SignCrl
 from certctl.domain.clock import SECOND_US
 from certctl.domain.crl import crl_scope
 from tests.contract.samples import certificate
+from tests.harness.published import point_of
 from tests.unit.jobs.crl_node import HOUR_US, ISSUER, retention
 from tests.unit.jobs.parted_node import BASE, DELTA, URLS, PartedNode, scope
 
@@ -45,15 +46,7 @@ def test_each_says_where_it_is_and_the_full_crl_says_nothing(node: PartedNode):
             x509.IssuingDistributionPoint
         )
         assert point.critical
-        assert point.value == x509.IssuingDistributionPoint(
-            full_name=[x509.UniformResourceIdentifier(url)],
-            relative_name=None,
-            only_contains_user_certs=False,
-            only_contains_ca_certs=False,
-            only_some_reasons=None,
-            indirect_crl=False,
-            only_contains_attribute_certs=False,
-        )
+        assert point.value == point_of(url)
     with pytest.raises(x509.ExtensionNotFound):
         node.crl().extensions.get_extension_for_class(x509.IssuingDistributionPoint)
 

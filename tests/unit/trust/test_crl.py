@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from certctl.domain.errors import CertificateRefused
 from certctl.trust.verify import ProfileTrust
+from tests.harness.published import point_of
 from tests.unit.trust.pki import NOW, NOW_US, Held, make, make_ca, make_crl
 
 DAY = timedelta(days=1)
@@ -95,30 +96,19 @@ def test_missing_or_stale_is_ignored_when_soft_and_refused_when_hard(crls):
 def test_the_list_of_a_partition_speaks_of_its_own_only():
     """Signed and current, but for others: without their own list nothing is known of these."""
 
-    def point(url: str) -> x509.IssuingDistributionPoint:
-        return x509.IssuingDistributionPoint(
-            full_name=[x509.UniformResourceIdentifier(url)],
-            relative_name=None,
-            only_contains_user_certs=False,
-            only_contains_ca_certs=False,
-            only_some_reasons=None,
-            indirect_crl=False,
-            only_contains_attribute_certs=False,
-        )
-
     first, second = (f"http://pki.example/crls/below/{number}.crl" for number in (1, 2))
     named = x509.CRLDistributionPoints(
         [x509.DistributionPoint([x509.UniformResourceIdentifier(first)], None, None, None)]
     )
     device = make("device", issuer=BELOW, extensions=[(named, False)])
-    own = make_crl(BELOW, extensions=[(point(first), True)])
-    other = make_crl(BELOW, extensions=[(point(second), True)])
+    own = make_crl(BELOW, extensions=[(point_of(first), True)])
+    other = make_crl(BELOW, extensions=[(point_of(second), True)])
     chain = [device.der, BELOW.der]
     assert trust(make_crl(ROOT), own, hard=True).verify(chain, NOW_US)
     assert trust(make_crl(ROOT), other, own, hard=True).verify(chain, NOW_US)
     assert reason_of(trust(make_crl(ROOT), other, hard=True), chain) == "no_crl"
     assert reason_of(trust(make_crl(ROOT), own, hard=True), CHAIN) == "no_crl", "it names none"
-    listing = make_crl(BELOW, device, extensions=[(point(second), True)])
+    listing = make_crl(BELOW, device, extensions=[(point_of(second), True)])
     assert reason_of(trust(listing), chain) == "revoked", "a no is a no"
 
 
