@@ -33,7 +33,8 @@ INSERT INTO certificates
 SELECT '0', status, not_before_us, not_after_us, issued_us, zeroblob(32), zeroblob(20),
     issuer_id, profile, subject_key, subject_der, san_der, certificate_profile, principal,
     auth_mode, subject, sans, key_algorithm, spki_sha256, source, source_address, tls_version,
-    channel_binding, renews, revoked_us, revocation_reason, tenant, csr_sha256, der, csr_der
+    channel_binding, renews, revoked_us, revocation_reason, tenant, csr_sha256, der, csr_der,
+    crl_partition
 FROM certificates WHERE source = 'EST' LIMIT 1"""
 
 

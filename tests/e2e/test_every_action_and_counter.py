@@ -8,6 +8,7 @@ without a case here fails.
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 
@@ -265,8 +266,8 @@ def makes_a_key(world: RefusalWorld) -> Act:
 
 def revokes_a_key(world: RefusalWorld) -> Act:
     world.operate("keys", "create", "leaver")
-    lines = world.operate("keys", "list").stdout.splitlines()
-    (key,) = [line.split()[0] for line in lines if "leaver" in line]
+    keys = json.loads(world.operate("keys", "list").stdout)["data"]
+    (key,) = [each["id"] for each in keys if each["name"] == "leaver"]
     return Act(do=lambda: world.operate("keys", "revoke", key), profile="", details=("name",))
 
 

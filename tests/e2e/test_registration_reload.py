@@ -125,12 +125,13 @@ def test_an_operator_reloads_it_by_name(world: World) -> None:
     write(world, world.ra)
     done = trust(world, "reload", "--profile", "corp")
     assert done.returncode == 0, done.stderr
-    assert "1 authority from" in done.stdout
+    found = {each["kind"]: each for each in json.loads(done.stdout)["data"]}
+    assert found["registration_authorities"]["count"] == 1
     until(world, lambda: loads(world) == 4)
     assert statuses(world, world.ra_with_both) == {401}
     event = next(each for each in reloads(world) if each.resource_type != "trust_bundle")
     assert event.actor.startswith("host:")
-    text = trust(world, "list").stdout
+    text = trust(world, "list", "--output", "table").stdout
     assert f"corp registration authorities  {ra_file(world)}" in text
 
 
