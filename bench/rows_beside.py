@@ -51,7 +51,7 @@ def renew_beside(bench: Bench) -> Outcome:
         command = start_bulk(bench, ours)
         watch = threading.Thread(target=command.wait)
         watch.start()
-        while watch.is_alive():
+        while watch.is_alive() and pool.count - pool.next > load.most_requests / 2:
             beside.ours.append(renewed())
         watch.join()
         built = _crls(ours) - before
