@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 from pathlib import Path
 
@@ -58,5 +58,10 @@ def main(folder: Path, *, all_pages: bool) -> None:
 
 
 if __name__ == "__main__":
-    arguments = [each for each in sys.argv[1:] if each != "--all"]
-    main(Path(arguments[0]), all_pages="--all" in sys.argv)
+    parser = argparse.ArgumentParser(prog="scripts/screenshots", description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("docs/screenshots"))
+    parser.add_argument(
+        "--all", action="store_true", help="every page, whole, in both schemes and sizes"
+    )
+    given = parser.parse_args()
+    main(given.folder, all_pages=given.all)

@@ -10,6 +10,7 @@ from certctl.domain.ports import Records
 from certctl.web.answers import Answer
 from certctl.web.api import operations
 from certctl.web.api.problems import ApiRefused
+from certctl.web.ui.job_purposes import purpose
 from certctl.web.ui.page import Visit, see
 
 PER_PAGE = 50
@@ -17,7 +18,7 @@ PER_PAGE = 50
 
 async def jobs(visit: Visit) -> Answer:
     found = await operations.jobs(visit.services)
-    return visit.page("jobs.html", rows=found.data)
+    return visit.page("jobs.html", rows=[(each, purpose(each.name)) for each in found.data])
 
 
 async def events(visit: Visit) -> Answer:
