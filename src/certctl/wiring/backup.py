@@ -87,7 +87,7 @@ def make_backup(
             snapshot(database, copy, progress=lambda done, of: stage("copying", done, of))
             paths[DATABASE] = copy
         # After the database: a key is written before what depends on it is on record.
-        paths |= _files(data, database)
+        paths |= _files(settings)
         manifest = _manifest(paths, made_us, stage)
         with _output(target, place) as out:
             write_backup(out, manifest, paths, lambda done, of: stage("writing", done, of))
@@ -177,9 +177,16 @@ def _require_room(database: Path, folder: Path) -> None:
         )
 
 
-def _files(data: Path, database: Path | None) -> dict[str, Path]:
-    """Every file of the data directory to take, by its name in the backup."""
-    beside = {Path(f"{database}{end}") for end in _BESIDE_DATABASE} if database else set()
+def _files(settings: Settings) -> dict[str, Path]:
+    """Every file of the data directory to take, by its name in the backup.
+
+    Never those of an open SQLite: copied one by one they are no database.
+    """
+    data = settings.server.data_dir
+    beside = set()
+    if settings.server.database_url.startswith(SQLITE):
+        database = database_path(settings.server.database_url).resolve()
+        beside = {Path(f"{database}{end}") for end in _BESIDE_DATABASE}
     found = {}
     for folder, folders, names in os.walk(data.resolve()):
         # Hidden names are unfinished writes, of ours or of a backup to standard output.
