@@ -185,8 +185,10 @@ def _files(settings: Settings) -> dict[str, Path]:
     data = settings.server.data_dir
     beside = set()
     if settings.server.database_url.startswith(SQLITE):
-        database = database_path(settings.server.database_url).resolve()
-        beside = {Path(f"{database}{end}") for end in _BESIDE_DATABASE}
+        database = database_path(settings.server.database_url)
+        # The folder may be a link, or the file.
+        named = (database, database.parent.resolve() / database.name, database.resolve())
+        beside = {Path(f"{each}{end}") for each in named for end in _BESIDE_DATABASE}
     found = {}
     for folder, folders, names in os.walk(data.resolve()):
         # Hidden names are unfinished writes, of ours or of a backup to standard output.
