@@ -172,8 +172,10 @@ def _print(
         else:
             print("No certificate on record fits.")
 
-    data = [as_json(each, now_us) for each in rows]
-    printing.show({"data": data, "next_cursor": cursor}, people)
+    def data() -> object:
+        return {"data": [as_json(each, now_us) for each in rows], "next_cursor": cursor}
+
+    printing.show(data, people)
 
 
 def _now_us() -> int:

@@ -158,12 +158,13 @@ class InventoryPage:
     cursor: str | None
 
 
-def profile_shown(source: CertificateSource, profile: str) -> str:
-    """By which EST profile a certificate came, for people.
+def profile_shown(source: str, profile: str) -> str:
+    """By which EST profile a certificate came, for people; ``source`` is a ``CertificateSource``,
+    or one of a newer server.
 
     The rows of the server's own certificates name no profile, as those of the legacy root.
     """
-    return OWN_PROFILE if source is CertificateSource.INTERNAL else profile_name(profile)
+    return OWN_PROFILE if source == CertificateSource.INTERNAL else profile_name(profile)
 
 
 class CursorRefused(ValueError):

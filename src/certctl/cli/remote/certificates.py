@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,9 +15,7 @@ from certctl.cli.output import Printing
 from certctl.cli.remote.asking import DEFAULT_LIMIT, Limit, Once, api, segment
 from certctl.cli.remote.contexts import Where
 from certctl.cli.remote.est_options import read_input
-from certctl.domain.certificates import CertificateSource
-from certctl.domain.inventory import OWN_PROFILE, WantedStatus
-from certctl.domain.profiles import profile_name
+from certctl.domain.inventory import WantedStatus, profile_shown
 from certctl.domain.revocation import RevocationReason
 from certctl.issuers.atomic_write import write_file
 
@@ -85,12 +82,10 @@ def show_list(
     """
     with api(where) as server:
         page = server.listing("/certificates", limit, **filters.query())
-    printing.rows(page, [each | {"profile": _profile(each)} for each in page["data"]], COLUMNS)
-
-
-def _profile(row: Mapping[str, Any]) -> str:
-    own = row["source"] == CertificateSource.INTERNAL.value
-    return OWN_PROFILE if own else profile_name(row["profile"])
+    rows = [
+        each | {"profile": profile_shown(each["source"], each["profile"])} for each in page["data"]
+    ]
+    printing.rows(page, rows, COLUMNS)
 
 
 @certificates.command()
