@@ -286,17 +286,33 @@ def _check_type(answer: Answer, check: str, wanted: str, report: Report) -> None
 
 
 def _asked(server: EstServer, ask: Ask, report: Report) -> Answer | None:
+    return _answer(lambda: server.send(ask), ask, ask.value, f"{ask.value}_failed", report)
+
+
+def _dry(server: EstServer, check: str, report: Report) -> Answer | None:
+    def nonsense(_connection: TlsConnection) -> bytes:
+        return NO_REQUEST
+
+    return _answer(
+        lambda: server.send(Ask.ENROLL, nonsense), Ask.ENROLL, check, "enroll_failed", report
+    )
+
+
+def _answer(
+    send: Callable[[], Answer], ask: Ask, check: str, finding: str, report: Report
+) -> Answer | None:
+    """None where there is none of its own: that is found."""
     try:
-        answer = server.send(ask)
+        answer = send()
     except ClientFailure as failure:
         report.found(
-            ask.value,
-            f"{ask.value}_failed",
+            check,
+            finding,
             f"{ask.value} was not answered: {failure.what}",
             failure.remedy or "Ask the server's operator.",
         )
         return None
-    return None if _redirected(answer, ask.value, report) else answer
+    return None if _redirected(answer, check, report) else answer
 
 
 def _redirected(answer: Answer, check: str, report: Report) -> bool:
@@ -311,23 +327,6 @@ def _redirected(answer: Answer, check: str, report: Report) -> bool:
         " without asking (RFC 7030 §3.2.1). A log-in page in front of them must leave them out.",
     )
     return True
-
-
-def _dry(server: EstServer, check: str, report: Report) -> Answer | None:
-    def nonsense(_connection: TlsConnection) -> bytes:
-        return NO_REQUEST
-
-    try:
-        answer = server.send(Ask.ENROLL, nonsense)
-    except ClientFailure as failure:
-        report.found(
-            check,
-            "enroll_failed",
-            f"simpleenroll was not answered: {failure.what}",
-            failure.remedy or "Ask the server's operator.",
-        )
-        return None
-    return None if _redirected(answer, check, report) else answer
 
 
 def _told(answer: Answer) -> str:
