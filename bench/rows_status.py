@@ -211,7 +211,8 @@ def _ask(ours: Certctl, port: int, asked: bytes, seconds: float) -> Round:
 def revoke_many(database: Path) -> None:
     """As if a million certificates had been issued and revoked, without their octets."""
     changed = {
-        "id": "printf('%032x', n)",
+        # With their time, as all ids: a range of issuance is one of ids.
+        "id": "printf('%012x%020x', issued_us / 1000, n)",
         "serial": "CAST(printf('A%019d', n) AS BLOB)",
         "status": "'revoked'",
         "revoked_us": "issued_us - n * 31234567",
@@ -229,7 +230,7 @@ def revoke_many(database: Path) -> None:
     # Left to be revoked later, beside the first device.
     connection.execute(
         "UPDATE certificates SET status = 'valid', revoked_us = NULL, revocation_reason = NULL"
-        " WHERE id = printf('%032x', ?)",
+        " WHERE serial = CAST(printf('A%019d', ?) AS BLOB)",
         (ENTRIES,),
     )
     connection.commit()

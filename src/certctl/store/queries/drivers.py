@@ -17,12 +17,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Select,
-    and_,
     bindparam,
     literal_column,
-    or_,
     select,
     text,
+    tuple_,
 )
 from sqlalchemy.engine import Connection, Dialect
 
@@ -49,6 +48,9 @@ _n = certificate_names.c
 # An id holds the time at which it was made, which is a little after its issued_us: the
 # batch was read before. Clocks of nodes may differ by as much.
 _SLACK_US = 60 * SECOND_US
+
+# Ids are hexadecimal, in small letters.
+_LAST_ID = "g"
 
 # More groups than this are not merged; the list is then walked by id alone.
 _MOST_GROUPS = 256
@@ -119,31 +121,45 @@ def _ids(
     conditions: tuple[ColumnElement[bool], ...],
     *,
     oldest_first: bool,
-    within: ColumnElement[str] | None = None,
+    issuer_id: str | None = None,
 ) -> Window:
     """Ids in order under conditions that an index ending in the id stands for.
 
-    ``within``: the column before the id in that index, which the conditions hold to one
-    value. Said in the order too, no other index gives that order.
+    ``issuer_id``: theirs, where the index has it before the id. Then pairs of both are
+    compared and ordered, never one alone: the walk begins right at its place, and
+    PostgreSQL's planner, for whom one value would need no order, does not take the index
+    of ids and walk over everybody's where it thinks this issuer's are frequent.
     """
-    order = [column] if within is None else [within, column]
+    order = [column] if issuer_id is None else [_c.issuer_id, column]
+
+    def at(place: str) -> Any:
+        return place if issuer_id is None else tuple_(issuer_id, place)
 
     def window(connection: Connection, after: Place | None, limit: int) -> list[Place]:
-        clause = select(column).where(*conditions, *_bounds(wanted, column)).limit(limit)
+        key = column if issuer_id is None else tuple_(*order)
+        start, end = _bounds(wanted)
         if after is not None:
-            clause = clause.where(column > after.id if oldest_first else column < after.id)
+            start, end = (
+                (max(start, after.id), end) if oldest_first else (start, min(end, after.id))
+            )
+        clause = select(column).where(*conditions).limit(limit)
+        if start or issuer_id is not None:
+            clause = clause.where(key > at(start))
+        if end != _LAST_ID or issuer_id is not None:
+            clause = clause.where(key < at(end))
         clause = clause.order_by(*(each if oldest_first else each.desc() for each in order))
         return [Place(0, row[0]) for row in connection.execute(clause).fetchall()]
 
     return window
 
 
-def _bounds(wanted: CertificateFilter, column: ColumnElement[str]) -> Iterator[ColumnElement[bool]]:
-    """A range of issuance as a range of ids, wide enough to miss nothing."""
-    if wanted.issued_from_us is not None:
-        yield column >= _id_at(wanted.issued_from_us - _SLACK_US)
-    if wanted.issued_before_us is not None:
-        yield column < _id_at(wanted.issued_before_us + _SLACK_US)
+def _bounds(wanted: CertificateFilter) -> tuple[str, str]:
+    """A range of issuance as a range of ids, neither end in it, wide enough to miss nothing."""
+    start, end = wanted.issued_from_us, wanted.issued_before_us
+    return (
+        _id_at(start - _SLACK_US) if start is not None else "",
+        _id_at(end + _SLACK_US) if end is not None else _LAST_ID,
+    )
 
 
 def _id_at(time_us: int) -> str:
@@ -167,16 +183,9 @@ def _by_group(wanted: CertificateFilter, *, oldest_first: bool) -> Window:
             _ids(
                 wanted,
                 _c.id,
-                # A range of one value. Were it the value, PostgreSQL's planner would leave it out
-                # of the order, and walk over everybody's certificates by id where it takes
-                # those of this group for frequent.
-                (
-                    _c.profile == one,
-                    _c.certificate_profile == other,
-                    _c.issuer_id.between(issuer, issuer),
-                ),
+                (_c.profile == one, _c.certificate_profile == other),
                 oldest_first=oldest_first,
-                within=_c.issuer_id,
+                issuer_id=issuer,
             )(connection, after, limit)
             for one, other, issuer in known
         ]
@@ -229,47 +238,44 @@ def _next_value(dialect: Dialect, known: int, *, further: bool) -> str:
 
 def _by_name(wanted: CertificateFilter) -> Window:
     kind, match = next(asked for asked in names_asked(wanted) if asked[1].prefix)
-    return _pairs(_n.name, _n.certificate_id, [*_begins(match), _is(kind)])
+    return _pairs(_n.name, _n.certificate_id, match.key, *_ends(match), _is(kind))
 
 
 def _is(kind: int) -> ColumnElement[bool]:
     return _n.kinds.bitwise_and(kind) > 0
 
 
-def _begins(match: NameMatch) -> Iterator[ColumnElement[bool]]:
-    start = match.key
-    yield _n.name >= start
+def _ends(match: NameMatch) -> Iterator[ColumnElement[bool]]:
     # The next octet string of this length or less: 0xFF cannot be counted up.
-    end = start.rstrip(b"\xff")
+    end = match.key.rstrip(b"\xff")
     if end:
         yield _n.name < end[:-1] + bytes([end[-1] + 1])
 
 
 def _by_expiry(wanted: CertificateFilter, now_us: int) -> Window:
+    start = wanted.expires_from_us or 0
     conditions = []
-    if wanted.expires_from_us is not None:
-        conditions.append(_c.not_after_us >= wanted.expires_from_us)
     if wanted.expires_before_us is not None:
         conditions.append(_c.not_after_us < wanted.expires_before_us)
     if wanted.status is WantedStatus.EXPIRED:
         conditions.append(_c.not_after_us <= now_us)
     if wanted.status is WantedStatus.VALID:
-        conditions.append(_c.not_after_us > now_us)
-    return _pairs(_c.not_after_us, _c.id, conditions)
+        start = max(start, now_us + 1)
+    return _pairs(_c.not_after_us, _c.id, start, *conditions)
 
 
 def _pairs(
-    key: ColumnElement[Any], column: ColumnElement[str], conditions: list[ColumnElement[bool]]
+    key: ColumnElement[Any],
+    column: ColumnElement[str],
+    start: bytes | int,
+    *conditions: ColumnElement[bool],
 ) -> Window:
-    """Keys in rising order, ids within one key."""
+    """Keys in rising order from ``start`` on, ids within one key."""
 
     def window(connection: Connection, after: Place | None, limit: int) -> list[Place]:
-        clause: Select[Any] = select(key, column).where(*conditions).order_by(key, column)
-        if after is not None:
-            # Both: the first bounds the range for a planner that knows no row values.
-            clause = clause.where(
-                key >= after.key, or_(key > after.key, and_(key == after.key, column > after.id))
-            )
+        # Never both: SQLite would begin at the key alone, and many may have the same.
+        begin = key >= start if after is None else tuple_(key, column) > tuple_(*after)
+        clause: Select[Any] = select(key, column).where(begin, *conditions).order_by(key, column)
         return [Place(*row) for row in connection.execute(clause.limit(limit)).fetchall()]
 
     return window
