@@ -48,6 +48,19 @@ def test_one_supervisor_has_one_authority_the_jobs_and_the_workers(server: Runni
     assert {started["worker-1"], started["worker-2"]} == set(tree["worker"])
 
 
+def test_the_children_take_no_core_from_one_another_when_they_wake(server: RunningServer) -> None:
+    classes = {
+        kind: {os.sched_getscheduler(pid) for pid in pids}
+        for kind, pids in server.processes().items()
+    }
+    assert classes == {
+        "supervisor": {os.SCHED_OTHER},
+        "authority": {os.SCHED_BATCH},
+        "jobs": {os.SCHED_BATCH},
+        "worker": {os.SCHED_BATCH},
+    }
+
+
 def test_both_workers_serve_and_one_killed_leaves_the_other_s_clients_alone(
     server: RunningServer,
 ) -> None:

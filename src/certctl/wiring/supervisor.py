@@ -23,7 +23,7 @@ from types import FrameType
 
 from certctl.obs.log import Log
 from certctl.obs.metrics.measured import TreeMetrics
-from certctl.wiring.process import die_with_parent
+from certctl.wiring.process import die_with_parent, share_cores
 from certctl.wiring.service_manager import ServiceManager
 
 EXIT_REFUSED = 2
@@ -221,6 +221,7 @@ class Supervisor:
                 if sibling.pipe >= 0:
                     os.close(sibling.pipe)
             die_with_parent(parent)
+            share_cores()
             code = spec.run(status)
         except BaseException as fault:  # noqa: BLE001 - a child must end here, whatever happens
             self._log.error("process_failed", child=spec.name, exc_info=fault)
