@@ -15,7 +15,7 @@ from bench.errors import BenchError
 from bench.loadgen import Load, Measured
 from bench.plan import Bench
 from bench.pool import Pool, enrollment_pool, extend, read_samples, renewal_pool
-from bench.results import LoadRow, Outcome
+from bench.results import Goal, LoadRow, Outcome
 from bench.server import Certctl, Server
 from bench.strict import start_strict
 
@@ -26,6 +26,9 @@ KEEP_ALIVE = 1_000_000_000
 """Requests per connection: as good as endless."""
 SPARE = 1.6
 
+IN_FLIGHT = (32, 64, 128)
+"""On two cores. The goals are judged where the rate is highest; the table shows all."""
+
 
 def enroll_shared(bench: Bench) -> Outcome:
     """First enrollment with Basic: 2 workers on all cores, which the client shares."""
@@ -33,15 +36,8 @@ def enroll_shared(bench: Bench) -> Outcome:
         server.start_certctl(bench.command, bench.folder / "enroll-shared", workers=2) as ours,
         server.start_bare(bench.programs, bench.folder, workers=2) as bare,
     ):
-        rows = _enroll_at((32, 64, 128), "enroll, Basic, 2 workers", bench, ours, bare)
-    best = max(results.rate(row.ours) for row in rows)
-    return Outcome(
-        loads=rows,
-        goals=[
-            results.at_least("enroll: rate, 2 workers, best of 32 and 64", best, 1_300, "/s"),
-            results.at_most("enroll: CPU ratio to C at 32", rows[0].ratio(), 3.0, " times"),
-        ],
-    )
+        rows = _enroll_at(IN_FLIGHT, "enroll, Basic, 2 workers", bench, ours, bare)
+    return Outcome(loads=rows, goals=_at_its_best("enroll", rows, 1_300, 3.0))
 
 
 def enroll_one_core(bench: Bench) -> Outcome:
@@ -77,14 +73,8 @@ def renew(bench: Bench) -> Outcome:
     ):
         pool = renewals_of_new_devices(bench, ours)
         load = replace(plain_load(bench, REENROLL), pool=pool, sample=bench.folder / "sample")
-        rows = alternate(bench, "renew, client certificate, 2 workers", [load], ours, bare)
-    return Outcome(
-        loads=rows,
-        goals=[
-            results.at_least("renew: rate, 2 workers", results.rate(rows[0].ours), 900, "/s"),
-            results.at_most("renew: CPU ratio to C", rows[0].ratio(), 2.5, " times"),
-        ],
-    )
+        rows = alternate(bench, "renew, client certificate, 2 workers", _at_each(load), ours, bare)
+    return Outcome(loads=rows, goals=_at_its_best("renew", rows, 900, 2.5))
 
 
 def renew_every_gate(bench: Bench) -> Outcome:
@@ -99,16 +89,8 @@ def renew_every_gate(bench: Bench) -> Outcome:
         load = replace(
             plain_load(bench, REENROLL), pool=pool, bind=True, sample=bench.folder / "sample"
         )
-        rows = alternate(bench, "renew, every gate, 2 workers", [load], ours, bare)
-    return Outcome(
-        loads=rows,
-        goals=[
-            results.at_least(
-                "renew, every gate: rate, 2 workers", results.rate(rows[0].ours), 900, "/s"
-            ),
-            results.at_most("renew, every gate: CPU ratio to C", rows[0].ratio(), 2.5, " times"),
-        ],
-    )
+        rows = alternate(bench, "renew, every gate, 2 workers", _at_each(load), ours, bare)
+    return Outcome(loads=rows, goals=_at_its_best("renew, every gate", rows, 900, 2.5))
 
 
 def reads(bench: Bench) -> Outcome:
@@ -155,6 +137,19 @@ def stalled(bench: Bench) -> Outcome:
     )
     goal = results.at_least("rate beside stalled handshakes", share, 80, " %")
     return Outcome(loads=[quiet, beside], facts=[fact], goals=[goal])
+
+
+def _at_each(load: Load) -> list[Load]:
+    return [replace(load, connections=connections) for connections in IN_FLIGHT]
+
+
+def _at_its_best(name: str, rows: list[LoadRow], rate: float, times: float) -> list[Goal]:
+    """Both figures of one row: that with the highest rate."""
+    best = max(rows, key=lambda row: results.rate(row.ours))
+    return [
+        results.at_least(f"{name}: rate, 2 workers", results.rate(best.ours), rate, "/s"),
+        results.at_most(f"{name}: CPU ratio to C, in the same row", best.ratio(), times, " times"),
+    ]
 
 
 def _enroll_at(
@@ -208,7 +203,7 @@ def renewals_of_new_devices(
     """
     plan = bench.plan
     if seconds is None:
-        seconds = SPARE * plan.rounds * (plan.warm_up + plan.seconds)
+        seconds = SPARE * len(IN_FLIGHT) * plan.rounds * (plan.warm_up + plan.seconds)
     pool, sample = enrollment_pool(bench.folder), bench.folder / "enrolled"
     load = replace(
         plain_load(bench, ENROLL),
