@@ -235,6 +235,8 @@ def revoke_many(database: Path) -> None:
     )
     connection.commit()
     connection.close()
+    # A gigabyte: what the kernel has not written yet would be written beside what is measured.
+    os.sync()
 
 
 def _fetch(port: int, path: str, method: str = "GET") -> bytes:
