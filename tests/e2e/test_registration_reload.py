@@ -113,7 +113,7 @@ def test_a_bad_list_keeps_the_old_one_and_is_told(world: World) -> None:
     assert statuses(world, world.ra) == {200}
     registered = [each for each in reloads(world) if each.resource_type != "trust_bundle"]
     assert registered == []
-    listed = json.loads(trust(world, "list", "--profile", "corp", "--json").stdout)
+    listed = json.loads(trust(world, "list", "--profile", "corp", "--json").stdout)["data"]
     bundle, authorities = listed
     assert (bundle["kind"], authorities["kind"]) == ("trust_bundle", "registration_authorities")
     assert "CN=ra" in {each["subject"] for each in authorities["anchors"]}

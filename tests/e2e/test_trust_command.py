@@ -96,7 +96,7 @@ def test_a_bad_bundle_is_refused_with_its_reason_and_listed_so(
     listed = trust(server, "list").stdout
     assert "CN=factory" in listed
     assert "was refused: something in it is cut off" in listed
-    (told,) = json.loads(trust(server, "list", "--json").stdout)
+    (told,) = json.loads(trust(server, "list", "--json").stdout)["data"]
     assert (told["path_id"], told["path"]) == ("corp", str(tmp_path / "corp.pem"))
     (anchor,) = told["anchors"]
     assert anchor["serial"] == f"{FACTORY.certificate.serial_number:x}"

@@ -69,7 +69,7 @@ def list_anchors(
     if as_json:
         printing = replace(printing, output=OutputForm.JSON)
     printing.show(
-        [each.as_json() for each in reports],
+        {"data": [each.as_json() for each in reports]},
         lambda: print(
             "\n\n".join(_text(each) for each in reports) or "No profile has a trust bundle."
         ),

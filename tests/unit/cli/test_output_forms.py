@@ -88,6 +88,8 @@ def test_in_a_pipe_it_is_json_and_yaml_says_the_same(line: str, host: dict[str, 
     told = json.loads(done.stdout)
     as_yaml = ran(f"{line} --format yaml", host)
     assert yaml.safe_load(as_yaml.stdout) == told
+    if line.endswith(" list"):
+        assert isinstance(told["data"], list)
     table = ran(f"{line} --output table", host).stdout
     assert not table.startswith(("{", "["))
 
