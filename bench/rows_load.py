@@ -139,8 +139,8 @@ def stalled(bench: Bench) -> Outcome:
     return Outcome(loads=[quiet, beside], facts=[fact], goals=[goal])
 
 
-def _at_each(load: Load) -> list[Load]:
-    return [replace(load, connections=connections) for connections in IN_FLIGHT]
+def _at_each(load: Load, concurrencies: tuple[int, ...] = IN_FLIGHT) -> list[Load]:
+    return [replace(load, connections=connections) for connections in concurrencies]
 
 
 def _at_its_best(name: str, rows: list[LoadRow], rate: float, times: float) -> list[Goal]:
@@ -163,8 +163,7 @@ def _enroll_at(
     load = replace(plain_load(bench, ENROLL), header=ours.authorization, cpus=cpus)
     # One pool for all, because one server must never see a CSR twice.
     load = replace(load, pool=enrollment_pool(bench.folder), sample=bench.folder / "sample")
-    loads = [replace(load, connections=connections) for connections in concurrencies]
-    return alternate(bench, name, loads, ours, bare)
+    return alternate(bench, name, _at_each(load, concurrencies), ours, bare)
 
 
 def alternate(

@@ -7,7 +7,6 @@ import os
 import resource
 import signal
 import socket
-import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,7 +31,7 @@ def share_cores() -> None:
     Whoever has given the tree a class of its own keeps it; where it is forbidden, nothing
     is lost.
     """
-    if sys.platform == "linux" and os.sched_getscheduler(0) == os.SCHED_OTHER:
+    if os.sched_getscheduler(0) == os.SCHED_OTHER:
         with suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 

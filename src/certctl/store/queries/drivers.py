@@ -130,27 +130,34 @@ def _ids(
     PostgreSQL's planner, for whom one value would need no order, does not take the index
     of ids and walk over everybody's where it thinks this issuer's are frequent.
     """
-    order = [column] if issuer_id is None else [_c.issuer_id, column]
-
-    def at(place: str) -> Any:
-        return place if issuer_id is None else tuple_(issuer_id, place)
 
     def window(connection: Connection, after: Place | None, limit: int) -> list[Place]:
-        key = column if issuer_id is None else tuple_(*order)
         start, end = _bounds(wanted)
-        if after is not None:
-            start, end = (
-                (max(start, after.id), end) if oldest_first else (start, min(end, after.id))
-            )
-        clause = select(column).where(*conditions).limit(limit)
-        if start or issuer_id is not None:
-            clause = clause.where(key > at(start))
-        if end != _LAST_ID or issuer_id is not None:
-            clause = clause.where(key < at(end))
+        if after is not None and oldest_first:
+            start = max(start, after.id)
+        elif after is not None:
+            end = min(end, after.id)
+        clause = select(column).where(*conditions, *_between(column, start, end, issuer_id))
+        order = [column] if issuer_id is None else [_c.issuer_id, column]
         clause = clause.order_by(*(each if oldest_first else each.desc() for each in order))
-        return [Place(0, row[0]) for row in connection.execute(clause).fetchall()]
+        return [Place(0, row[0]) for row in connection.execute(clause.limit(limit)).fetchall()]
 
     return window
+
+
+def _between(
+    column: ColumnElement[str], start: str, end: str, issuer_id: str | None
+) -> Iterator[ColumnElement[bool]]:
+    if issuer_id is not None:
+        place = tuple_(_c.issuer_id, column)
+        yield place > tuple_(issuer_id, start)
+        yield place < tuple_(issuer_id, end)
+        return
+    # No range where none was asked for.
+    if start:
+        yield column > start
+    if end != _LAST_ID:
+        yield column < end
 
 
 def _bounds(wanted: CertificateFilter) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import and_, func, or_, select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.engine import Connection
 
 from certctl.domain.certificates import CertificateSource, CertificateStatus
@@ -105,13 +105,12 @@ def expiring(
     renewed = (
         select(renewal.c.id).where(renewal.c.renews == c.id, renewal.c.status == _VALID).exists()
     )
-    behind = or_(c.not_after_us > after.at_us, and_(c.not_after_us == after.at_us, c.id > after.id))
     clause = (
         select(c.id, c.not_after_us)
         .where(
-            c.not_after_us >= after.at_us,
+            # One pair, as ``queries.drivers``: the walk begins right behind it.
+            tuple_(c.not_after_us, c.id) > tuple_(after.at_us, after.id),
             c.not_after_us <= until_us,
-            behind,
             c.status == _VALID,
             # The listener's own certificate renews itself.
             c.source != CertificateSource.INTERNAL.value,
