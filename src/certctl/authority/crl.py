@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Final
 
 from certctl.authority import leases
 from certctl.authority.commands import (
@@ -39,13 +40,20 @@ from certctl.domain.ports import CanSignCRL, CrlDraft, DuplicateKey, Transaction
 LEASE_US = 30 * SECOND_US
 """A killed process keeps its lease for so long; each piece prolongs it."""
 
+_JOB: Final = "crl-"
+
 MOST_DROPPED = 2
 """Pieces removed in one transaction: to free the pages of one takes some milliseconds."""
 
 
 def job_name(issuer_id: str) -> str:
     """The lease under which an issuer's CRLs are made."""
-    return f"crl-{issuer_id}"
+    return f"{_JOB}{issuer_id}"
+
+
+def issuer_of(job: str) -> str | None:
+    """The issuer whose CRLs a job makes; None: it makes none."""
+    return job.removeprefix(_JOB) if job.startswith(_JOB) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

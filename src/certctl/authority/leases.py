@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
 from certctl.authority.commands import FinishJob, JobFinished, LeaseAnswer, TakeLease
 from certctl.authority.done import Done
@@ -13,6 +14,9 @@ from certctl.domain.lease import Lease
 from certctl.domain.ports import Transaction
 
 IsGone = Callable[[str], bool]
+
+MOST_OUTCOME: Final = 400
+"""Characters that are kept of how a run ended: a problem and its remedy."""
 
 
 def nobody(_holder: str) -> bool:
@@ -59,7 +63,7 @@ def finish(command: FinishJob, transaction: Transaction, now_us: int) -> Done:
     """
     lease = require(transaction, command.job, command.fence)
     transaction.put_lease(
-        replace(lease, until_us=0, last_run_us=now_us, outcome=command.outcome[:200])
+        replace(lease, until_us=0, last_run_us=now_us, outcome=command.outcome[:MOST_OUTCOME])
     )
     return Done(result=JobFinished())
 

@@ -33,6 +33,7 @@ from certctl.domain.errors import (
     IssuerSilent,
     IssuerUnavailable,
 )
+from certctl.domain.failure_words import words_of
 from certctl.domain.ids import NewId
 from certctl.domain.intent import Intent, IntentStatus
 from certctl.domain.keys import describe_key, load_public_key
@@ -136,7 +137,7 @@ class Settler:
         turn: Turn,
         transaction: Transaction,
     ) -> Failure:
-        note = f"{failure.reason}: {failure}" if str(failure) else failure.reason
+        note = f"{failure.reason}: {words_of(failure).problem}"
         self._orphan(intent, returned, note_of(note), turn, transaction)
         turn.count(_event(intent, failure, turn.now_us), failure.counter)
         failure.on_record = True
@@ -186,7 +187,7 @@ def lost(intent: Intent, turn: Turn, transaction: Transaction) -> None:
 
 def _failed(intent: Intent, failure: Failure, turn: Turn, transaction: Transaction) -> Failure:
     """Closed where the CA has certainly issued nothing; else open until its deadline."""
-    note = note_of(str(failure) or failure.reason)
+    note = note_of(words_of(failure).problem)
     if isinstance(failure, IssuerRefused):
         _nothing_issued(intent, IntentStatus.REFUSED, note_of(failure.note), turn, transaction)
     elif isinstance(failure, IssuerUnavailable) and not isinstance(failure, IssuerSilent):

@@ -14,6 +14,7 @@ from certctl.cli.ending import EXIT_FAILED, EXIT_USAGE, complain, stop
 from certctl.cli.progress import Progress
 from certctl.cli.text import Quiet, utc
 from certctl.domain.errors import Failure
+from certctl.domain.failure_words import words_of
 from certctl.settings.schema import Settings
 
 PIPE = Path("-")
@@ -111,4 +112,4 @@ def _note(settings: Settings, target: str) -> None:
         host.run_command(settings, command, BackupNoted)
     except (StoreError, Failure) as failure:
         # A server whose disk is full or damaged is the one that most needs a backup.
-        complain(f"certctl-server: the backup is not in the audit trail: {failure}")
+        complain(f"certctl-server: the backup is not in the audit trail: {words_of(failure)}")

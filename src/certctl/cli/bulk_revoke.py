@@ -18,6 +18,7 @@ from certctl.cli.option_groups import spread
 from certctl.cli.output import Printing
 from certctl.domain.bulk_revocation import BulkTotals, CriteriaRefused, RevocationCriteria
 from certctl.domain.errors import Failure
+from certctl.domain.failure_words import words_of
 from certctl.domain.plain_text import escaped
 from certctl.domain.revocation import RevocationReason
 
@@ -158,8 +159,8 @@ def _revoked(
     except (StoreError, Failure) as failure:
         _end_of_line(shown=shown)
         stop(
-            f"{failure}; {totals.total_revoked:,} certificates are revoked so far. Give the"
-            " same command again to go on.",
+            f"{words_of(failure)}; {totals.total_revoked:,} certificates are revoked so far. Give"
+            " the same command again to go on.",
             EXIT_FAILED,
         )
     _end_of_line(shown=shown)

@@ -20,6 +20,7 @@ from certctl.cli.option_groups import spread
 from certctl.cli.output import Printing
 from certctl.cli.text import utc, utc_z
 from certctl.domain.errors import NotFound
+from certctl.domain.failure_words import words_of
 from certctl.domain.plain_text import escaped
 from certctl.domain.revocation import RevocationReason
 
@@ -79,7 +80,7 @@ def revoke(
     try:
         done = command_done(settings, command, RevocationDone).revocation
     except NotFound as failure:
-        stop(str(failure), EXIT_FAILED)
+        stop(str(words_of(failure)), EXIT_FAILED)
     state = "was revoked already" if done.already else "revoked"
     subject = escaped(record.subject)
     printing.show(
@@ -117,7 +118,7 @@ def release(
     try:
         done = command_done(settings, command, CertificateReleased)
     except NotFound as failure:
-        stop(str(failure), EXIT_FAILED)
+        stop(str(words_of(failure)), EXIT_FAILED)
     printing.show(
         {
             "id": record.id,

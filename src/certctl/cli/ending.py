@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import typer
 
 from certctl.domain.errors import Failure, NotFound
+from certctl.domain.failure_words import words_of
 
 if TYPE_CHECKING:
     from certctl.authority.commands import Command, CommandResult
@@ -57,7 +58,7 @@ def from_records(settings: Settings, read: Callable[[SqlRecords], T]) -> T:
     except NotFound:
         raise
     except (StoreError, Failure) as failure:
-        stop(str(failure), EXIT_FAILED)
+        stop(str(words_of(failure)), EXIT_FAILED)
 
 
 def command_done(
@@ -78,4 +79,4 @@ def command_done(
     except NotFound:
         raise
     except (StoreError, Failure) as failure:
-        stop(str(failure), EXIT_FAILED)
+        stop(str(words_of(failure)), EXIT_FAILED)

@@ -15,6 +15,7 @@ from certctl.cli.option_groups import spread
 from certctl.cli.output import Printing
 from certctl.cli.progress import Progress
 from certctl.domain.errors import Failure
+from certctl.domain.failure_words import words_of
 from certctl.domain.imports import MOST_AT_ONCE
 from certctl.domain.plain_text import escaped
 
@@ -90,7 +91,8 @@ def _imported(settings: Settings, readable: Readable, *, quiet: bool) -> Certifi
                 progress.tell("Importing", start + len(command.certificates), len(readable.good))
     except (StoreError, Failure) as failure:
         stop(
-            f"{failure}; {imported:,} are imported so far. The same command again goes on.",
+            f"{words_of(failure)}; {imported:,} are imported so far. The same command again goes"
+            " on.",
             EXIT_FAILED,
         )
     return CertificatesImported(imported=imported, duplicates=duplicates)

@@ -24,6 +24,7 @@ from certctl.cli.text import Quiet, utc, utc_z
 from certctl.domain.api_keys import NAME, Role
 from certctl.domain.clock import DAY_US
 from certctl.domain.errors import NotFound
+from certctl.domain.failure_words import words_of
 
 if TYPE_CHECKING:
     from certctl.domain.api_keys import ApiKey
@@ -164,4 +165,4 @@ def _pepper(settings: Settings) -> bytes:
     try:
         return host.pepper(settings)
     except (PepperRefused, StoreError, Failure, OSError) as refused:
-        stop(str(refused), EXIT_FAILED)
+        stop(str(words_of(refused)), EXIT_FAILED)

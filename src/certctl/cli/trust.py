@@ -15,6 +15,7 @@ from certctl.cli.option_groups import spread
 from certctl.cli.output import Printing
 from certctl.cli.text import OutputForm, print_data, table, utc
 from certctl.domain.errors import Failure, TrustRefused
+from certctl.domain.failure_words import words_of
 from certctl.domain.profiles import profile_name
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def reload(printing: Printing, *, profile: Profile = None, config: ConfigFile = 
             complain(f"  remedy: {refused.remedy}")
             code = EXIT_FAILED if refused.reason == "not_running" else EXIT_REFUSED
         except (StoreError, Failure) as failure:
-            complain(f"{profile_name(path_id)}: not reloaded: {failure}")
+            complain(f"{profile_name(path_id)}: not reloaded: {words_of(failure)}")
             code = code or EXIT_FAILED
         else:
             change = done.change

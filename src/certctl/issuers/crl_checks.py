@@ -10,6 +10,7 @@ from cryptography import x509
 
 from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.domain.errors import CrlRefused
+from certctl.wire.cloudevents import rfc3339
 from certctl.wire.crl import CrlIssuer
 from certctl.wire.crl_reader import CrlSummary
 
@@ -65,10 +66,12 @@ def _check_number(summary: CrlSummary, last_number: int) -> None:
 def _check_dates(summary: CrlSummary, now_us: int) -> None:
     this_us, next_us = summary.this_update_us, summary.next_update_us
     if not now_us - MAX_AGE_US <= this_us <= now_us + MAX_AHEAD_US:
-        raise CrlRefused("dates", wanted=f"thisUpdate close to {now_us}", got=str(this_us))
+        raise CrlRefused(
+            "dates", wanted=f"thisUpdate close to {rfc3339(now_us)}", got=rfc3339(this_us)
+        )
     if not max(this_us, now_us) < next_us <= this_us + MAX_VALIDITY_US:
         raise CrlRefused(
             "dates",
-            wanted=f"nextUpdate after {max(this_us, now_us)}, within ten years",
-            got=str(next_us),
+            wanted=f"nextUpdate after {rfc3339(max(this_us, now_us))}, within ten years",
+            got=rfc3339(next_us),
         )

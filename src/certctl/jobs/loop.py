@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 from certctl.authority.commands import Command, FinishJob, JobFinished, LeaseAnswer, TakeLease
 from certctl.domain.clock import SECOND_US, Clock
 from certctl.domain.errors import Failure
+from certctl.domain.failure_words import words_of
 
 Answer = TypeVar("Answer")
 
@@ -111,10 +112,11 @@ class JobLoop:
         try:
             job.run(fence)
         except Failure as failure:
-            outcome = f"{type(failure).__name__}: {failure}"
+            outcome = str(words_of(failure))
             raise
         except Exception as fault:
-            outcome = type(fault).__name__
+            # Without its text, which may hold anything: the log has that, and the trace.
+            outcome = f"a fault of this program ({type(fault).__name__}); its log has the trace"
             raise
         finally:
             done = FinishJob(job=job.name, fence=fence, outcome=outcome)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from certctl import __version__
 from certctl.domain.errors import StoreUnavailable
+from certctl.domain.failure_words import words_of
 from certctl.domain.ports import Records
 from certctl.domain.profiles import EstProfile
 from certctl.settings.certificate_profiles import CertificateProfilesRefused
@@ -185,7 +186,7 @@ class ApiParts:
                 clock=self._clock,
             )
         except (BundleRefused, CertificateProfilesRefused, OSError) as err:
-            self._log.error("explain_failed", problem=str(err))
+            self._log.error("explain_failed", problem=str(words_of(err)))
             raise StoreUnavailable("rules") from err
 
     def _profiles(self) -> Sequence[ProfileFacts]:

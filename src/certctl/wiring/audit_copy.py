@@ -15,6 +15,7 @@ import msgspec
 
 from certctl.domain.audit_copy import CopyKind, CopyTarget
 from certctl.domain.errors import StoreUnavailable
+from certctl.domain.failure_words import words_of
 from certctl.issuers.atomic_write import write_file
 from certctl.jobs.audit_copy import AuditCopier, Cursor, Sink
 from certctl.jobs.copy_file import FileSink
@@ -70,9 +71,9 @@ class AuditCopy:
             try:
                 self._copy()
             except (OSError, StoreUnavailable, StoreError) as away:
-                self._tell_away(str(away))
+                self._tell_away(str(words_of(away)))
             except Exception as fault:  # noqa: BLE001 - an edge: the copy must outlive a bad row
-                self._tell_away(f"{type(fault).__name__}: {fault}")
+                self._tell_away(str(words_of(fault)))
             self._stopping.wait(self._wait)
             self._wait = min(self._wait * 2, LONGEST_WAIT_SECONDS)
 

@@ -18,6 +18,7 @@ from certctl.authority.service import AuthorityService
 from certctl.domain.certificate_profiles import CertificateProfiles
 from certctl.domain.clock import Clock
 from certctl.domain.errors import IssuerUnavailable, StoreUnavailable
+from certctl.domain.failure_words import words_of
 from certctl.domain.ids import NewId
 from certctl.domain.policy import LintMode
 from certctl.domain.ports import OutsideIssuer, VaultRefused
@@ -319,7 +320,7 @@ def _renew(
         service.resume()
     except (KeyFileRefused, StoreUnavailable, IssuerUnavailable, OSError) as refused:
         # The present one goes on serving; its keeper tries again in its time.
-        log.warning(failed, problem=str(refused))
+        log.warning(failed, problem=str(words_of(refused)))
         return
     log.info(done)
     status.reload()

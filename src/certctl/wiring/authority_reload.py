@@ -15,6 +15,7 @@ from certctl.domain.audit import AuditAction, AuditEvent
 from certctl.domain.certificate_profiles import CertificateProfiles
 from certctl.domain.clock import Clock
 from certctl.domain.errors import Failure, TrustRefused
+from certctl.domain.failure_words import words_of
 from certctl.obs.log import Log
 from certctl.settings.certificate_profiles import CertificateProfilesRefused
 from certctl.settings.schema import Settings
@@ -66,7 +67,9 @@ class AuthorityReload:
             outcome = self._service.execute(command)
             # A bundle that is refused has said so itself.
             if isinstance(outcome, Failure) and not isinstance(outcome, TrustRefused):
-                self._log.error("trust_reload_refused", profile=path_id, problem=str(outcome))
+                self._log.error(
+                    "trust_reload_refused", profile=path_id, problem=str(words_of(outcome))
+                )
 
     def rules(self) -> None:
         """The certificate profiles of the files: all of them, or none."""
@@ -75,7 +78,7 @@ class AuthorityReload:
         try:
             changed = reload_certificate_profiles(self._settings, self._certificate_profiles)
         except (CertificateProfilesRefused, CertificateProfileMissing, OSError) as refused:
-            problem = str(refused)
+            problem = str(words_of(refused))
         if problem:
             self._log.error("certificate_profiles_reload_refused", problem=problem)
         elif changed:

@@ -10,6 +10,7 @@ from cryptography import x509
 
 from certctl.domain.clock import SECOND_US
 from certctl.domain.events import EventType
+from certctl.domain.failure_words import words_of
 from certctl.domain.ports import Records
 from certctl.domain.profiles import profile_name
 from certctl.domain.stored_issuers import IssuerState
@@ -36,7 +37,7 @@ def expiring(settings: Settings, records: Records, log: Log) -> list[Expiring]:
             chains[issuer.id] = read_chain(ca_certificate_file(issuer, settings.server.data_dir))
         except (OSError, ValueError) as err:
             chains.pop(issuer.id, None)
-            log.warning("expiry_unknown", issuer=issuer.id, problem=str(err))
+            log.warning("expiry_unknown", issuer=issuer.id, problem=str(words_of(err)))
     for issuer_id, chain in chains.items():
         found += _chain(issuer_id, chain)
     directory = trust_directory(settings.server)
@@ -47,7 +48,7 @@ def expiring(settings: Settings, records: Records, log: Log) -> list[Expiring]:
         try:
             anchors = load_accepted(directory, path_id).bundle.anchors
         except (BundleRefused, OSError) as err:
-            log.warning("expiry_unknown", profile=path_id, problem=str(err))
+            log.warning("expiry_unknown", profile=path_id, problem=str(words_of(err)))
             continue
         found += (_anchor(path_id, anchor) for anchor in anchors)
     return found

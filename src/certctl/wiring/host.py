@@ -25,6 +25,7 @@ from certctl.authority.service import AuthorityService
 from certctl.domain.certificate_profiles import CertificateProfiles
 from certctl.domain.clock import Clock
 from certctl.domain.errors import Failure
+from certctl.domain.failure_words import words_of
 from certctl.settings.certificate_profiles import (
     CertificateProfilesRefused,
     load_certificate_profiles,
@@ -184,4 +185,4 @@ def _named_by(settings: Settings) -> NamedBy:
 
 
 def _tell(fault: BaseException) -> None:
-    sys.stderr.write(f"certctl-server: {type(fault).__name__}: {fault}\n")
+    sys.stderr.write(f"certctl-server: {words_of(fault)}\n")

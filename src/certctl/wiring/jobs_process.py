@@ -34,6 +34,7 @@ from certctl.wiring.event_jobs import EventJobs
 from certctl.wiring.events import revokers
 from certctl.wiring.figure_jobs import FigureJobs
 from certctl.wiring.issuer_directory import IssuerDirectory
+from certctl.wiring.job_log import tell_failed
 from certctl.wiring.metrics import JOBS
 from certctl.wiring.pointers import pointers
 from certctl.wiring.process import holder_name, name_process
@@ -62,7 +63,7 @@ def run(
     holder = holder_name()
 
     def on_fault(job: str, fault: BaseException) -> None:
-        log.warning("job_failed", job=job, problem=f"{type(fault).__name__}: {fault}")
+        tell_failed(log, job, fault, holder=holder)
 
     tracing = make_tracing(settings, JOBS, counted=metrics.spans, log=log)
     try:

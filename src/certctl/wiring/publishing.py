@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from certctl.domain.clock import SECOND_US, Clock
 from certctl.domain.crl import crl_scope
+from certctl.domain.failure_words import words_of
 from certctl.domain.ports import Records
 from certctl.issuers.crl_checks import may_sign_crls
 from certctl.issuers.ocsp_answers import OcspAnswers
@@ -121,7 +122,7 @@ class Publisher:
         try:
             self.load_responders()
         except KeyFileRefused as refused:
-            self._log.warning("ocsp_responder_not_loaded", problem=str(refused))
+            self._log.warning("ocsp_responder_not_loaded", problem=str(words_of(refused)))
 
     def _publish(self) -> None:
         present = ca_certificates(self.issuers)
@@ -145,7 +146,7 @@ class Publisher:
             for issuer_id in await self._shelf.look():
                 self._log.error("crl_damaged", issuer=issuer_id)
         except Exception as err:  # noqa: BLE001 - the edge of the watch: it must go on
-            self._log.error("crl_not_copied", problem=f"{type(err).__name__}: {err}")
+            self._log.error("crl_not_copied", problem=str(words_of(err)))
 
     async def watch(self) -> None:
         """Take new CRLs over as they come; until cancelled."""

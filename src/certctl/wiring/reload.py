@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from certctl.domain.failure_words import words_of
 from certctl.domain.ports import ClientTrust, RegistrationAuthorities
 from certctl.obs.log import Log
 from certctl.settings.schema import ServerSettings, Settings
@@ -48,7 +49,7 @@ class Reloads:
             try:
                 read()
             except Exception as refused:  # noqa: BLE001 - whatever it is, the old state serves on
-                self._log.error(f"{name}_reload_refused", problem=f"{refused}")
+                self._log.error(f"{name}_reload_refused", problem=str(words_of(refused)))
 
 
 class ProfileTrusts:

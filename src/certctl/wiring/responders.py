@@ -15,6 +15,7 @@ from certctl.domain.audit import AuditAction, AuditEvent
 from certctl.domain.certificates import CertificateRecord
 from certctl.domain.clock import SECOND_US
 from certctl.domain.errors import IssuerUnavailable
+from certctl.domain.failure_words import words_of
 from certctl.domain.ids import NewId
 from certctl.issuers.local import LocalCA
 from certctl.issuers.responder import Responder
@@ -73,7 +74,9 @@ class ResponderKeeper:
             fresh, signed = Responder.make(ca, now_us=now_us, validity_us=self._validity_us)
         except IssuerUnavailable as err:
             # A CA that has ended: its other certificates are no better off.
-            self._log.warning("ocsp_responder_not_made", issuer=issuer_id, problem=str(err))
+            self._log.warning(
+                "ocsp_responder_not_made", issuer=issuer_id, problem=str(words_of(err))
+            )
             return False
         record = own_record(signed, ca, now_us=now_us, certificate_id=self._new_id())
         put_on_record(self._store, record, _event(record, now_us), self._new_id)
