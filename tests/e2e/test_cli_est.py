@@ -347,6 +347,19 @@ def test_the_doctor_ends_with_8_where_anybody_may_enroll(
     assert b"anonymous_enrollment: " in done.stdout
 
 
+def test_the_doctor_says_in_one_line_what_it_did_not_try(shell: Shell) -> None:
+    made = Device(shell.directory)
+    (shell.directory / "device.csr").write_bytes(made.csr().public_bytes(Encoding.PEM))
+    url = f"https://localhost:{free_port()}"
+    done = shell.run("doctor", url, "--explain", "device.csr", "--output", "table")
+    assert done.returncode == 8, done.stderr
+    (left_out,) = (line for line in done.stdout.decode().splitlines() if "Not tried" in line)
+    assert left_out == (
+        "skipped  clock, cacerts, certificate, csrattrs, authentication, dry enrollment,"
+        " revocation, explain  Not tried: there is no connection to the server."
+    )
+
+
 def test_the_doctor_tells_a_wrong_password_and_a_wrong_profile(
     server: RunningServer, shell: Shell
 ) -> None:

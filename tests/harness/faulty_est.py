@@ -8,7 +8,7 @@ import datetime as dt
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import format_datetime
 from pathlib import Path
@@ -85,6 +85,10 @@ class Said:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+SILENCE = Said(0)
+"""Takes the request, and then says nothing until the client has gone."""
+
+
 def cas(*parties: Party, content_type: str = PKCS7) -> Said:
     body = base64.encodebytes(certs_only([each.der for each in parties]))
     return Said(200, body, {"Content-Type": content_type})
@@ -105,6 +109,9 @@ class FaultyServer:
     issuer: Party | None = None
     clients: Party | None = None
     """The CA whose certificates it wants in the handshake."""
+    silent: Container[int] = ()
+    """The connections, counted from 1, that it takes and says nothing to."""
+    connections: int = 0
     received: list[tuple[str, Mapping[str, str], bytes]] = field(default_factory=list)
 
     @contextlib.contextmanager
@@ -149,7 +156,12 @@ class FaultyServer:
                 plain, _ = listener.accept()
             except OSError:
                 return
+            self.connections += 1
             plain.settimeout(SECONDS)
+            if self.connections in self.silent:
+                with contextlib.suppress(OSError), plain:
+                    _until_gone(plain)
+                continue
             with (
                 contextlib.suppress(OSError, ValueError),
                 plain,
@@ -172,6 +184,9 @@ class FaultyServer:
         self.received.append((f"{method} {path}", headers, body))
         planned = self.answers.get(path.rpartition("/")[2], Said(404))
         said = planned.pop(0) if isinstance(planned, list) else planned
+        if said is SILENCE:
+            _until_gone(tls)
+            return
         if said.status == 200 and said.body == b"issue":
             said = Said(200, self._issued(body), {"Content-Type": PKCS7})
         usual = {
@@ -199,6 +214,11 @@ class FaultyServer:
         der = certificate.public_bytes(serialization.Encoding.DER)
         assert pkcs7.load_der_pkcs7_certificates(certs_only([der]))
         return base64.encodebytes(certs_only([der]))
+
+
+def _until_gone(connection: socket.socket) -> None:
+    while connection.recv(65_536):
+        pass
 
 
 def _shake_hands(tls: ssl.SSLSocket) -> None:

@@ -2,6 +2,7 @@
 
 ClientFailure
 ├── Unreachable      no connection: name, TCP, time
+│   └── Silent       connected, and nothing came in time
 ├── TlsFailed        connected, and TLS or the server's certificate was not in order
 ├── Refused          the server answered, and not with what was asked for
 ├── StillPending     202: an operator decides first
@@ -39,6 +40,10 @@ class ClientFailure(Exception):
 
 class Unreachable(ClientFailure):
     """There is no connection to the server."""
+
+
+class Silent(Unreachable):
+    """The server took the connection and said nothing in time, or nothing more."""
 
 
 class TlsFailed(ClientFailure):

@@ -9,18 +9,26 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import h11
 
 from certctl import __version__
 from certctl.client.address import Address
 from certctl.client.failures import BadAnswer, Refused, StillPending, Words, words_of
-from certctl.client.tls import TlsConnection
 
 MAX_BODY = 4 * 1024 * 1024
 """More than any chain or CRL-free answer of EST; bounds what a bad server can make us hold."""
 
 USER_AGENT = f"certctl/{__version__}"
+
+
+class Carrier(Protocol):
+    """A connection, TLS or not; both raise what ``exchange`` does."""
+
+    def sendall(self, data: bytes) -> None: ...
+
+    def receive(self) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +68,7 @@ class Answer:
 
 
 def exchange(
-    connection: TlsConnection,
+    connection: Carrier,
     address: Address,
     *,
     method: str,
@@ -90,7 +98,7 @@ def exchange(
         ) from err
 
 
-def _read(connection: TlsConnection, state: h11.Connection) -> Answer:
+def _read(connection: Carrier, state: h11.Connection) -> Answer:
     status = 0
     headers: dict[str, str] = {}
     parts: list[bytes] = []

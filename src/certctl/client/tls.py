@@ -23,7 +23,7 @@ from OpenSSL import SSL, crypto
 from OpenSSL._util import ffi, lib
 
 from certctl.client.address import Address
-from certctl.client.failures import BadInput, TlsFailed, Unreachable
+from certctl.client.failures import BadInput, Silent, TlsFailed, Unreachable
 from certctl.domain.plain_text import shown
 from certctl.wire.unreadable import UNREADABLE, quiet
 
@@ -213,7 +213,7 @@ class TlsConnection:
             select.select(sockets if for_read else [], [] if for_read else sockets, [], left)
         )
         if not ready:
-            raise Unreachable(
+            raise Silent(
                 "The server did not answer in time.", "Try again; ask its operator if it stays so."
             )
 

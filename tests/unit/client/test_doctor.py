@@ -7,10 +7,7 @@ import datetime as dt
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,32 +17,27 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from certctl.client.address import Address
-from certctl.client.doctor.est import NO_REQUEST
+from certctl.client.doctor.asking import NO_REQUEST
 from certctl.client.doctor.examine import examine
-from certctl.client.doctor.report import Report, Verdict
+from certctl.client.doctor.report import Verdict
 from certctl.client.est import BasicAuth, EstServer
 from certctl.client.tls import Trust
-from certctl.wire.csrattrs import encode_csrattrs
 from tests.harness.faulty_est import FaultyServer, Party, Said, cas, certified, now
 from tests.harness.published import point_of
 from tests.harness.server import free_port
+from tests.unit.client.patient import (
+    ASKED,
+    CSRATTRS,
+    ROOT,
+    SUB,
+    WANTED,
+    Patient,
+    Publisher,
+    healthy,
+    names,
+)
 
-ROOT = certified("doctor root", ca=True, days=(-1, 3650))
-SUB = certified("doctor sub", ROOT, ca=True, days=(-1, 3000))
 STRANGER = certified("stranger", ca=True, days=(-1, 3650))
-
-ASKED = Said(401, b"who are you\n", {"WWW-Authenticate": 'Basic realm="est"'})
-CSRATTRS = {"Content-Type": "application/csrattrs"}
-WANTED = Said(200, base64.encodebytes(encode_csrattrs(ekus=["1.3.6.1.5.5.7.3.2"])), CSRATTRS)
-
-
-def healthy() -> FaultyServer:
-    """Nothing is wrong with it."""
-    return FaultyServer(
-        leaf=certified("est", SUB),
-        chain=[SUB],
-        answers={"cacerts": cas(ROOT, SUB), "csrattrs": WANTED, "simpleenroll": ASKED},
-    )
 
 
 def with_leaf(leaf: Party, *chain: Party) -> FaultyServer:
@@ -200,35 +192,6 @@ PLANTED: dict[str, tuple[Callable[[], FaultyServer], set[str]]] = {
 }
 
 
-@dataclass
-class Patient:
-    directory: Path
-    ca_file: Path
-
-    def examined(self, server: FaultyServer, basic: BasicAuth | None = None) -> Report:
-        with server.running(self.directory) as port:
-            return examine(self.server(port, basic), lambda: dt.datetime.now(dt.UTC))
-
-    def server(self, port: int, basic: BasicAuth | None = None) -> EstServer:
-        return EstServer(
-            address=Address(host="localhost", port=port),
-            profile="corp",
-            trust=Trust(ca_file=self.ca_file),
-            basic=basic,
-        )
-
-
-@pytest.fixture
-def patient(tmp_path: Path) -> Patient:
-    ca_file = tmp_path / "root.pem"
-    ca_file.write_bytes(ROOT.certificate.public_bytes(serialization.Encoding.PEM))
-    return Patient(tmp_path, ca_file)
-
-
-def names(report: Report) -> set[str]:
-    return {each.finding for each in report.findings}
-
-
 @pytest.mark.parametrize("fault", PLANTED)
 def test_each_planted_fault_is_found_and_named(patient: Patient, fault: str):
     make, wanted = PLANTED[fault]
@@ -272,7 +235,7 @@ def test_a_port_without_tls_and_a_port_without_anybody(patient: Patient):
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def hang_up() -> None:
-            for _ in range(5):
+            for _ in range(6):
                 listener.accept()[0].close()
 
         thread = threading.Thread(target=hang_up, daemon=True)
@@ -305,39 +268,6 @@ def test_credentials_are_never_shown_to_a_server_that_is_not_trusted(patient: Pa
 
 
 # --- revocation ---------------------------------------------------------------------------
-
-
-@dataclass
-class Publisher:
-    """Serves one body over plain HTTP."""
-
-    body: bytes = b""
-    status: int = 200
-    asked: list[str] = field(default_factory=list)
-
-    @contextmanager
-    def running(self) -> Iterator[str]:
-        publisher = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                publisher.asked.append(self.path)
-                self.send_response(publisher.status)
-                self.send_header("Content-Length", str(len(publisher.body)))
-                self.end_headers()
-                self.wfile.write(publisher.body)
-
-            do_POST = do_GET  # noqa: N815
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        with HTTPServer(("127.0.0.1", 0), Handler) as server:
-            thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-            thread.start()
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-            server.shutdown()
-            thread.join(10)
 
 
 def crl(*serials: int, days: int = 7, point: str | None = None) -> bytes:

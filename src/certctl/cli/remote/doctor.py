@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +22,7 @@ from certctl.cli.remote.contexts import API_KEY_FILE, CA_BUNDLE, Where
 from certctl.cli.remote.est_explain import explained_by
 from certctl.cli.remote.est_options import Who, read_input
 from certctl.client.doctor.examine import examine
-from certctl.client.doctor.report import Report, Verdict
+from certctl.client.doctor.report import Report, Result, Verdict
 from certctl.client.failures import Refused
 from certctl.client.request import read_csr
 from certctl.domain.plain_text import escaped
@@ -60,7 +62,9 @@ def doctor(
     server = who.est(where)
     csr = read_csr(read_input(explain), str(explain)) if explain is not None else None
     report = examine(server, lambda: dt.datetime.now(dt.UTC))
-    if csr is not None:
+    if csr is not None and report.ended:
+        report.not_tried("explain")
+    elif csr is not None:
         _explain(where, who, csr, report)
     printing.show(report.as_json(), lambda: _print(report))
     if report.findings:
@@ -94,11 +98,21 @@ def _explain(where: Where, who: Who, csr: bytes, report: Report) -> None:
 def _print(report: Report) -> None:
     console = Console(highlight=False, soft_wrap=True)
     width = max(len(each.check) for each in report.results)
-    for each in report.results:
+    for each, checks in _lines(report.results):
         line = Text(f"{each.verdict.value:8}", style=COLOURS[each.verdict])
-        line.append(f" {each.check.ljust(width)}  {escaped(each.text)}", style="default")
+        line.append(f" {checks.ljust(width)}  {escaped(each.text)}", style="default")
         console.print(line)
         if each.remedy:
             console.print(Text(f"{'':{width + 11}}{each.finding}: {escaped(each.remedy)}"))
     count = len(report.findings)
     console.print(Text(f"{count} finding{'' if count == 1 else 's'}." if count else "Healthy."))
+
+
+def _lines(results: list[Result]) -> Iterator[tuple[Result, str]]:
+    """One for each result; checks that were left out for one reason share theirs."""
+    for _, alike in groupby(results, key=lambda each: (each.verdict, each.text)):
+        first, *others = alike
+        if first.verdict is Verdict.SKIPPED:
+            yield first, ", ".join([first.check, *(each.check for each in others)])
+        else:
+            yield from ((each, each.check) for each in (first, *others))

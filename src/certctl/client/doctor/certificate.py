@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from certctl.client.address import Address
-from certctl.client.doctor.readable import is_readable
+from certctl.client.doctor.readable import is_readable, names_of
 from certctl.client.doctor.report import Report
 from certctl.client.doctor.tls import Peer
 from certctl.client.tls import Codes, verify_text
@@ -87,7 +87,7 @@ def _check_name(leaf: x509.Certificate, peer: Peer, address: Address, report: Re
     codes = {each.code for each in peer.faults}
     if not codes & {Codes.ERR_HOSTNAME_MISMATCH, Codes.ERR_IP_ADDRESS_MISMATCH}:
         return
-    names = ", ".join(shown(each) for each in _sans(leaf)) or "no name at all"
+    names = ", ".join(map(shown, names_of(leaf))) or "no name at all"
     report.found(
         CHECK,
         "certificate_wrong_name",
@@ -181,15 +181,6 @@ def _top(chain: Sequence[x509.Certificate]) -> x509.Certificate:
         if each.subject == top.issuer:
             top = each
     return top
-
-
-def _sans(leaf: x509.Certificate) -> list[str]:
-    try:
-        sans = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, *UNREADABLE):
-        return []
-    names = sans.get_values_for_type(x509.DNSName)
-    return [*names, *map(str, sans.get_values_for_type(x509.IPAddress))]
 
 
 def _usages(leaf: x509.Certificate) -> set[x509.ObjectIdentifier] | None:

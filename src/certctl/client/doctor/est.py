@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 
 from cryptography import x509
 
 from certctl.client.answers import certificates_in, octets_of
+from certctl.client.doctor.asking import Questions, first_line, is_redirected
 from certctl.client.doctor.readable import is_readable
 from certctl.client.doctor.report import Report
-from certctl.client.est import Ask, EstServer
-from certctl.client.failures import BadAnswer, ClientFailure
+from certctl.client.est import EstServer
+from certctl.client.failures import BadAnswer
 from certctl.client.http import Answer
-from certctl.client.tls import TlsConnection
 from certctl.domain.plain_text import shown
 from certctl.wire.csrattrs_reader import decode_csrattrs, described
 from certctl.wire.der import DerError
@@ -24,26 +23,21 @@ from certctl.wire.unreadable import UNREADABLE
 CA_SOON = dt.timedelta(days=90)
 SKEW_SECONDS = 60.0
 
-# SEQUENCE { INTEGER 0 }: DER, and never a PKCS#10 request. No server can grant it.
-NO_REQUEST = bytes.fromhex("3003020100")
-
 PKCS7 = "application/pkcs7-mime"
 CSRATTRS = "application/csrattrs"
 
 
 def check_cacerts(
-    server: EstServer, now: Callable[[], dt.datetime], report: Report
+    answer: Answer | None, now: dt.datetime, report: Report
 ) -> list[x509.Certificate]:
-    """RFC 7030 §4.1, and by its Date the clock; gives what can be read of it."""
-    answer = _asked(server, Ask.CACERTS, report)
-    if answer is None:
+    """RFC 7030 §4.1; gives what can be read of it."""
+    if answer is None or is_redirected(answer, "cacerts", report):
         return []
-    check_clock(answer, now(), report)
     if answer.status != 200:
         report.found(
             "cacerts",
             "cacerts_refused",
-            f"cacerts is answered with {answer.status}. {_told(answer)}",
+            f"cacerts is answered with {answer.status}. {first_line(answer)}",
             "cacerts is for everybody (RFC 7030 §4.1.1). Compare --profile with the paths "
             "that the server has.",
         )
@@ -74,13 +68,12 @@ def check_cacerts(
             "Send a certs-only PKCS#7 (RFC 7030 §4.1.3) with at least the CA's certificate.",
         )
         return []
-    return check_cas(found, now(), report)
+    return check_cas(found, now, report)
 
 
-def check_csrattrs(server: EstServer, report: Report) -> None:
+def check_csrattrs(answer: Answer | None, report: Report) -> None:
     """RFC 7030 §4.5, RFC 8951 §3.5."""
-    answer = _asked(server, Ask.CSRATTRS, report)
-    if answer is None:
+    if answer is None or is_redirected(answer, "csrattrs", report):
         return
     if answer.status in (204, 404):
         report.good("csrattrs", f"The server wants nothing in particular ({answer.status}).")
@@ -92,7 +85,7 @@ def check_csrattrs(server: EstServer, report: Report) -> None:
         report.found(
             "csrattrs",
             "csrattrs_refused",
-            f"csrattrs is answered with {answer.status}. {_told(answer)}",
+            f"csrattrs is answered with {answer.status}. {first_line(answer)}",
             "Answer 200 with CsrAttrs, or 204 (RFC 7030 §4.5.2).",
         )
         return
@@ -111,14 +104,14 @@ def check_csrattrs(server: EstServer, report: Report) -> None:
     report.good("csrattrs", f"Wanted: {', '.join(map(shown, wanted)) or 'nothing'}.")
 
 
-def check_authentication(server: EstServer, report: Report) -> None:
+def check_authentication(server: EstServer, questions: Questions, report: Report) -> None:
     """What stands between anybody and a certificate (RFC 7030 §3.2.3).
 
     Asked without credentials, with octets that are no request.
     """
     nobody = replace(server, basic=None, identity=None, route=server.route or "est")
-    answer = _dry(nobody, "authentication", report)
-    if answer is None:
+    answer = questions.enroll_nothing(nobody, "authentication")
+    if answer is None or is_redirected(answer, "authentication", report):
         return
     match answer.status:
         case 401:
@@ -161,15 +154,15 @@ def check_authentication(server: EstServer, report: Report) -> None:
             report.found(
                 "authentication",
                 "enroll_failed",
-                f"simpleenroll is answered with {status}. {_told(answer)}",
+                f"simpleenroll is answered with {status}. {first_line(answer)}",
                 "Ask the server's operator; nothing was wrong but the request itself.",
             )
 
 
-def check_dry_enrollment(server: EstServer, report: Report) -> None:
+def check_dry_enrollment(server: EstServer, questions: Questions, report: Report) -> None:
     """With credentials: whether they open, by a request that nobody can grant."""
-    answer = _dry(server, "dry enrollment", report)
-    if answer is None:
+    answer = questions.enroll_nothing(server, "dry enrollment")
+    if answer is None or is_redirected(answer, "dry enrollment", report):
         return
     match answer.status:
         case 400 | 415 | 422:
@@ -181,7 +174,7 @@ def check_dry_enrollment(server: EstServer, report: Report) -> None:
             report.found(
                 "dry enrollment",
                 "credentials_refused",
-                f"The credentials are refused ({answer.status}). {_told(answer)}",
+                f"The credentials are refused ({answer.status}). {first_line(answer)}",
                 "Compare user, password or client certificate with the profile's.",
             )
         case status if status in range(200, 300):
@@ -195,13 +188,16 @@ def check_dry_enrollment(server: EstServer, report: Report) -> None:
             report.found(
                 "dry enrollment",
                 "enroll_failed",
-                f"simpleenroll is answered with {status}. {_told(answer)}",
+                f"simpleenroll is answered with {status}. {first_line(answer)}",
                 "Ask the server's operator.",
             )
 
 
-def check_clock(answer: Answer, now: dt.datetime, report: Report) -> None:
+def check_clock(answer: Answer | None, now: dt.datetime, report: Report) -> None:
     """The server's clock by its Date header (RFC 9110 §6.6.1)."""
+    if answer is None:
+        report.skipped("clock", "No answer tells the server's time.")
+        return
     text = answer.headers.get("date", "")
     try:
         told = parsedate_to_datetime(text) if text else None
@@ -283,51 +279,3 @@ def _check_type(answer: Answer, check: str, wanted: str, report: Report) -> None
             f"The content type of {check} is {came}, not {wanted}.",
             f"Send it as {wanted} (RFC 7030 §4); strict devices refuse another.",
         )
-
-
-def _asked(server: EstServer, ask: Ask, report: Report) -> Answer | None:
-    return _answer(lambda: server.send(ask), ask, ask.value, f"{ask.value}_failed", report)
-
-
-def _dry(server: EstServer, check: str, report: Report) -> Answer | None:
-    def nonsense(_connection: TlsConnection) -> bytes:
-        return NO_REQUEST
-
-    return _answer(
-        lambda: server.send(Ask.ENROLL, nonsense), Ask.ENROLL, check, "enroll_failed", report
-    )
-
-
-def _answer(
-    send: Callable[[], Answer], ask: Ask, check: str, finding: str, report: Report
-) -> Answer | None:
-    """None where there is none of its own: that is found."""
-    try:
-        answer = send()
-    except ClientFailure as failure:
-        report.found(
-            check,
-            finding,
-            f"{ask.value} was not answered: {failure.what}",
-            failure.remedy or "Ask the server's operator.",
-        )
-        return None
-    return None if _redirected(answer, check, report) else answer
-
-
-def _redirected(answer: Answer, check: str, report: Report) -> bool:
-    if answer.status not in (301, 302, 303, 307, 308):
-        return False
-    place = shown(answer.headers.get("location", "")) or "nowhere"
-    report.found(
-        check,
-        "redirected",
-        f"{check} is answered with {answer.status}, to {place}.",
-        "Answer EST paths themselves: most devices follow no redirect, and none to another host"
-        " without asking (RFC 7030 §3.2.1). A log-in page in front of them must leave them out.",
-    )
-    return True
-
-
-def _told(answer: Answer) -> str:
-    return answer.words.lines[0] if answer.words.lines else ""

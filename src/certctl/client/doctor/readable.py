@@ -1,4 +1,4 @@
-"""Whether a certificate that was loaded can be looked at: fields are read when asked for."""
+"""Reading a certificate that was loaded: its fields are read when asked for, and may be bad."""
 
 from __future__ import annotations
 
@@ -18,3 +18,13 @@ def is_readable(certificate: x509.Certificate) -> bool:
     except UNREADABLE:
         return False
     return True
+
+
+def names_of(leaf: x509.Certificate) -> list[str]:
+    """The hosts that a server's certificate is for: names and addresses of its SANs."""
+    try:
+        sans = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, *UNREADABLE):
+        return []
+    names = sans.get_values_for_type(x509.DNSName)
+    return [*names, *map(str, sans.get_values_for_type(x509.IPAddress))]

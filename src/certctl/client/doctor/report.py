@@ -26,12 +26,25 @@ class Result:
     remedy: str = ""
 
 
+BEHIND_THE_CONNECTION = (
+    "clock",
+    "cacerts",
+    "certificate",
+    "csrattrs",
+    "authentication",
+    "dry enrollment",
+    "revocation",
+)
+"""The checks that need what those before them have to find: somebody who answers."""
+
+
 @dataclass(slots=True)
 class Report:
-    """All results in the order of the checks."""
+    """All results in the order of the checks. ``ended`` says why the rest was not tried."""
 
     url: str
     results: list[Result] = field(default_factory=list)
+    ended: str = ""
 
     @property
     def findings(self) -> list[Result]:
@@ -45,6 +58,17 @@ class Report:
 
     def skipped(self, check: str, text: str) -> None:
         self.results.append(Result(check=check, verdict=Verdict.SKIPPED, text=text))
+
+    def end(self, why: str) -> None:
+        """Nothing more is tried: each check that is still to come says why."""
+        self.ended = why
+        seen = {each.check for each in self.results}
+        for check in BEHIND_THE_CONNECTION:
+            if check not in seen:
+                self.not_tried(check)
+
+    def not_tried(self, check: str) -> None:
+        self.skipped(check, f"Not tried: {self.ended}.")
 
     def found(self, check: str, finding: str, text: str, remedy: str) -> None:
         self.results.append(

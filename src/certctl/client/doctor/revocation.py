@@ -7,7 +7,8 @@ machine asks: plain questions without credentials, and nothing of an answer is s
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from urllib.parse import urlsplit
 
 import httpx2
 from cryptography import x509
@@ -20,7 +21,6 @@ from certctl.client.doctor.report import Report
 from certctl.domain.plain_text import shown
 from certctl.wire.unreadable import UNREADABLE
 
-SECONDS = 10.0
 MAX_OCTETS = 32 * 1024 * 1024
 MOST_ADDRESSES = 8
 
@@ -29,26 +29,34 @@ def check_revocation(
     certificates: Sequence[x509.Certificate],
     issuers: Sequence[x509.Certificate],
     now: dt.datetime,
+    web: Web,
     report: Report,
 ) -> None:
     """Of the server's certificate and the CAs': each CRL, and OCSP for the first of them."""
     crls = list(dict.fromkeys(url for each in certificates for url in crl_urls(each)))
     for url in crls[:MOST_ADDRESSES]:
-        _check_crl(url, certificates, now, report)
+        _check_crl(url, certificates, now, web, report)
     if not crls:
         report.note("crl", "No certificate of the server names a CRL.")
     urls = list(ocsp_urls(certificates[0])) if certificates else []
     for url in urls[:MOST_ADDRESSES]:
-        _check_ocsp(url, certificates[0], issuers, now, report)
+        _check_ocsp(url, certificates[0], issuers, now, web, report)
     if not urls:
         report.note("ocsp", "The server's certificate names no OCSP responder.")
 
 
 def _check_crl(
-    url: str, certificates: Sequence[x509.Certificate], now: dt.datetime, report: Report
+    url: str,
+    certificates: Sequence[x509.Certificate],
+    now: dt.datetime,
+    web: Web,
+    report: Report,
 ) -> None:
+    if web.is_silent(url):
+        report.skipped("crl", f"Not tried, since nobody answers there: {shown(url)}")
+        return
     try:
-        body = _fetched("GET", url)
+        body = web.fetched("GET", url)
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as err:
         report.found(
             "crl",
@@ -132,15 +140,19 @@ def _check_ocsp(
     leaf: x509.Certificate,
     issuers: Sequence[x509.Certificate],
     now: dt.datetime,
+    web: Web,
     report: Report,
 ) -> None:
+    if web.is_silent(url):
+        report.skipped("ocsp", f"Not tried, since nobody answers there: {shown(url)}")
+        return
     issuer = next((each for each in issuers if each.subject == leaf.issuer), None)
     if issuer is None:
         report.skipped("ocsp", f"{shown(url)}: the issuer's certificate is not at hand.")
         return
     request = ocsp.OCSPRequestBuilder().add_certificate(leaf, issuer, hashes.SHA1()).build()  # noqa: S303
     try:
-        body = _fetched("POST", url, request.public_bytes(Encoding.DER))
+        body = web.fetched("POST", url, request.public_bytes(Encoding.DER))
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as err:
         report.found(
             "ocsp",
@@ -186,7 +198,42 @@ def _found_revoked(certificate: x509.Certificate, report: Report) -> None:
     )
 
 
-def _fetched(method: str, url: str, body: bytes = b"") -> bytes:
+class Web:
+    """Asks the addresses in certificates, and none again that said nothing in time."""
+
+    def __init__(self, seconds: float, silent: Iterable[tuple[str, int]] = ()) -> None:
+        """``silent``: hosts and ports that are known not to answer."""
+        self._seconds = seconds
+        self._silent: set[tuple[str, int] | None] = {*silent}
+
+    def is_silent(self, url: str) -> bool:
+        return _place(url) in self._silent
+
+    def fetched(self, method: str, url: str, body: bytes = b"") -> bytes:
+        """The body of a plain question, without credentials.
+
+        Raises:
+            httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError: there is none.
+        """
+        try:
+            return _fetched(method, url, body, self._seconds)
+        except httpx2.TimeoutException:
+            if place := _place(url):
+                self._silent.add(place)
+            raise
+
+
+def _place(url: str) -> tuple[str, int] | None:
+    """Host and port; None where there is no telling."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return None
+    return (parts.hostname, port) if parts.hostname else None
+
+
+def _fetched(method: str, url: str, body: bytes, seconds: float) -> bytes:
     if not url.lower().startswith(("http://", "https://")):
         raise ValueError("neither http nor https")
     headers = {"Content-Type": "application/ocsp-request"} if body else {}
@@ -197,7 +244,7 @@ def _fetched(method: str, url: str, body: bytes = b"") -> bytes:
         url,
         content=body or None,
         headers=headers,
-        timeout=SECONDS,
+        timeout=seconds,
         follow_redirects=False,
         trust_env=False,
     ) as answer:
