@@ -1,9 +1,10 @@
-"""A bulk revocation whose authority is killed half-way, and two of them at once."""
+"""A bulk revocation that is interrupted, one whose authority is killed, and two at once."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -20,7 +21,7 @@ from tests.harness.records import all_events
 from tests.harness.replacing import replace
 from tests.harness.server import PROGRAM, RunningServer, clean_environment, configured_server
 
-ROWS = 10_000
+ROWS = 16_000
 BATCH = 1_000
 PASSWORD = "corp-password-0001"
 COMMAND = [PROGRAM, "certificates", "bulk-revoke", "--reason", "superseded", "--profile", "demo"]
@@ -36,11 +37,19 @@ def test_a_killed_authority_leaves_whole_slices_and_the_same_again_goes_on(tmp_p
     server = configured_server(tmp_path, settings)
     _fill(server)
     with server:
-        first = _start(server)
+        given_up = _started(server)
+        given_up.send_signal(signal.SIGINT)
+        _, said = given_up.communicate(timeout=60)
+
+        assert given_up.returncode == 130
+        told = re.search(r"interrupted; ([\d,]+) certificates are revoked, and stay so", said)
+        assert told is not None, said
+        # The authority may have finished one more slice, of which nobody was told.
+        told_of = int(told[1].replace(",", ""))
+        assert told_of <= len(_revoked(server)) <= told_of + SLICE
+
+        first = _started(server)
         (authority,) = server.processes()["authority"]
-        while not _revoked(server):
-            assert first.poll() is None, first.communicate()
-            time.sleep(0.01)
         os.kill(authority, signal.SIGKILL)
         _, said = first.communicate(timeout=60)
 
@@ -65,7 +74,17 @@ def test_a_killed_authority_leaves_whole_slices_and_the_same_again_goes_on(tmp_p
             for each in all_events(server)
             if each.event.action is AuditAction.BULK_REVOKE
         ]
-        assert len(begun) == 3
+        assert len(begun) == 4
+
+
+def _started(server: RunningServer) -> subprocess.Popen[str]:
+    """One that has revoked something."""
+    before = len(_revoked(server))
+    running = _start(server)
+    while len(_revoked(server)) == before:
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.01)
+    return running
 
 
 def _start(server: RunningServer) -> subprocess.Popen[str]:

@@ -13,9 +13,10 @@ from certctl.authority.caller import expect
 from certctl.authority.commands import BulkRevokeBegun, SliceRevoked
 from certctl.cli.certificate_filters import moment, serial_number
 from certctl.cli.configuration import ConfigFile, settings_or_exit
-from certctl.cli.ending import EXIT_FAILED, EXIT_USAGE, complain, stop
+from certctl.cli.ending import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, complain, stop
 from certctl.cli.option_groups import spread
 from certctl.cli.output import Printing
+from certctl.cli.progress import CLEAR_LINE, is_watched
 from certctl.domain.bulk_revocation import BulkTotals, CriteriaRefused, RevocationCriteria
 from certctl.domain.errors import Failure
 from certctl.domain.failure_words import words_of
@@ -125,7 +126,7 @@ def _revoked(
     from certctl.wiring.clock import system_clock  # noqa: PLC0415
 
     totals = BulkTotals()
-    shown = sys.stderr.isatty() and not quiet
+    shown = is_watched(quiet=quiet)
 
     def tell(sofar: BulkTotals) -> None:
         if shown:
@@ -156,6 +157,13 @@ def _revoked(
                 bulk.run(carry_out, tell)
             finally:
                 records.close()
+    except KeyboardInterrupt:
+        _end_of_line(shown=shown)
+        stop(
+            f"interrupted; {totals.total_revoked:,} certificates are revoked, and stay so. Give"
+            " the same command again to go on.",
+            EXIT_INTERRUPTED,
+        )
     except (StoreError, Failure) as failure:
         _end_of_line(shown=shown)
         stop(
@@ -169,7 +177,7 @@ def _revoked(
 
 def _end_of_line(*, shown: bool) -> None:
     if shown:
-        sys.stderr.write("\r\x1b[K")
+        sys.stderr.write(CLEAR_LINE)
 
 
 def _print(totals: BulkTotals, *, dry_run: bool) -> None:

@@ -16,6 +16,7 @@ import typer
 from certctl.cli.ending import (
     EXIT_AUTHENTICATION,
     EXIT_FAILED,
+    EXIT_INTERRUPTED,
     EXIT_NETWORK,
     EXIT_NOT_FOUND,
     EXIT_PENDING,
@@ -33,8 +34,6 @@ from certctl.client.failures import (
 )
 
 Command = TypeVar("Command", bound=Callable[..., None])
-
-EXIT_INTERRUPTED = 130
 
 
 def exit_code(failure: ClientFailure) -> int:

@@ -24,6 +24,7 @@ EXIT_REFUSED = 5
 EXIT_PENDING = 6
 EXIT_NETWORK = 7
 EXIT_FINDINGS = 8
+EXIT_INTERRUPTED = 130
 
 T = TypeVar("T")
 Result = TypeVar("Result", bound="CommandResult")

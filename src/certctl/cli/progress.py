@@ -1,19 +1,28 @@
-"""A bar for long work, on a terminal only: on standard error, so that pipes stay clean."""
+"""What is seen of long work, on a terminal only: on standard error, so that pipes stay clean."""
 
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from types import TracebackType
 from typing import Any, Self
 
 import typer
+
+CLEAR_LINE = "\r\x1b[K"
+
+
+def is_watched(*, quiet: bool) -> bool:
+    """Whether somebody looks on: standard error is a terminal, and may say more than errors."""
+    return sys.stderr.isatty() and not quiet
 
 
 class Progress:
     """One bar after the other, by the names of their stages. Use as a context manager."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._shown = sys.stderr.isatty() and not quiet
+        self._shown = is_watched(quiet=quiet)
         self._stage = ""
         self._done = 0
         # Its class is private to the library.
@@ -46,3 +55,48 @@ class Progress:
         bar, self._bar = self._bar, None
         if bar is not None:
             bar.__exit__(None, None, None)
+
+
+class Waiting:
+    """A line that counts the seconds, for work elsewhere of which nothing is heard meanwhile.
+
+    It comes after a second, and goes with the end of the work. Use as a context manager.
+    """
+
+    def __init__(self, what: str, hint: str = "", *, quiet: bool = False) -> None:
+        self._what = what
+        self._hint = hint
+        self._over = threading.Event()
+        self._thread = (
+            threading.Thread(target=self._tell, daemon=True) if is_watched(quiet=quiet) else None
+        )
+
+    def __enter__(self) -> Self:
+        if self._thread is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _tell(self) -> None:
+        began = time.monotonic()
+        is_told = False
+        while not self._over.wait(1.0):
+            is_told = True
+            seconds = int(time.monotonic() - began)
+            _write(f"{CLEAR_LINE}{self._what}, {seconds} s{self._hint}")
+        if is_told:
+            _write(CLEAR_LINE)
+
+
+def _write(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()

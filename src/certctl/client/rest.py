@@ -27,6 +27,8 @@ from certctl.client.tls import Trust
 TIMEOUT_SECONDS: Final = 30.0
 # The server is heard from every 15 seconds; a stream that is silent for longer is dead.
 STREAM_SECONDS: Final = 60.0
+# For work that a server does to its end before it answers.
+LONG_SECONDS: Final = 3_600.0
 PER_PAGE: Final = 500
 PREFIX: Final = "/api/v1"
 
@@ -78,11 +80,20 @@ class RestServer:
         """An answer that is text."""
         return self._send("GET", path).text
 
-    def write(self, method: str, path: str, body: object = None, *, once: str | None = None) -> Any:
-        """The JSON of a write's answer; ``once`` is its Idempotency-Key."""
-        return self._json(
-            method, path, body=body, headers={"Idempotency-Key": once} if once else {}
-        )
+    def write(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        once: str | None = None,
+        seconds: float = TIMEOUT_SECONDS,
+    ) -> Any:
+        """The JSON of a write's answer; ``once`` is its Idempotency-Key, ``seconds`` how long
+        the server may be silent.
+        """
+        headers = {"Idempotency-Key": once} if once else {}
+        return self._json(method, path, body=body, headers=headers, seconds=seconds)
 
     def listing(self, path: str, most: int, **query: object) -> dict[str, Any]:
         """Up to ``most`` things of a list, over as many pages as it takes."""
@@ -128,8 +139,9 @@ class RestServer:
         query: Mapping[str, object] | None = None,
         body: object = None,
         headers: Mapping[str, str] | None = None,
+        seconds: float = TIMEOUT_SECONDS,
     ) -> Any:
-        answer = self._send(method, path, query=query, body=body, headers=headers)
+        answer = self._send(method, path, query=query, body=body, headers=headers, seconds=seconds)
         return _object(answer.text, path)
 
     def _send(
@@ -140,6 +152,7 @@ class RestServer:
         query: Mapping[str, object] | None = None,
         body: object = None,
         headers: Mapping[str, str] | None = None,
+        seconds: float = TIMEOUT_SECONDS,
     ) -> httpx2.Response:
         try:
             answer = self._client.request(
@@ -148,6 +161,7 @@ class RestServer:
                 params=_given(query or {}),
                 json=body,
                 headers=dict(headers or {}),
+                timeout=httpx2.Timeout(TIMEOUT_SECONDS, read=seconds),
             )
         except (httpx2.HTTPError, httpx2.InvalidURL) as err:
             raise self._failed(err) from err

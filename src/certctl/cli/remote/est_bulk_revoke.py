@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
-from certctl.cli.client_ending import ending
-from certctl.cli.ending import EXIT_FAILED
+from certctl.cli.client_ending import ending, program
+from certctl.cli.ending import EXIT_FAILED, complain
 from certctl.cli.option_groups import spread
 from certctl.cli.output import Printing
+from certctl.cli.progress import Waiting
 from certctl.cli.remote.asking import Once, api
 from certctl.cli.remote.contexts import Where
 from certctl.cli.remote.est import est
-from certctl.client.failures import BadInput
+from certctl.cli.text import OutputForm
+from certctl.client.failures import BadInput, Unreachable
+from certctl.client.rest import LONG_SECONDS, RestServer
 from certctl.domain.revocation import RevocationReason
+
+PATH = "/est/certificates/bulk-revoke"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,30 +79,85 @@ def bulk_revoke(
 ) -> None:
     """Revoke every certificate issued over EST that fits all criteria.
 
-    They are counted first, and their number has to be typed, or --yes given.
+    They are counted first, and their number has to be typed, or --yes given. The server does
+    it to its end, also where this command is interrupted or loses its connection; given
+    again, it takes up what is left.
 
     Example: certctl-cli est bulk-revoke --profile iot --issued-before 2026-06-01T00:00:00Z
     --reason keyCompromise --dry-run
     """
     body = criteria.body() | {"reason": reason.value}
-    path = "/est/certificates/bulk-revoke"
     with api(where) as server:
-        counted = server.write("POST", path, body | {"dry_run": True})
-        if dry_run:
+        counted = _counted(server, body, printing)
+        count = counted["total_matched"] - counted["total_skipped"]
+        if dry_run or not (count or yes):
+            if printing.form is OutputForm.TABLE:
+                printing.note(f"{count:,} certificates would be revoked; nothing was changed.")
             printing.fields(counted)
             return
         if not yes:
-            _confirm(counted["total_matched"] - counted["total_skipped"])
-        done = server.write("POST", path, body, once=once)
+            _confirm(count)
+        done = _revoked(server, body, count, printing, once=once)
     printing.fields(done)
     if done["total_failed"]:
         raise typer.Exit(EXIT_FAILED)
 
 
+def _counted(server: RestServer, body: Mapping[str, Any], printing: Printing) -> dict[str, Any]:
+    try:
+        with Waiting("The server counts", quiet=printing.quiet):
+            found: dict[str, Any] = server.write(
+                "POST", PATH, {**body, "dry_run": True}, seconds=LONG_SECONDS
+            )
+    except KeyboardInterrupt:
+        complain(f"{program()}: nothing was revoked.")
+        raise
+    return found
+
+
 def _confirm(count: int) -> None:
     if not sys.stdin.isatty():
-        raise BadInput(f"{count} certificates would be revoked.", "Give --yes to do it.")
-    if typer.prompt(f"{count} certificates will be revoked. Type their number", err=True) != str(
-        count
-    ):
+        raise BadInput(f"{count:,} certificates would be revoked.", "Give --yes to do it.")
+    try:
+        typed = typer.prompt(f"{count:,} certificates will be revoked. Type their number", err=True)
+    except typer.Abort:
+        typed = ""
+        complain("")
+    if typed.replace(",", "").strip() != str(count):
         raise BadInput("Nothing was revoked.")
+
+
+def _revoked(
+    server: RestServer,
+    body: Mapping[str, Any],
+    count: int,
+    printing: Printing,
+    *,
+    once: str | None,
+) -> dict[str, Any]:
+    """The server says nothing until all is done, and goes on where nobody waits for it."""
+    waiting = Waiting(
+        f"The server revokes {count:,} certificates",
+        " (Ctrl-C: it goes on alone)",
+        quiet=printing.quiet,
+    )
+    try:
+        with waiting:
+            done: dict[str, Any] = server.write("POST", PATH, body, once=once, seconds=LONG_SECONDS)
+    except Unreachable as lost:
+        lost.remedy = f"If the request has reached it, the server goes on to its end. {_LEFT}"
+        raise
+    except KeyboardInterrupt:
+        complain(
+            f"{program()}: this command waits no longer; the server goes on and revokes all"
+            f" {count:,} certificates."
+        )
+        complain(f"  {_LEFT}")
+        raise
+    return done
+
+
+_LEFT = (
+    "The same command with --dry-run counts what is left, and without it takes that up; neither"
+    " does harm meanwhile."
+)
