@@ -252,16 +252,22 @@ def test_certificates_of_others_are_imported(office: Office):
 def test_many_are_revoked_after_they_were_counted(office: Office):
     first, _ = office.device()
     assert first.certificate is not None
-    line = ("est", "bulk-revoke", "--serial", f"{first.certificate.serial_number:x}")
+    digits = f"{first.certificate.serial_number:040X}"
+    copied = ":".join(digits[start : start + 2] for start in range(0, 40, 2))
+    line = ("est", "bulk-revoke", "--serial", copied, "--issued-after", "2020-01-31")
     assert office.json(*line, "--dry-run")["total_matched"] == 1
     told = office.shell.bad(2, *line)
-    assert "1 certificates would be revoked" in told
+    assert "1 certificate would be revoked" in told
     assert office.json("certificates", "list", "--cn", first.common_name, "--status", "valid")[
         "data"
     ]
     done = office.json(*line, "--reason", "keyCompromise", "--yes")
     assert done["total_revoked"] == 1
-    assert "at least one criterion" in office.shell.bad(2, "est", "bulk-revoke", "--yes")
+    told = office.shell.bad(2, "est", "bulk-revoke", "--yes")
+    assert "at least one criterion: --profile, --certificate-profile, --issuer, " in told
+    for wrong in (("--serial", "zz"), ("--issued-before", "yesterday")):
+        told = office.shell.bad(2, "est", "bulk-revoke", *wrong, "--yes")
+        assert f"{wrong[1]!r} is no " in told
 
 
 def test_a_request_is_explained_and_nothing_is_issued(office: Office):

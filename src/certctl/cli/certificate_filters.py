@@ -12,16 +12,46 @@ _HEX = frozenset("0123456789abcdef")
 _DIGEST_DIGITS = 64
 
 
-def serial_number(text: str) -> str:
-    """Hex as records have it; people copy it with colons, spaces, 0x and capitals."""
+class Unreadable(ValueError):
+    """What was typed is not what it should be; the text says so, and how to give it."""
+
+
+def read_serial(text: str) -> str:
+    """Hex as records have it; people copy it with colons, spaces, 0x and capitals.
+
+    Raises:
+        Unreadable.
+    """
     digits = _digits(text)
     if digits is None:
-        stop(
+        raise Unreadable(
             f"{text!r} is no serial number; give hexadecimal digits, as openssl x509 -serial"
-            " prints them.",
-            EXIT_USAGE,
+            " prints them."
         )
     return digits
+
+
+def read_moment(text: str, option: str) -> datetime:
+    """A date or a time (ISO 8601), UTC unless it says otherwise.
+
+    Raises:
+        Unreadable.
+    """
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError as err:
+        raise Unreadable(
+            f"{option}: {text!r} is no time; give 2026-01-31 or 2026-01-31T12:00:00Z."
+        ) from err
+    return read if read.tzinfo is not None else read.replace(tzinfo=UTC)
+
+
+def serial_number(text: str) -> str:
+    """``read_serial``, or the end."""
+    try:
+        return read_serial(text)
+    except Unreadable as err:
+        stop(str(err), EXIT_USAGE)
 
 
 def digest(text: str | None, option: str) -> bytes | None:
@@ -35,16 +65,15 @@ def digest(text: str | None, option: str) -> bytes | None:
 
 
 def moment(text: str | None, option: str) -> int | None:
-    """A date or a time (ISO 8601), UTC unless it says otherwise, as microseconds."""
+    """``read_moment`` as microseconds, or the end."""
     if text is None:
         return None
     try:
-        read = datetime.fromisoformat(text)
-    except ValueError:
-        stop(f"{option}: {text!r} is no time; give 2026-01-31 or 2026-01-31T12:00:00Z.", EXIT_USAGE)
-    aware = read if read.tzinfo is not None else read.replace(tzinfo=UTC)
+        read = read_moment(text, option)
+    except Unreadable as err:
+        stop(str(err), EXIT_USAGE)
     # Through whole seconds: a float cannot hold microseconds since 1970 for ever.
-    return int(aware.timestamp()) * SECOND_US
+    return int(read.timestamp()) * SECOND_US
 
 
 def within_days(days: int | None, now_us: int) -> tuple[int | None, int | None]:

@@ -16,6 +16,7 @@ from certctl.cli.certificates import certificates
 from certctl.cli.configuration import ConfigFile, settings_or_exit
 from certctl.cli.events import events
 from certctl.cli.explain import explain
+from certctl.cli.help_texts import run
 from certctl.cli.intents import intents
 from certctl.cli.keys import keys
 from certctl.cli.profiles import profiles
@@ -125,4 +126,4 @@ def quickstart(
 
 def main() -> None:
     """Entry point of the ``certctl-server`` program."""
-    app()
+    run(app)

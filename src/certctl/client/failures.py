@@ -96,6 +96,18 @@ class StillPending(Refused):
         return [f"The request waits for approval.{wait}", *super().lines()[1:]]
 
 
+def reason_of(err: BaseException) -> str:
+    """Why there is no connection, as the system says it; without numbers of errors."""
+    cause: BaseException | None = err
+    while cause is not None:
+        if isinstance(cause, TimeoutError):
+            return "it did not answer in time"
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return escaped(str(err))[:MOST_CHARACTERS] or type(err).__name__
+
+
 def words_of(body: bytes, content_type: str, request_id: str) -> Words:
     """The lines of a refusal, from text or from a problem document (RFC 9457)."""
     text = body.decode("utf-8", "replace")

@@ -20,6 +20,7 @@ from certctl.client.failures import (
     Refused,
     TlsFailed,
     Unreachable,
+    reason_of,
     words_of,
 )
 from certctl.client.tls import Trust
@@ -180,9 +181,8 @@ class RestServer:
             if isinstance(cause, ssl.SSLError):
                 return TlsFailed(f"No TLS connection: {cause.reason or cause}.")
             cause = cause.__cause__ or cause.__context__
-        reason = "it did not answer in time" if isinstance(err, httpx2.TimeoutException) else err
         return Unreachable(
-            f"{self._address.url} cannot be reached: {reason}.",
+            f"{self._address.url} cannot be reached: {reason_of(err)}.",
             "Check the name, the port and the network.",
         )
 

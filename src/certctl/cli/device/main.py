@@ -16,6 +16,7 @@ import typer
 from certctl import __version__
 from certctl.cli.client_ending import ending
 from certctl.cli.ending import complain
+from certctl.cli.help_texts import run
 from certctl.cli.option_groups import spread
 from certctl.cli.remote.contexts import Where
 from certctl.cli.remote.est_options import Who
@@ -207,4 +208,4 @@ def _now() -> dt.datetime:
 
 def main() -> None:
     """Entry point of the ``certctl-est`` program."""
-    app()
+    run(app)

@@ -11,6 +11,7 @@ import typer
 
 from certctl import __version__
 from certctl.cli.client_ending import ending
+from certctl.cli.help_texts import run
 from certctl.cli.option_groups import spread
 from certctl.cli.remote.contexts import Where
 from certctl.client.failures import BadInput
@@ -58,4 +59,4 @@ def serve(
 
 def main() -> None:
     """Entry point of the ``certctl-mcp`` program."""
-    app()
+    run(app)

@@ -16,7 +16,10 @@ MOST = 1_000_000
 Limit = Annotated[int, typer.Option(help="At most so many.", min=1, max=MOST)]
 Once = Annotated[
     str | None,
-    typer.Option("--idempotency-key", help="Sent again within a day, it is done once."),
+    typer.Option(
+        "--idempotency-key",
+        help="Any text of yours: given with it again within a day, the command is not done anew.",
+    ),
 ]
 
 

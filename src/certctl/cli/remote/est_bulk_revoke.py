@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
 import typer
 
+from certctl.cli.certificate_filters import Unreadable, read_moment, read_serial
 from certctl.cli.client_ending import ending, program
 from certctl.cli.ending import EXIT_FAILED, complain
 from certctl.cli.option_groups import spread
@@ -29,22 +30,38 @@ PATH = "/est/certificates/bulk-revoke"
 class Criteria:
     """Which certificates; all that are given hold together."""
 
-    profile: Annotated[str | None, typer.Option(help="EST profile.")] = None
+    profile: Annotated[
+        str | None, typer.Option(help="EST profile by path ID; '' is the legacy root.")
+    ] = None
     certificate_profile: Annotated[str | None, typer.Option(help="Certificate profile.")] = None
-    issuer: Annotated[str | None, typer.Option(help="Issuer.")] = None
+    issuer: Annotated[str | None, typer.Option(help="Issuer id.")] = None
     tenant: Annotated[str | None, typer.Option(help="Tenant.")] = None
     principal: Annotated[str | None, typer.Option(help="Who was authenticated, exactly.")] = None
-    certificate_id: Annotated[list[str] | None, typer.Option(help="Ids of certificates.")] = None
-    serial: Annotated[list[str] | None, typer.Option(help="Serial numbers.")] = None
-    issued_after: Annotated[str | None, typer.Option(help="RFC 3339, included.")] = None
-    issued_before: Annotated[str | None, typer.Option(help="RFC 3339, not included.")] = None
+    certificate_id: Annotated[
+        list[str] | None, typer.Option(help="Id of a certificate; repeatable.")
+    ] = None
+    serial: Annotated[
+        list[str] | None, typer.Option(help="Serial number in hexadecimal; repeatable.")
+    ] = None
+    issued_after: Annotated[
+        str | None, typer.Option(help="From this date or time (ISO 8601, UTC) on.")
+    ] = None
+    issued_before: Annotated[
+        str | None, typer.Option(help="Before this date or time (ISO 8601, UTC).")
+    ] = None
 
     def body(self) -> dict[str, Any]:
         """As the API takes it.
 
         Raises:
-            BadInput: nothing would limit what is revoked.
+            BadInput: nothing would limit what is revoked, or something cannot be read.
         """
+        try:
+            serials = [read_serial(each) for each in self.serial or ()]
+            after = _moment(self.issued_after, "--issued-after")
+            before = _moment(self.issued_before, "--issued-before")
+        except Unreadable as err:
+            raise BadInput(str(err)) from err
         given = {
             "profile": self.profile,
             "profile_id": self.certificate_profile,
@@ -52,14 +69,19 @@ class Criteria:
             "tenant": self.tenant,
             "principal": self.principal,
             "certificate_ids": self.certificate_id or None,
-            "serials": self.serial or None,
-            "issued_after": self.issued_after,
-            "issued_before": self.issued_before,
+            "serials": serials or None,
+            "issued_after": after,
+            "issued_before": before,
         }
         found = {name: value for name, value in given.items() if value is not None}
         if not found:
-            raise BadInput("Which certificates?", "Give at least one criterion.")
+            options = ", ".join(f"--{each.name.replace('_', '-')}" for each in fields(self))
+            raise BadInput("Which certificates?", f"Give at least one criterion: {options}.")
         return found
+
+
+def _moment(text: str | None, option: str) -> str | None:
+    return None if text is None else read_moment(text, option).isoformat()
 
 
 @est.command("bulk-revoke")
@@ -74,7 +96,7 @@ def bulk_revoke(
         RevocationReason, typer.Option(help="Why (RFC 5280 §5.3.1).")
     ] = RevocationReason.UNSPECIFIED,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and change nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
     once: Once = None,
 ) -> None:
     """Revoke every certificate issued over EST that fits all criteria.
@@ -92,7 +114,7 @@ def bulk_revoke(
         count = counted["total_matched"] - counted["total_skipped"]
         if dry_run or not (count or yes):
             if printing.form is OutputForm.TABLE:
-                printing.note(f"{count:,} certificates would be revoked; nothing was changed.")
+                printing.note(f"{_certificates(count)} would be revoked; nothing was changed.")
             printing.fields(counted)
             return
         if not yes:
@@ -117,9 +139,9 @@ def _counted(server: RestServer, body: Mapping[str, Any], printing: Printing) ->
 
 def _confirm(count: int) -> None:
     if not sys.stdin.isatty():
-        raise BadInput(f"{count:,} certificates would be revoked.", "Give --yes to do it.")
+        raise BadInput(f"{_certificates(count)} would be revoked.", "Give --yes to do it.")
     try:
-        typed = typer.prompt(f"{count:,} certificates will be revoked. Type their number", err=True)
+        typed = typer.prompt(f"{_certificates(count)} will be revoked. Type their number", err=True)
     except typer.Abort:
         typed = ""
         complain("")
@@ -137,7 +159,7 @@ def _revoked(
 ) -> dict[str, Any]:
     """The server says nothing until all is done, and goes on where nobody waits for it."""
     waiting = Waiting(
-        f"The server revokes {count:,} certificates",
+        f"The server revokes {_certificates(count)}",
         " (Ctrl-C: it goes on alone)",
         quiet=printing.quiet,
     )
@@ -149,12 +171,16 @@ def _revoked(
         raise
     except KeyboardInterrupt:
         complain(
-            f"{program()}: this command waits no longer; the server goes on and revokes all"
-            f" {count:,} certificates."
+            f"{program()}: this command waits no longer; the server goes on to its end"
+            f" ({_certificates(count)})."
         )
         complain(f"  {_LEFT}")
         raise
     return done
+
+
+def _certificates(count: int) -> str:
+    return "1 certificate" if count == 1 else f"{count:,} certificates"
 
 
 _LEFT = (

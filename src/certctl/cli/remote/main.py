@@ -10,6 +10,7 @@ import certctl.cli.remote.est_bulk_revoke
 import certctl.cli.remote.est_explain
 import certctl.cli.remote.est_operator  # noqa: F401 - adds its commands to est
 from certctl import __version__
+from certctl.cli.help_texts import run
 from certctl.cli.remote.audit import audit
 from certctl.cli.remote.certificates import certificates
 from certctl.cli.remote.doctor import doctor
@@ -51,4 +52,4 @@ def _root(
 
 def main() -> None:
     """Entry point of the ``certctl-cli`` program."""
-    app()
+    run(app)

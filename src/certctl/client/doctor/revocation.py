@@ -18,6 +18,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from certctl.client.doctor.report import Report
+from certctl.client.failures import reason_of
 from certctl.domain.plain_text import shown
 from certctl.wire.unreadable import UNREADABLE
 
@@ -61,7 +62,7 @@ def _check_crl(
         report.found(
             "crl",
             "crl_unreachable",
-            f"The CRL {shown(url)} cannot be fetched: {shown(str(err)) or type(err).__name__}.",
+            f"The CRL {shown(url)} cannot be fetched: {reason_of(err)}.",
             "Publish it there: who checks strictly refuses every certificate until then.",
         )
         return
@@ -157,8 +158,7 @@ def _check_ocsp(
         report.found(
             "ocsp",
             "ocsp_unreachable",
-            f"The OCSP responder {shown(url)} does not answer: "
-            f"{shown(str(err)) or type(err).__name__}.",
+            f"The OCSP responder {shown(url)} does not answer: {reason_of(err)}.",
             "Have it run at that address, or issue certificates that do not name it.",
         )
         return
