@@ -73,14 +73,16 @@ static X509 *decode_certificate(struct field certificate)
 }
 
 /* The body is base64 in lines. */
-static X509_REQ *decode_request(struct field body)
+static struct bound decode_request(struct field body)
 {
     BIO *text = BIO_push(BIO_new(BIO_f_base64()), BIO_new_mem_buf(body.data, (int)body.length));
     X509_REQ *decoded = d2i_X509_REQ_bio(text, NULL);
     BIO_free_all(text);
     if (!decoded)
         die("pool file holds a CSR that cannot be read", NULL);
-    return decoded;
+    struct bound bound = bound_prepare(decoded);
+    X509_REQ_free(decoded);
+    return bound;
 }
 
 void pool_read(struct pool *pool, const char *path, size_t first, size_t limit,
@@ -111,7 +113,7 @@ void pool_read(struct pool *pool, const char *path, size_t first, size_t limit,
         if (certificate.length > 0 || bind)
             entry->key = decode_key(key);
         if (bind)
-            entry->request = decode_request(body);
+            entry->bound = decode_request(body);
     }
     if (pool->count == 0)
         die(path, "the pool has no entry left");

@@ -16,12 +16,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "bound.h"
+
 struct pool_entry {
     const char *body;
     size_t body_length;
     X509 *certificate; /* NULL: no client certificate */
     EVP_PKEY *key;       /* of the certificate, or with bind of the CSR */
-    X509_REQ *request;   /* with bind: the CSR of the body */
+    struct bound bound;  /* with bind: the CSR of the body */
 };
 
 struct pool {

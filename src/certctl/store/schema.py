@@ -26,6 +26,7 @@ REVISIONS: Final = (
     "0012",
     "0011",
     "0014",
+    "0015",
 )
 """Schema revisions this version knows, oldest first; the last is the one it works with."""
 

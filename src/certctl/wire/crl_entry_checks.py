@@ -35,6 +35,8 @@ _MONTH_DAYS: Final = frozenset(
 )
 """Of every year: entries of a 29 February are left to the others."""
 
+_LOOKED_AT_SINGLY: Final = 256
+
 _HOURS: Final = frozenset(int.from_bytes(b"%02d" % hour, byteorder) for hour in range(24))
 
 
@@ -93,7 +95,18 @@ def _values(entries: bytes, width: int, at: int, form: Literal["H", "I"]) -> set
     packed = bytearray(len(entries) // width * octets)
     for octet in range(octets):
         packed[octet::octets] = entries[at + octet :: width]
-    return set(memoryview(packed).cast(form))
+    return _different(bytes(packed), octets, form)
+
+
+def _different(packed: bytes, octets: int, form: Literal["H", "I"]) -> set[int]:
+    count = len(packed) // octets
+    if count <= _LOOKED_AT_SINGLY:
+        return set(memoryview(packed).cast(form))
+    # Entries mostly come in order of time, thousands of one day after each other.
+    if packed == packed[:octets] * count:
+        return set(memoryview(packed[:octets]).cast(form))
+    half = count // 2 * octets
+    return _different(packed[:half], octets, form) | _different(packed[half:], octets, form)
 
 
 def _common_entries() -> re.Pattern[bytes]:

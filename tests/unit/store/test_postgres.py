@@ -33,6 +33,7 @@ from certctl.store.tables import metadata
 from tests.contract.samples import NOW, certificate, event
 from tests.harness.postgres import PASSWORD, PrivatePostgres
 from tests.harness.replacing import replace
+from tests.harness.schema import of_dialect
 
 WAIT_SECONDS = 30.0
 
@@ -71,7 +72,7 @@ def end_sessions(postgres: PrivatePostgres, url: str) -> None:
 def test_migrations_lead_to_the_tables(url: str) -> None:
     engine = create_engine(url.replace("postgresql", "postgresql+psycopg"))
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(connection, opts=of_dialect("postgresql"))
         assert compare_metadata(context, metadata) == []
     engine.dispose()
 

@@ -232,6 +232,19 @@ def test_each_field_of_a_column_is_looked_at():
     assert _are_uniform(good * 3, len(good))
 
 
+@pytest.mark.parametrize("at", [0, 255, 256, 499, 500, 700, 999])
+@pytest.mark.parametrize("moment", [b"260431000000Z", b"261125240000Z"])
+def test_a_moment_that_never_was_is_found_among_a_thousand(moment, at):
+    days = (entry(NUMBERED, b"\x17\x0d2611" + day + b"120000Z", REASON) for day in (b"24", b"25"))
+    entries = [good for good in days for _ in range(500)]
+    assert _are_uniform(b"".join(entries), len(entries[0]))
+    entries[at] = entry(NUMBERED, b"\x17\x0d" + moment, REASON)
+    octets = b"".join(entries)
+    assert not _are_uniform(octets, len(entries[0]))
+    with pytest.raises(DerError):
+        check_entries(octets, 0, len(octets))
+
+
 def pieces_of(*ends: int) -> list[bytes]:
     return [TBS[start:stop] for start, stop in zip((0, *ends), (*ends, len(TBS)), strict=True)]
 

@@ -12,21 +12,23 @@ from functools import lru_cache
 from sqlalchemy.engine import Connection, Dialect
 
 from certctl.domain.crl import (
-    COMMON_SERIALS,
     COMMON_TIMES,
-    LETTERS,
     PACKED,
     RECENT_US,
     REMOVE_FROM_CRL,
     RevokedBlock,
     RevokedRow,
 )
-from certctl.domain.revocation import RevocationReason
+from certctl.store.tables.crl_entry import (
+    POSTGRES_ENTRY,
+    POSTGRES_FITS,
+    REASON,
+    SQLITE_ENTRY,
+    SQLITE_FITS,
+)
 
 BLOCK = 500_000
 """Entries of one block, and more where more were revoked at one moment: some 20 MB."""
-
-_OFTEN = (RevocationReason.SUPERSEDED, RevocationReason.UNSPECIFIED)
 
 _END = (1 << 63) - 1
 
@@ -67,11 +69,9 @@ def changes(connection: Connection, issuer_id: str, since_us: int) -> Iterator[R
 def _block(connection: Connection, asked: tuple[object, ...], of: str) -> RevokedBlock:
     """All between two moments of common form."""
     dialect = connection.dialect
-    rare: tuple[RevokedRow, ...] = ()
     packed, common, count = connection.exec_driver_sql(_packed(dialect, of), asked).one()
+    rare: tuple[RevokedRow, ...] = ()
     if common != count:
-        fits = f"{of} AND {_fits(dialect)}"
-        packed, common, _ = connection.exec_driver_sql(_packed(dialect, fits), asked).one()
         rare = tuple(_one_by_one(connection, asked, f"{of} AND NOT ({_fits(dialect)})"))
     block = RevokedBlock(packed=bytes(packed or b""), rare=rare)
     if len(block.packed) != common * PACKED:
@@ -108,28 +108,19 @@ WHERE issuer_id = {mark} AND status = 'revoked' AND revoked_us >= {mark} AND rev
 
 @lru_cache(maxsize=512)
 def _packed(dialect: Dialect, which: str) -> str:
-    """Octets of all entries, how many of them have a common serial, how many there are."""
-    # In the order in which they are compared: first what most certificates end with.
-    reasons = dict.fromkeys((*_OFTEN, *RevocationReason))
-    letters = " ".join(f"WHEN '{each}' THEN '{LETTERS[each]}'" for each in reasons)
-    letter = f"CASE {_REASON} {letters} END"
+    """Octets of all entries of common serials, how many those are, how many there are."""
     if dialect.name == "sqlite":
-        # Concatenated, blobs are what SQLite calls a text: octets and their number.
-        entries = f"CAST(group_concat(serial || revoked_us || {letter}, '') AS BLOB)"
+        entries = f"CAST(group_concat({SQLITE_ENTRY}, '') AS BLOB)"
+        common = f"count({SQLITE_ENTRY})"
     else:
-        entry = f"serial || convert_to(revoked_us::text || {letter}, 'UTF8')"
-        entries = f"string_agg({entry}, ''::bytea)"
-    return f"""
-SELECT {entries}, count(*) FILTER (WHERE {_fits(dialect)}), count(*)
-{_of_list(dialect)} {which}"""
+        entries = f"string_agg({POSTGRES_ENTRY}, ''::bytea)"
+        common = f"count(*) FILTER (WHERE {POSTGRES_FITS})"
+    return f"SELECT {entries}, {common}, count(*) {_of_list(dialect)} {which}"
 
 
 @lru_cache(maxsize=512)
 def _rows(dialect: Dialect, which: str) -> str:
-    return f"SELECT serial, revoked_us, {_REASON} {_of_list(dialect)} {which}"
-
-
-_REASON = "coalesce(revocation_reason, 'unspecified')"
+    return f"SELECT serial, revoked_us, {REASON} {_of_list(dialect)} {which}"
 
 
 def _of_list(dialect: Dialect) -> str:
@@ -144,14 +135,7 @@ AND revoked_us >= {mark} AND revoked_us < {mark}"""
 
 
 def _fits(dialect: Dialect) -> str:
-    low, high = (_octets(dialect, serial) for serial in COMMON_SERIALS)
-    return f"serial >= {low} AND serial < {high}"
-
-
-def _octets(dialect: Dialect, octets: bytes) -> str:
-    if dialect.name == "sqlite":
-        return f"x'{octets.hex()}'"
-    return f"'\\x{octets.hex()}'::bytea"
+    return SQLITE_FITS if dialect.name == "sqlite" else POSTGRES_FITS
 
 
 def _mark(dialect: Dialect) -> str:
