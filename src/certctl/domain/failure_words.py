@@ -15,6 +15,8 @@ from certctl.domain.errors import (
     CommandRefused,
     Conflict,
     CrlRefused,
+    Denied,
+    DeviceStateFailed,
     Failure,
     InternalError,
     IssuerMisbehaved,
@@ -68,8 +70,9 @@ def _of_failure(failure: Failure) -> tuple[str, str]:
     match failure:
         case CrlRefused():
             what = _CRL.get(failure.reason, failure.reason)
+            compared = _compared(failure.wanted, failure.got)
             return (
-                f"the CRL was not signed: {what}{_compared(failure.wanted, failure.got)}",
+                f"the CRL was not signed: {what}{compared and f' ({compared})'}",
                 _CRL_REMEDY.get(failure.reason, _UNKNOWN_REMEDY),
             )
         case NotFound():
@@ -109,7 +112,7 @@ def _of_unavailable(failure: Unavailable) -> tuple[str, str]:
         case StoreUnavailable(what="authority"):
             return (
                 "the authority process does not answer",
-                "see whether certctl-server runs, and its log",
+                "see what the log of certctl-server says of its authority; if none runs, start it",
             )
         case StoreUnavailable(what="store"):
             return (
@@ -123,9 +126,11 @@ def _of_unavailable(failure: Unavailable) -> tuple[str, str]:
 def _of_request(failure: Failure) -> tuple[str, str]:
     """What a request was refused for."""
     match failure:
+        case Denied() | DeviceStateFailed():
+            return f"not allowed ({failure.reason}){failure.note and f': {failure.note}'}", ""
         case PolicyViolation() | NotAllowed():
             compared = _compared(failure.wanted, failure.got)
-            return f"not allowed ({failure.reason}){compared}", ""
+            return f"not allowed ({failure.reason}){compared and f': {compared}'}", ""
         case RequestMalformed():
             note = f": {failure.note}" if failure.note else ""
             return f"the request cannot be read ({failure.reason}){note}", ""
@@ -135,8 +140,8 @@ def _of_request(failure: Failure) -> tuple[str, str]:
 
 
 def _compared(wanted: str, got: str) -> str:
-    parts = [f"{name} {value}" for name, value in (("wanted", wanted), ("got", got)) if value]
-    return f" ({', '.join(parts)})" if parts else ""
+    parts = (("wanted", wanted), ("got", got))
+    return ", ".join(f"{name} {value}" for name, value in parts if value)
 
 
 def _of_other(fault: BaseException) -> str:

@@ -100,6 +100,22 @@ def test_each_reason_against_a_crl_has_words_and_a_remedy(reason: str):
     assert words.problem != f"the CRL was not signed: {reason}"
 
 
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (errors.Denied(note="not ours"), "not allowed (denied): not ours"),
+        (errors.Denied(), "not allowed (denied)"),
+        (
+            errors.PolicyViolation("eku", wanted="clientAuth", got="serverAuth"),
+            "not allowed (eku): wanted clientAuth, got serverAuth",
+        ),
+        (errors.StoreUnavailable("linter"), "this is not available now: linter"),
+    ],
+)
+def test_what_else_operators_read(failure: Failure, told: str):
+    assert str(words_of(failure)) == told
+
+
 def test_text_from_outside_moves_no_terminal():
     told = words_of(errors.IssuerRefused("no\x1b[2J"))
     assert told.problem == "the CA outside refused: no\\u001b[2J"
