@@ -75,19 +75,32 @@ def answer(key: bytes, *, expires_us: int = NOW + 10) -> KeptAnswer:
 
 def test_an_answer_is_kept_until_it_expires(pair: Pair):
     with pair.store.transaction() as transaction:
-        transaction.keep_answer(answer(b"a"))
+        transaction.keep_answer(answer(b"a"), NOW)
     with pair.store.transaction() as transaction:
         assert transaction.kept_answer(b"a" * 32, NOW) == answer(b"a")
         assert transaction.kept_answer(b"a" * 32, NOW + 10) is None
         assert transaction.kept_answer(b"b" * 32, NOW) is None
-        transaction.keep_answer(answer(b"a", expires_us=NOW + 20))
+        transaction.keep_answer(answer(b"a", expires_us=NOW + 20), NOW + 10)
         assert transaction.kept_answer(b"a" * 32, NOW + 10) is not None
+    records = pair.records
+    assert records.kept_answer(b"a" * 32, NOW + 10) == answer(b"a", expires_us=NOW + 20)
+    assert records.kept_answer(b"a" * 32, NOW + 20) is None
+    assert records.kept_answer(b"b" * 32, NOW) is None
+
+
+def test_an_answer_that_another_node_has_kept_is_not_replaced(pair: Pair):
+    with pair.store.transaction() as transaction:
+        transaction.keep_answer(answer(b"a"), NOW)
+    with pytest.raises(DuplicateKey), pair.store.transaction() as transaction:
+        transaction.keep_answer(replace(answer(b"a"), result=b"second"), NOW + 9)
+    with pair.store.transaction() as transaction:
+        assert transaction.kept_answer(b"a" * 32, NOW) == answer(b"a")
 
 
 def test_expired_answers_are_forgotten_a_few_at_a_time(pair: Pair):
     with pair.store.transaction() as transaction:
         for number, key in enumerate((b"a", b"b", b"c")):
-            transaction.keep_answer(answer(key, expires_us=NOW + number))
+            transaction.keep_answer(answer(key, expires_us=NOW + number), NOW)
         transaction.forget_answers(NOW + 1, 1)
         left = [transaction.kept_answer(key * 32, 0) is not None for key in (b"a", b"b", b"c")]
         assert left == [False, True, True]

@@ -22,11 +22,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from certctl.domain.approval import MAX_WAITING
 from certctl.store.tables import requests
+from tests.harness.api import ApiClient, first_key
 from tests.harness.device import Device, name
 from tests.harness.hook import HookService
 from tests.harness.http import basic, tls_context
 from tests.harness.outside import outside_ca
 from tests.harness.raw import Answer, RawClient, new_source, post
+from tests.harness.replacing import replace
 from tests.harness.server import (
     clean_environment,
     configured_server,
@@ -37,7 +39,7 @@ from tests.unit.trust import pki
 
 PASSWORD = "refusal-password-0001"
 PROXY = "127.200.7.5"
-SHORT_CA_SECONDS = 25
+SHORT_CA_SECONDS = 40
 LOCKOUT_FAILURES = 3
 AWAY_SECONDS = 60.0
 
@@ -58,7 +60,9 @@ PROFILES: Mapping[str, Mapping[str, str]] = {
     "off": {"PROFILE_ID": "off"},
     "short": {"ISSUER_ID": "iss-short"},
     "outside": {"ISSUER_ID": "corp"},
+    "idle": {"ISSUER_ID": "idle"},
 }
+STORED = "idle"
 RULES: Mapping[str, Mapping[str, object]] = {
     "careful": {"requires_approval": True},
     "ruled": {"required_csr_attributes": ["serialNumber"]},
@@ -107,6 +111,7 @@ class RefusalWorld:
             "TRUSTED_PROXIES": f"{PROXY}/32",
             "TLS12_PORT": str(self.old_port),
             "CERTIFICATE_PROFILES_DIR": str(rules),
+            "CONFIG_ENCRYPTION_KEY": "5a" * 32,
             "ISSUERS": "iss-local,iss-short,corp",
             "ISSUER_ISS_LOCAL_TYPE": "local",
             "ISSUER_ISS_SHORT_TYPE": "local",
@@ -236,11 +241,33 @@ class RefusalWorld:
         write_rules(self.directory / "to-put", rules, label)
         self.operate("profiles", "put", str(self.directory / "to-put" / f"{label}.toml"))
 
+    def make_stored_issuer(self) -> None:
+        """By a first start of the server, without the profile that names it."""
+        names = [each for each in PROFILES if each != STORED]
+        before = replace(
+            self.server,
+            environment={
+                name: value
+                for name, value in self.server.environment.items()
+                if f"_PROFILE_{STORED.upper()}_" not in name
+            }
+            | {"CERTCTL_EST_PROFILES": ",".join(names)},
+        )
+        with before:
+            api = ApiClient(before, first_key(before, "maker"))
+            assert api.post("/issuers", {"id": STORED})["state"] == "enabled"
+
     # Faults from outside.
 
     def switched_off(self, profile: str) -> Told:
         """Its certificate profile has just been disabled; workers hear of it in a second."""
         self.put_rules("off", {"enabled": False})
+        return self.until_away(profile)
+
+    def disabled(self, profile: str) -> Told:
+        """An operator has just switched its issuer off."""
+        api = ApiClient(self.server, first_key(self.server, "switcher"))
+        assert api.send("PATCH", f"/issuers/{STORED}", {"enabled": False}).status == 200
         return self.until_away(profile)
 
     def until_away(self, profile: str) -> Told:

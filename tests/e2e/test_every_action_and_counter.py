@@ -113,6 +113,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RefusalWorld]:
     with hook_service() as hook:
         made = RefusalWorld(tmp_path_factory.mktemp("actions"), hook)
         made.put_rules("off", {})
+        made.make_stored_issuer()
         with made.server:
             yield made
 

@@ -58,6 +58,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RefusalWorld]:
     with hook_service() as hook:
         made = RefusalWorld(tmp_path_factory.mktemp("refusals"), hook)
         made.put_rules("off", {})
+        made.make_stored_issuer()
         with made.server:
             yield made
 
@@ -286,6 +287,7 @@ CASES: Mapping[str, Case] = {
     "StoreUnavailable store_error": lambda w: w.with_full_store("both"),
     "CertificateProfileUnavailable certificate_profile": lambda w: w.switched_off("off"),
     "WaitingRoomFull waiting_room": lambda w: w.with_full_waiting_room("careful"),
+    "IssuerDisabled issuer_disabled": lambda w: w.disabled("idle"),
     "IssuerSilent issuer_error": outside("exit 1"),
     "IssuerRefused issuer_error": outside("echo the subject is not in the inventory >&2; exit 77"),
     "IssuerMisbehaved issuer_error": outside("echo nonsense"),

@@ -123,6 +123,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForetellingWorld
     with hook_service() as hook:
         made = ForetellingWorld(tmp_path_factory.mktemp("foretold"), hook)
         made.put_rules("off", {})
+        made.make_stored_issuer()
         with made.server:
             yield made
 

@@ -16,7 +16,7 @@ from tests.harness import mcp
 from tests.harness.api import ApiClient
 from tests.harness.device import Device
 from tests.harness.http import fetch
-from tests.harness.issuers import LINE, House, issuer_house
+from tests.harness.issuers import LINE, PASSWORD, House, issuer_house
 from tests.harness.metrics import Metrics, from_port, until
 from tests.harness.pages import Visitor
 from tests.harness.server import free_port
@@ -144,5 +144,46 @@ def test_an_issuer_made_over_the_api_is_measured_like_those_of_the_settings(
     assert changed.status == 200, changed.text
     assert house.enroll("line", Device(tmp_path, "robot-2")) == 503
     found = read(house)
-    assert found.total(CALLS, issuer="factory", call="issue", outcome="unavailable") == 1
+    assert found.total(CALLS, issuer="factory", call="issue", outcome="disabled") == 1
+    assert found.total(CALLS, issuer="factory", call="issue", outcome="unavailable") == 0
     assert found.total(UNTIL, issuer="factory") > 0
+
+
+def test_a_disabled_issuer_is_told_as_disabled_and_as_no_outage(
+    house: House, tmp_path: Path
+) -> None:
+    if house.api.send("GET", "/issuers/factory").status == 404:
+        house.api.post("/issuers", {"id": "factory"})
+        house.again(**LINE)
+    assert house.api.send("PATCH", "/issuers/factory", {"enabled": False}).status == 200
+    before, issued = read(house), house.issued()
+    path = "/.well-known/est/line/simpleenroll"
+    answer = Device(tmp_path, "robot-3").enroll(house.server, path, password=PASSWORD)
+    assert answer.status == 503
+    assert "The issuer of this profile is disabled" in answer.text
+    assert house.issued() == issued
+    found = read(house)
+
+    def grown(name: str, **labels: str) -> float:
+        return found.total(name, **labels) - before.total(name, **labels)
+
+    assert grown(CALLS, issuer="factory", outcome="disabled") == grown(CALLS) == 1
+    answers = "certctl_est_answers_total"
+    assert grown(answers, profile="line", outcome="refused", reason="issuer_disabled") == 1
+    assert grown(answers, reason="issuer_error") == 0
+
+    def refused() -> bool:
+        number = answer.headers["X-Request-Id"]
+        found = [each.event for each in house.events("est_simple_enroll_failed")]
+        reasons = [each.details["reason"] for each in found if each.request_id == number]
+        return reasons == ["issuer_disabled"]
+
+    house.eventually(refused)
+    # What the record says is shown with its rule and remedy, and the issuer as what it is.
+    visitor = Visitor(house.server)
+    visitor.log_in(house.root)
+    assert "An operator has switched it off" in visitor.get("/est/activity").text
+    shown = visitor.get("/issuers").text.partition('data-testid="issuer-factory"')[2]
+    assert ">disabled<" in shown.partition("</tr>")[0]
+    assert house.api.send("PATCH", "/issuers/factory", {"enabled": True}).status == 200
+    assert house.enroll("line", Device(tmp_path, "robot-4")) == 200

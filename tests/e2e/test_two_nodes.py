@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import signal
 import time
@@ -18,9 +19,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from certctl.domain.audit import AuditAction, Counter
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import LockoutRule
+from tests.harness.api import first_key
 from tests.harness.device import Device
 from tests.harness.http import basic
 from tests.harness.nodes import SHARED, command, node, second_node
+from tests.harness.pages import Visitor
 from tests.harness.postgres import PASSWORD as DATABASE_PASSWORD
 from tests.harness.postgres import PrivatePostgres
 from tests.harness.raw import Answer, RawClient, new_source, post
@@ -161,6 +164,27 @@ def test_revoked_at_one_it_is_refused_at_the_other_at_once(nodes: Nodes, tmp_pat
     for server in (nodes.two, nodes.one):
         refused = device.enroll(server, PATH + "simplereenroll", with_certificate=True)
         assert (refused.status, b"revoked" in refused.body) == (401, True)
+
+
+def test_a_form_of_the_pages_sent_to_both_at_once_makes_one_key(nodes: Nodes) -> None:
+    root = first_key(nodes.one, "of-the-pages")
+    for number in range(4):
+        name = f"pressed-{number}"
+        visitor = Visitor(nodes.one)
+        assert visitor.log_in(root).status == 303
+        # The session and the token of the form are as good at the other.
+        both = [visitor, Visitor(nodes.two, visitor.token)]
+        form = re.search(r'name="once" value="(\w+)"', visitor.get("/keys").text)
+        assert form is not None
+        fields = {"once": form[1], "name": name, "role": "viewer"}
+        with ThreadPoolExecutor(4) as pool:
+            sent = [pool.submit(each.post, "/keys", fields) for each in both * 2]
+            told = [each.result() for each in sent]
+        assert [each.status for each in told] == [200] * 4
+        assert sum("has been made already" in each.text for each in told) == 3
+        assert sum('data-testid="new-key"' in each.text for each in told) == 1
+        kept = [each.name for each in nodes.two.records().api_keys()]
+        assert kept.count(name) == 1
 
 
 def test_rules_put_at_one_are_obeyed_by_the_other(nodes: Nodes, tmp_path: Path) -> None:

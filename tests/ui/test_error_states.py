@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 
 from certctl.domain.api_keys import Role
@@ -73,6 +74,36 @@ def test_a_button_pressed_twice_sends_its_form_once(page: Page, site: UiSite):
     sent[0].continue_()
     expect(page.get_by_test_id("new-key")).to_be_visible()
     assert [each["name"] for each in site.api.get("/keys")["data"]].count("pressed-twice") == 1
+
+
+def test_a_key_whose_answer_is_loaded_again_is_not_made_again(page: Page, site: UiSite):
+    page.goto(site.url + "/keys")
+    page.get_by_label("Name").fill("loaded-again")
+    page.get_by_role("button", name="Make key").click()
+    key = page.get_by_test_id("new-key").inner_text()
+    page.reload()
+    told = page.get_by_test_id("made-before")
+    expect(told).to_contain_text("The key loaded-again has been made already.")
+    assert Axe().run(page).violations_count == 0
+    assert key not in page.content()
+    assert [each["name"] for each in site.api.get("/keys")["data"]].count("loaded-again") == 1
+    # The form that stands there now is a new one.
+    page.get_by_label("Name").fill("the-next")
+    page.get_by_role("button", name="Make key").click()
+    expect(page.get_by_test_id("new-key")).to_be_visible()
+
+
+def test_pressed_twice_without_scripts_one_key_is_made(browser: Browser, site: UiSite):
+    context = browser.new_context(ignore_https_errors=True, java_script_enabled=False)
+    page = context.new_page()
+    log_in(page, site, path="/keys")
+    page.get_by_label("Name").fill("no-scripts")
+    page.get_by_role("button", name="Make key").dblclick()
+    # The second press is answered, or the first was before it could be.
+    answer = page.get_by_test_id("made-before").or_(page.get_by_test_id("new-key"))
+    expect(answer).to_be_visible()
+    assert [each["name"] for each in site.api.get("/keys")["data"]].count("no-scripts") == 1
+    context.close()
 
 
 @pytest.mark.parametrize("act", ["a form", "a dialog", "a page"])

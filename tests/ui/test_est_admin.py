@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import time
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from certctl.domain.audit import Counter
+from certctl.trust.readings import STILL_US
 from tests.harness.pki import ForeignCA
 from tests.harness.ui_site import UiSite
 
@@ -104,6 +107,33 @@ def test_a_bad_bundle_is_refused_with_why_and_the_old_anchors_stay(page: Page, s
     page.goto(site.url + "/est/trust")
     expect(page.get_by_test_id("est-trust-card-corp")).to_contain_text("was refused")
     site.bundle.write_bytes(old)
+
+
+def test_what_becomes_of_a_bundles_file_is_told_on_the_very_next_view(page: Page, site: UiSite):
+    old, before = site.bundle.read_bytes(), site.bundle.stat()
+    # What others have put there before is in force.
+    assert site.api.post("/admin/est/reload-trust", {"path_id": "corp"})["reloaded"] is True
+    page.goto(site.url + "/est/trust")
+    # From then on what was read of the file is kept.
+    while time.time_ns() // 1_000 - site.bundle.stat().st_ctime_ns // 1_000 <= STILL_US:
+        page.reload()
+    notes = page.get_by_test_id("est-trust-card-corp").locator(".note")
+    page.reload()
+    page.reload()
+    expect(notes.filter(has_text="has changed since")).to_have_count(0)
+    # As long as before and with the time of before: only the time of its change tells.
+    site.bundle.write_bytes(old[:-2] + b" \n")
+    os.utime(site.bundle, ns=(before.st_atime_ns, before.st_mtime_ns))
+    page.reload()
+    assert notes.filter(has_text="has changed since").count() == 1
+    page.goto(site.url + "/")
+    assert page.get_by_role("main").get_by_text("has changed since").count() == 1
+    site.bundle.unlink()
+    page.reload()
+    assert page.get_by_role("main").get_by_text("cannot be read now").count() == 1
+    site.bundle.write_bytes(old)
+    page.reload()
+    assert page.get_by_role("main").get_by_text("cannot be read now").count() == 0
 
 
 def test_chips_filter_by_kind_and_live_in_the_address(page: Page, site: UiSite):

@@ -42,6 +42,7 @@ from certctl.domain.errors import (
     TrustRefused,
     WaitingRoomFull,
 )
+from certctl.domain.issuer_disabled import IssuerDisabled
 from certctl.domain.kept_answer import Once, Origin
 from certctl.domain.order import Issued, Order
 from certctl.domain.ports import WrongAttempt
@@ -149,6 +150,7 @@ _CARRIED: Mapping[type[Failure], tuple[str, ...]] = {
     IssuerRefused: ("note",),
     IssuerMisbehaved: ("note",),
     IssuerUnavailable: ("what", "retry_after"),
+    IssuerDisabled: ("what", "retry_after"),
     IssuerSilent: ("what", "retry_after"),
     StoreUnavailable: ("what", "retry_after"),
     CertificateProfileUnavailable: ("what", "retry_after"),

@@ -1,7 +1,7 @@
-"""One write for one ``Idempotency-Key``: its answer is kept with what it changed.
+"""One write for one ``Idempotency-Key`` or form of the pages: its answer is kept with it.
 
 Both are in the same transaction, so there is never a change without its answer, and two
-that come at once cannot both be first.
+that come at once cannot both be first, at two nodes neither.
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ def answered_before(once: Once, transaction: Transaction, now_us: int) -> Comman
 
 
 def keep(once: Once, result: CommandResult, transaction: Transaction, now_us: int) -> None:
-    """Keep the answer of a write for a client that asks again."""
+    """Keep the answer of a write for a client that asks again.
+
+    Raises:
+        DuplicateKey: another node has just carried the same write out; try again.
+    """
     transaction.forget_answers(now_us, FORGOTTEN)
     transaction.keep_answer(
         KeptAnswer(
@@ -43,5 +47,6 @@ def keep(once: Once, result: CommandResult, transaction: Transaction, now_us: in
             request=once.request,
             result=_encoder.encode(result),
             expires_us=now_us + KEPT_US,
-        )
+        ),
+        now_us,
     )

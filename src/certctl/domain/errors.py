@@ -28,6 +28,7 @@
     ├── CrlRefused                     reason: malformed, algorithm, issuer, number, dates …
     ├── Unavailable                    retry_after seconds; what is away
     │   ├── IssuerUnavailable
+    │   │   ├── IssuerDisabled         switched off (``domain.issuer_disabled``)
     │   │   └── IssuerSilent           it had the order and gave no clear answer
     │   ├── StoreUnavailable
     │   ├── CertificateProfileUnavailable
@@ -43,8 +44,7 @@
 means the failed event of the operation (``est_simple_enroll_failed`` …).
 ``ends_connection`` is set where no request may follow on the connection, ``caller`` where
 it was known who asked, ``on_record`` where the authority has recorded the failure with
-what it tells of. Only
-``web.problems`` knows statuses and texts.
+what it tells of. Only ``web.problems`` knows statuses and texts.
 """
 
 from __future__ import annotations

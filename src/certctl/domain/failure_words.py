@@ -33,6 +33,7 @@ from certctl.domain.errors import (
     TrustRefused,
     Unavailable,
 )
+from certctl.domain.issuer_disabled import IssuerDisabled
 from certctl.domain.plain_text import escaped
 
 _LEASE_REMEDY: Final = (
@@ -102,6 +103,8 @@ def _of_failure(failure: Failure) -> tuple[str, str]:
 
 def _of_unavailable(failure: Unavailable) -> tuple[str, str]:
     match failure:
+        case IssuerDisabled():
+            return f"{failure.what} issues nothing", "enable it, or name another issuer"
         case IssuerSilent():
             return (
                 f"the CA outside had the order and gave no clear answer: {failure.what}",

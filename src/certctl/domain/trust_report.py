@@ -4,6 +4,33 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from certctl.domain.clock import DAY_US
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorFacts:
+    """What an anchor's certificate says, whatever the time is; as in ``AnchorReport``."""
+
+    subject: str
+    issuer: str
+    serial: str
+    sha256: str
+    not_before_us: int
+    not_after_us: int
+
+    def at(self, now_us: int) -> AnchorReport:
+        """The same, told at a time."""
+        return AnchorReport(
+            subject=self.subject,
+            issuer=self.issuer,
+            serial=self.serial,
+            sha256=self.sha256,
+            not_before_us=self.not_before_us,
+            not_after_us=self.not_after_us,
+            days_left=max(0, (self.not_after_us - now_us) // DAY_US),
+            expired=self.not_after_us < now_us,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnchorReport:

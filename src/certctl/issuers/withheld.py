@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from certctl.domain.errors import IssuerUnavailable
+from certctl.domain.issuer_disabled import IssuerDisabled
 from certctl.domain.order import Order
 from certctl.domain.ports import SignedCertificate, Terms
-from certctl.domain.stored_issuers import Trial
+from certctl.domain.stored_issuers import IssuerState, Trial
 
 RETRY_SECONDS = 60
 
@@ -38,9 +39,11 @@ class WithheldIssuer:
         """Never.
 
         Raises:
-            IssuerUnavailable: always.
+            IssuerDisabled: somebody has switched it off.
+            IssuerUnavailable: in any other case.
         """
-        raise IssuerUnavailable(f"issuer {self.issuer_id} ({self._why})", retry_after=RETRY_SECONDS)
+        kind = IssuerDisabled if self._why == IssuerState.DISABLED else IssuerUnavailable
+        raise kind(f"issuer {self.issuer_id} ({self._why})", retry_after=RETRY_SECONDS)
 
     def trial(self, *, now_us: int) -> Trial:
         """See ``ports.CanTry``."""

@@ -118,7 +118,7 @@ class AcceptedBundles:
         for path_id, path in self._sources.items():
             if path is None:
                 continue
-            if not _copy(self._directory, path_id).exists():
+            if not accepted_file(self._directory, path_id).exists():
                 change = self._read(path_id, path, now_us)
                 self._put_in_force(change, now_us)
             elif _next(self._directory, path_id).exists():
@@ -196,7 +196,9 @@ class AcceptedBundles:
         return change
 
     def _put_in_force(self, change: TrustChange, now_us: int) -> None:
-        _next(self._directory, change.path_id).replace(_copy(self._directory, change.path_id))
+        _next(self._directory, change.path_id).replace(
+            accepted_file(self._directory, change.path_id)
+        )
         status = BundleStatus(path=change.path, sha256=change.sha256, accepted_us=now_us)
         self._note(change.path_id, status)
 
@@ -215,7 +217,7 @@ class AcceptedBundles:
 
     def _note(self, path_id: str, status: BundleStatus) -> None:
         """For people: a status that cannot be written must not stop a reload."""
-        path = _status(self._directory, path_id)
+        path = status_file(self._directory, path_id)
         fresh = path.with_suffix(".tmp")
         try:
             fresh.write_bytes(msgspec.json.encode(status))
@@ -238,12 +240,22 @@ def load_accepted(directory: Path, path_id: str, kind: Kind = TRUST) -> Accepted
     Raises:
         BundleRefused: it cannot be read.
     """
-    path = _copy(directory, path_id)
+    path = accepted_file(directory, path_id)
     data = read_bundle_file(path)
     # Judged as of when it was accepted: an anchor that has expired since must not keep a
     # restarted worker from serving the others (chains to it are refused one by one).
     bundle = kind.load(path, now_us=path.stat().st_mtime_ns // 1_000)
     return Accepted(bundle=bundle, sha256=hashlib.sha256(data).hexdigest())
+
+
+def accepted_file(directory: Path, path_id: str) -> Path:
+    """Where the octets in force for a profile lie."""
+    return directory / f"{path_id or _ROOT_LABEL}.pem"
+
+
+def status_file(directory: Path, path_id: str) -> Path:
+    """Where it stands what is known about a profile's bundle."""
+    return directory / f"{path_id or _ROOT_LABEL}.json"
 
 
 def profile_trust(bundle: Bundle | None, *, require_crl: bool = False) -> ProfileTrust:
@@ -259,7 +271,7 @@ def profile_trust(bundle: Bundle | None, *, require_crl: bool = False) -> Profil
 def read_status(directory: Path, path_id: str) -> BundleStatus | None:
     """What is known about a profile's bundle; None before the first start."""
     try:
-        return msgspec.json.decode(_status(directory, path_id).read_bytes(), type=BundleStatus)
+        return msgspec.json.decode(status_file(directory, path_id).read_bytes(), type=BundleStatus)
     except (OSError, msgspec.MsgspecError):
         return None
 
@@ -282,18 +294,10 @@ def only_in(one: Bundle, other: Bundle | None) -> tuple[str, ...]:
 
 
 def _present(directory: Path, path_id: str, kind: Kind) -> Accepted | None:
-    if not _copy(directory, path_id).exists():
+    if not accepted_file(directory, path_id).exists():
         return None
     return load_accepted(directory, path_id, kind)
 
 
-def _copy(directory: Path, path_id: str) -> Path:
-    return directory / f"{path_id or _ROOT_LABEL}.pem"
-
-
 def _next(directory: Path, path_id: str) -> Path:
     return directory / f"{path_id or _ROOT_LABEL}.next"
-
-
-def _status(directory: Path, path_id: str) -> Path:
-    return directory / f"{path_id or _ROOT_LABEL}.json"

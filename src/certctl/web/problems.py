@@ -38,6 +38,7 @@ from certctl.domain.errors import (
     WaitingRoomFull,
     WrongPassword,
 )
+from certctl.domain.issuer_disabled import IssuerDisabled
 from certctl.domain.plain_text import shown
 from certctl.domain.profiles import EstProfile, Operation, Route
 from certctl.web.answers import Answer, Headers
@@ -268,6 +269,13 @@ def _unavailable(failure: Unavailable) -> Problem:
     """503: what will pass, and who can hasten it."""
     seconds = f"Send the same request again in {failure.retry_after} seconds"
     match failure:
+        case IssuerDisabled():
+            words = Words(
+                "The issuer of this profile is disabled; nothing was issued for this request.",
+                "An operator has switched it off, and only the issuer of this profile signs its"
+                " certificates.",
+                f"{seconds}; the operator enables it: `certctl-cli issuers enable`.",
+            )
         case IssuerUnavailable():
             words = Words(
                 "The CA cannot sign this request now; nothing was issued for it.",

@@ -31,6 +31,7 @@ from certctl.domain.errors import (
     WaitingRoomFull,
     WrongPassword,
 )
+from certctl.domain.issuer_disabled import IssuerDisabled
 from certctl.domain.profiles import AuthMode, EstProfile
 from certctl.web.refusal_words import CERTIFICATE, MALFORMED, NOT_ALLOWED, POLICY
 
@@ -62,6 +63,7 @@ def samples() -> Iterator[Failure]:
     yield Pending(request="0190a1b2c3d4", retry_after=60)
     yield Denied(note="not one of ours")
     yield IssuerUnavailable("issuer iss-local")
+    yield IssuerDisabled("issuer plant (disabled)", retry_after=60)
     yield IssuerSilent("issuer corp", retry_after=30)
     yield IssuerRefused("the subject is not in the inventory")
     yield IssuerMisbehaved("not as ordered: subject")

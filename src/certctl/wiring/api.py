@@ -24,7 +24,7 @@ from certctl.wiring.announce import lint_of
 from certctl.wiring.api_keys import fixed_keys
 from certctl.wiring.ids import new_ids
 from certctl.wiring.issuer_directory import set_by
-from certctl.wiring.trust_report import trust_preview, trust_reports
+from certctl.wiring.trust_report import TrustInForce, trust_preview
 
 if TYPE_CHECKING:
     from certctl.authority.client import AuthorityClient
@@ -129,9 +129,7 @@ class ApiParts:
             execute=self._authority.execute,
             ring=ring,
             profiles=self._profiles(),
-            trust=lambda path_id, now_us: trust_reports(
-                self._settings, path_id, now_us=now_us, running=True
-            )[0],
+            trust=TrustInForce(self._settings),
             trust_preview=partial(trust_preview, self._settings),
             certificate_profiles=self._certificate_profiles,
             issuer_types={each.id: each.type for each in self._settings.issuers},

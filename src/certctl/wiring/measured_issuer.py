@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import time_ns
 
 from certctl.domain.errors import IssuerUnavailable
+from certctl.domain.issuer_disabled import IssuerDisabled
 from certctl.domain.order import Order
 from certctl.domain.ports import Issuer, SignedCertificate, Terms
 from certctl.obs.metrics.measured import AuthorityMetrics
@@ -33,6 +34,10 @@ class MeasuredIssuer:
         began_ns = time_ns() if self._steps is not None else 0
         try:
             signed = self._issuer.sign(order, terms, now_us=now_us)
+        except IssuerDisabled:
+            # Somebody has decided so: no outage, and nobody is to be woken.
+            self._metrics.called(self._id, "issue", "disabled")
+            raise
         except IssuerUnavailable:
             self._metrics.called(self._id, "issue", "unavailable")
             raise

@@ -166,7 +166,7 @@ class StoredIssuers:
             ca
             if row.state is IssuerState.ENABLED
             else WithheldIssuer(
-                row.id, row.chain, why="disabled", trial=lambda now_us: ca.trial(now_us=now_us)
+                row.id, row.chain, why=row.state.value, trial=lambda now_us: ca.trial(now_us=now_us)
             )
         )
 

@@ -6,52 +6,61 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
-from certctl.domain.clock import DAY_US
 from certctl.domain.errors import TrustRefused
 from certctl.domain.profiles import profile_name
 from certctl.domain.trust_change import TrustChange
-from certctl.domain.trust_report import AnchorReport, BundleReport
-from certctl.settings.schema import Settings
+from certctl.domain.trust_report import AnchorFacts, BundleReport
+from certctl.settings.schema import EstProfileSettings, Settings
 from certctl.trust.accepted import (
     REGISTRATION,
     TRUST,
     BundleStatus,
     Kind,
+    accepted_file,
     load_accepted,
     only_in,
     read_status,
+    status_file,
 )
 from certctl.trust.bundle import Bundle, BundleRefused, read_bundle_file
 from certctl.trust.presented import read_presented
+from certctl.trust.readings import Readings
 from certctl.wiring import host
 from certctl.wiring.reload import registration_directory, trust_directory
 
 
-def trust_reports(
-    settings: Settings, path_id: str, *, now_us: int, running: bool | None = None
-) -> list[BundleReport]:
-    """Whom a profile trusts, and its registration authorities where it has any.
+def trust_reports(settings: Settings, path_id: str, *, now_us: int) -> list[BundleReport]:
+    """Whom a profile trusts, and its registration authorities where it has any."""
+    running = host.is_running(settings)
+    server = settings.server
+    chosen = _profile(settings, path_id)
+    both = [_trust_files(settings, chosen)]
+    if chosen.ra_certificates_path is not None:
+        listed = _Files(
+            kind=REGISTRATION,
+            name="registration_authorities",
+            path=chosen.ra_certificates_path,
+            directory=registration_directory(server),
+        )
+        both.append(listed)
+    reports = _Reports()
+    return [reports.of(path_id, each, now_us=now_us, running=running) for each in both]
 
-    ``running``: whether a server runs, where that is known.
+
+class TrustInForce:
+    """Whom profiles trust, for a server that is asked again and again: of what has not changed
+    since, nothing is read but the file's times. From any thread.
     """
-    if running is None:
-        running = host.is_running(settings)
-    (chosen,) = (each for each in settings.est.profiles if each.profile.path_id == path_id)
-    anchors = _Files(
-        kind=TRUST,
-        name="trust_bundle",
-        path=chosen.trust_bundle_path,
-        directory=trust_directory(settings.server),
-    )
-    listed = _Files(
-        kind=REGISTRATION,
-        name="registration_authorities",
-        path=chosen.ra_certificates_path,
-        directory=registration_directory(settings.server),
-    )
-    both = [anchors, listed] if listed.path is not None else [anchors]
-    return [_report(path_id, each, now_us=now_us, running=running) for each in both]
+
+    def __init__(self, settings: Settings) -> None:
+        profiles = settings.est.profiles
+        self._files = {each.profile.path_id: _trust_files(settings, each) for each in profiles}
+        self._reports = _Reports()
+
+    def __call__(self, path_id: str, now_us: int) -> BundleReport:
+        return self._reports.of(path_id, self._files[path_id], now_us=now_us, running=True)
 
 
 def trust_preview(settings: Settings, path_id: str, now_us: int) -> TrustChange:
@@ -62,8 +71,7 @@ def trust_preview(settings: Settings, path_id: str, now_us: int) -> TrustChange:
     Raises:
         TrustRefused: a reload would be refused, and why.
     """
-    (chosen,) = (each for each in settings.est.profiles if each.profile.path_id == path_id)
-    path = chosen.trust_bundle_path
+    path = _profile(settings, path_id).trust_bundle_path
     if path is None:
         raise TrustRefused(
             "no_bundle",
@@ -97,36 +105,83 @@ class _Files:
     directory: Path
 
 
-def _report(path_id: str, files: _Files, *, now_us: int, running: bool) -> BundleReport:
-    """As the server has loaded it, else as the file says."""
-    path, directory = files.path, files.directory
-    if path is None:
-        return BundleReport(path_id=path_id, path=None, kind=files.name)
-    status = read_status(directory, path_id) if running else None
-    try:
+def _profile(settings: Settings, path_id: str) -> EstProfileSettings:
+    (chosen,) = (each for each in settings.est.profiles if each.profile.path_id == path_id)
+    return chosen
+
+
+def _trust_files(settings: Settings, chosen: EstProfileSettings) -> _Files:
+    return _Files(
+        kind=TRUST,
+        name="trust_bundle",
+        path=chosen.trust_bundle_path,
+        directory=trust_directory(settings.server),
+    )
+
+
+MOST_OCTETS: Final = 16 * 1024 * 1024
+"""Of bundles whose anchors are kept; those take no more memory than their PEM is long."""
+
+
+class _Reports:
+    """Makes reports; expiry is told by the clock of each, what files say may be kept."""
+
+    def __init__(self) -> None:
+        self._anchors = Readings[tuple[AnchorFacts, ...]](MOST_OCTETS)
+        self._statuses = Readings[BundleStatus | None]()
+        self._digests = Readings[str]()
+
+    def of(self, path_id: str, files: _Files, *, now_us: int, running: bool) -> BundleReport:
+        """As the server has loaded it, else as the file says."""
+        path, directory = files.path, files.directory
+        if path is None:
+            return BundleReport(path_id=path_id, path=None, kind=files.name)
+        status = self._status(directory, path_id, now_us) if running else None
+        try:
+            if status is None:
+                facts = _facts(files.kind.load(path, now_us=now_us))
+            else:
+                facts = self._in_force(path_id, files, now_us)
+        except BundleRefused as refused:
+            notes = (f"the {files.kind.name} {refused.problem}; {refused.remedy}",)
+            return BundleReport(path_id=path_id, path=str(path), kind=files.name, notes=notes)
+        anchors = tuple(each.at(now_us) for each in facts)
         if status is None:
-            anchors = _anchors(files.kind.load(path, now_us=now_us), now_us)
             notes = ("no server runs here: this is what the file says",)
             return BundleReport(
                 path_id=path_id, path=str(path), kind=files.name, anchors=anchors, notes=notes
             )
-        anchors = _anchors(load_accepted(directory, path_id, files.kind).bundle, now_us)
-    except BundleRefused as refused:
-        notes = (f"the {files.kind.name} {refused.problem}; {refused.remedy}",)
-        return BundleReport(path_id=path_id, path=str(path), kind=files.name, notes=notes)
-    try:
-        file_sha256 = hashlib.sha256(read_bundle_file(path)).hexdigest()
-    except BundleRefused:
-        file_sha256 = ""
-    return BundleReport(
-        path_id=path_id,
-        path=str(path),
-        kind=files.name,
-        accepted_us=status.accepted_us,
-        sha256=status.sha256,
-        anchors=anchors,
-        notes=_notes(status, file_sha256, path_id),
-    )
+        return BundleReport(
+            path_id=path_id,
+            path=str(path),
+            kind=files.name,
+            accepted_us=status.accepted_us,
+            sha256=status.sha256,
+            anchors=anchors,
+            notes=_notes(status, self._digest(path, now_us), path_id),
+        )
+
+    def _status(self, directory: Path, path_id: str, now_us: int) -> BundleStatus | None:
+        path = status_file(directory, path_id)
+        return self._statuses.of(path, lambda: read_status(directory, path_id), now_us=now_us)
+
+    def _in_force(self, path_id: str, files: _Files, now_us: int) -> tuple[AnchorFacts, ...]:
+        """Raises BundleRefused."""
+        directory, kind = files.directory, files.kind
+        return self._anchors.of(
+            accepted_file(directory, path_id),
+            lambda: _facts(load_accepted(directory, path_id, kind).bundle),
+            now_us=now_us,
+        )
+
+    def _digest(self, path: Path, now_us: int) -> str:
+        """Of the operator's file; empty: it cannot be read now."""
+        try:
+            return self._digests.of(
+                path, lambda: hashlib.sha256(read_bundle_file(path)).hexdigest(), now_us=now_us
+            )
+        except BundleRefused:
+            return ""
 
 
 def _notes(status: BundleStatus, file_sha256: str, path_id: str) -> tuple[str, ...]:
@@ -147,20 +202,18 @@ def _notes(status: BundleStatus, file_sha256: str, path_id: str) -> tuple[str, .
     return tuple(notes)
 
 
-def _anchors(bundle: Bundle, now_us: int) -> tuple[AnchorReport, ...]:
+def _facts(bundle: Bundle) -> tuple[AnchorFacts, ...]:
     found = []
     for anchor in bundle.anchors:
         credential = read_presented(anchor.der).credential()
         found.append(
-            AnchorReport(
+            AnchorFacts(
                 subject=anchor.subject,
                 issuer=credential.issuer,
                 serial=credential.serial,
                 sha256=credential.fingerprint.hex(),
                 not_before_us=anchor.not_before_us,
                 not_after_us=anchor.not_after_us,
-                days_left=max(0, (anchor.not_after_us - now_us) // DAY_US),
-                expired=anchor.not_after_us < now_us,
             )
         )
     return tuple(found)

@@ -40,6 +40,7 @@ from certctl.domain.errors import (
     WaitingRoomFull,
     WrongPassword,
 )
+from certctl.domain.issuer_disabled import IssuerDisabled
 from certctl.domain.revocation import RevocationReason
 from certctl.obs.tracing.steps import Step
 
@@ -55,6 +56,7 @@ FAILURES = [
     RateLimited(limit=3, retry_after=60),
     Pending(request="0123", retry_after=30),
     IssuerUnavailable("issuer iss-local", retry_after=60),
+    IssuerDisabled("issuer plant (disabled)", retry_after=60),
     IssuerSilent("issuer corp", retry_after=30),
     IssuerRefused("not in the inventory"),
     IssuerMisbehaved("not as ordered: subject"),

@@ -10,6 +10,7 @@ import pytest
 from certctl.domain import errors
 from certctl.domain.errors import CrlRefused, Failure
 from certctl.domain.failure_words import FailureWords, words_of
+from certctl.domain.issuer_disabled import IssuerDisabled
 from certctl.domain.ocsp import OcspError
 
 CRL_REASONS = (
@@ -49,6 +50,7 @@ SAMPLES = (
     *(CrlRefused(reason, wanted="this", got="that") for reason in CRL_REASONS),
     errors.Unavailable("linter"),
     errors.IssuerUnavailable("issuer iss-local"),
+    IssuerDisabled("issuer plant (disabled)"),
     errors.IssuerSilent("iss-script: sign.sh did not end in time"),
     errors.StoreUnavailable("authority"),
     errors.StoreUnavailable("store"),

@@ -7,6 +7,7 @@ from cryptography import x509
 
 from certctl.domain.clock import DAY_US
 from certctl.domain.errors import IssuerUnavailable
+from certctl.domain.issuer_disabled import IssuerDisabled
 from certctl.issuers.signers.file import FileSigner
 from certctl.issuers.trial import NOT_A_CERTIFICATE, try_signer
 from certctl.issuers.vault import IssuerVault, open_key
@@ -91,8 +92,13 @@ def test_a_withheld_issuer_refuses_and_can_still_be_tried() -> None:
     issuer = WithheldIssuer(
         "a", (root,), why="disabled", trial=lambda now: try_signer(signer, [root], now_us=now)
     )
-    with pytest.raises(IssuerUnavailable, match="disabled"):
+    with pytest.raises(IssuerDisabled, match="disabled"):
         issuer.sign(None, None, now_us=NOW_US)  # type: ignore[arg-type]
+    # What is broken is not what somebody has switched off.
+    unusable = WithheldIssuer("a", (root,), why="unusable")
+    with pytest.raises(IssuerUnavailable) as away:
+        unusable.sign(None, None, now_us=NOW_US)  # type: ignore[arg-type]
+    assert away.type is IssuerUnavailable
     assert issuer.ca_chain() == (root,)
     assert issuer.trial(now_us=NOW_US).ok
     bare = WithheldIssuer("a", (root,), why="disabled")

@@ -229,6 +229,8 @@ def test_an_issuer_that_comes_late_has_its_series_in_every_process(numbers: Numb
         found.samples
     )
     assert "\0" not in found.text
+    authority.called("factory", "issue", "disabled")
+    assert shown(numbers).total(calls, issuer="factory", outcome="disabled") == 1
     assert authority.called("far", "revoke", "ok") is None
     assert shown(numbers).total(calls, issuer="far", call="revoke") == 1
 

@@ -25,6 +25,7 @@ from certctl.domain.figures import (
 )
 from certctl.domain.intent import Intent, IntentStatus
 from certctl.domain.inventory import CertificateFilter, CertificateSummary, InventoryPage
+from certctl.domain.kept_answer import KeptAnswer
 from certctl.domain.lease import Lease
 from certctl.domain.lockout import Lockout
 from certctl.domain.ports.events import OutboxReads
@@ -230,12 +231,16 @@ class RetentionReads(Protocol):
 
 
 class ApiKeyReads(Protocol):
-    """Keys of the management API."""
+    """Keys of the management API, and answers kept for repeated writes."""
 
     def api_key(self, key_id: str) -> ApiKey | None: ...
 
     def api_keys(self) -> Sequence[ApiKey]:
         """Every key that ever was, in order of id."""
+        ...
+
+    def kept_answer(self, key: bytes, now_us: int) -> KeptAnswer | None:
+        """An answer that has not expired."""
         ...
 
 

@@ -351,7 +351,13 @@ class ApiKeyWrites(Protocol):
         """An answer that has not expired."""
         ...
 
-    def keep_answer(self, answer: KeptAnswer) -> None: ...
+    def keep_answer(self, answer: KeptAnswer, now_us: int) -> None:
+        """Keep an answer, in place of one of the same key that has expired.
+
+        Raises:
+            DuplicateKey: one is kept that has not, by another node just now.
+        """
+        ...
 
     def forget_answers(self, before_us: int, most: int) -> None:
         """Drop answers that expired before this time, at most ``most``."""

@@ -136,7 +136,7 @@ BATCH_ORDERS: Final = Family(
 ISSUER_CALLS: Final = _counter(
     "certctl_issuer_calls_total",
     "Calls of issuers: issue (each signature of one whose key is here), find or revoke."
-    " Outcome: ok, refused, unavailable, silent, misbehaved or error.",
+    " Outcome: ok, refused, unavailable, disabled (by an operator), silent, misbehaved or error.",
     "issuer",
     "call",
     "outcome",

@@ -74,7 +74,7 @@ def layout(
             families.COMMIT_SECONDS: [()],
             families.BATCH_ORDERS: [()],
             families.ISSUER_CALLS: [
-                *every(here, ("issue",), ("ok", "unavailable")),
+                *every(here, ("issue",), ("ok", "unavailable", "disabled")),
                 *every(outside, CALLS, CALL_OUTCOMES),
             ],
             families.ISSUER_SECONDS: every(outside),

@@ -49,9 +49,13 @@ def bind_pepper(connection: Connection, digest: bytes) -> bytes:
     return bound_pepper(connection) or digest
 
 
-def keep_answer(connection: Connection, answer: KeptAnswer) -> None:
-    """Keep an answer; an expired one of the same key makes room."""
-    connection.execute(delete(kept_answers).where(kept_answers.c.key == answer.key))
+def keep_answer(connection: Connection, answer: KeptAnswer, now_us: int) -> None:
+    """Keep an answer; an expired one of the same key makes room, and no other: another node
+    may have committed it since this transaction looked.
+    """
+    _a = kept_answers.c
+    expired = delete(kept_answers).where(_a.key == answer.key).where(_a.expires_us <= now_us)
+    connection.execute(expired)
     connection.execute(
         insert(kept_answers),
         {

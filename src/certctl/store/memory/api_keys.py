@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from certctl.domain.api_keys import ApiKey
@@ -24,6 +24,9 @@ class ApiKeyReads(Reads):
         rows = self._now().api_keys
         return [rows[key_id] for key_id in sorted(rows)]
 
+    def kept_answer(self, key: bytes, now_us: int) -> KeptAnswer | None:
+        return _kept(self._now().answers, key, now_us)
+
 
 class ApiKeyWrites(Writes):
     """``ports.writes.ApiKeyWrites``."""
@@ -44,10 +47,11 @@ class ApiKeyWrites(Writes):
             self._open().api_keys[key_id] = replace(row, revoked_us=revoked_us)
 
     def kept_answer(self, key: bytes, now_us: int) -> KeptAnswer | None:
-        found = self._open().answers.get(key)
-        return found if found is not None and found.expires_us > now_us else None
+        return _kept(self._open().answers, key, now_us)
 
-    def keep_answer(self, answer: KeptAnswer) -> None:
+    def keep_answer(self, answer: KeptAnswer, now_us: int) -> None:
+        if self.kept_answer(answer.key, now_us) is not None:
+            raise self._failed(DuplicateKey(answer.key.hex()))
         self._open().answers[answer.key] = answer
 
     def forget_answers(self, before_us: int, most: int) -> None:
@@ -62,3 +66,8 @@ class ApiKeyWrites(Writes):
     def bind_pepper(self, digest: bytes) -> None:
         if self._open().ca.setdefault(_PEPPER, digest) != digest:
             raise PepperMismatch
+
+
+def _kept(answers: Mapping[bytes, KeptAnswer], key: bytes, now_us: int) -> KeptAnswer | None:
+    found = answers.get(key)
+    return found if found is not None and found.expires_us > now_us else None

@@ -21,6 +21,9 @@ class ApiKeyReads(Reads):
     def api_keys(self) -> Sequence[ApiKey]:
         return self._ask(queries.all_keys)
 
+    def kept_answer(self, key: bytes, now_us: int) -> KeptAnswer | None:
+        return self._ask(queries.kept_answer, key, now_us)
+
 
 class ApiKeyWrites(Writes):
     """``ports.writes.ApiKeyWrites``."""
@@ -39,8 +42,8 @@ class ApiKeyWrites(Writes):
     def kept_answer(self, key: bytes, now_us: int) -> KeptAnswer | None:
         return self._run(queries.kept_answer, key, now_us)
 
-    def keep_answer(self, answer: KeptAnswer) -> None:
-        self._run(api_keys.keep_answer, answer)
+    def keep_answer(self, answer: KeptAnswer, now_us: int) -> None:
+        self._run(api_keys.keep_answer, answer, now_us)
 
     def forget_answers(self, before_us: int, most: int) -> None:
         self._run(api_keys.forget_answers, before_us, most)

@@ -50,7 +50,7 @@ class Services:
     """Everything the handlers use.
 
     Attributes:
-        trust: what an EST profile trusts, by path ID and time; reads files.
+        trust: what an EST profile trusts, by path ID and time; reads files that have changed.
         trust_preview: what a reload of an EST profile's bundle would change; reads files, and
             raises TrustRefused where it would be refused.
         issuer_types: by issuer id, of those of the settings.

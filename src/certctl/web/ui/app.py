@@ -23,9 +23,11 @@ from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
 from certctl.web.api.build import Api
 from certctl.web.api.callers import Caller
 from certctl.web.api.problems import ApiRefused, internal_error, refusal_of
+from certctl.web.api.services import Asked
 from certctl.web.ui import login
 from certctl.web.ui.origin import is_ours
 from certctl.web.ui.page import Page, Pages, Streaming, Visit, html, see
+from certctl.web.ui.sent_once import once_of
 from certctl.web.ui.session import LoggedIn, Sessions, has_cookie
 from certctl.web.ui.static_files import PREFIX as STATIC
 from certctl.web.ui.static_files import StaticFiles
@@ -152,8 +154,8 @@ class Ui:
         form = await self._form(request, receive) if page.is_write else {}
         if found is not None and "poll" not in request.query:
             await self._sessions.used(found, request.origin)
-        # No Idempotency-Key: a form sent twice by mistake meets what the first has changed.
-        ask = login.asked(caller, self._services)
+        once = once_of(request.path, form, key_id=caller.holder.key_id)
+        ask = Asked(caller=caller, once=once, services=self._services)
         last = request.headers.get(b"last-event-id")
         return await page.handler(
             Visit(

@@ -49,21 +49,23 @@ async def revoke(visit: Visit) -> Answer:
         totals = await visit.services.read(partial(_counted, visit, kept))
     except CriteriaRefused as refused:
         return _page(visit, kept, status=422, fault=str(refused))
-    if visit.form.get("typed", "").strip() != f"revoke {totals.revocable}":
+    # Sent again, it meets what it has revoked itself: the number was right when it came first.
+    before = await visit.services.read(partial(_begun, visit))
+    if not before and visit.form.get("typed", "").strip() != f"revoke {totals.revocable}":
         fault = f"Nothing was revoked: type “revoke {totals.revocable}” to confirm."
         return _page(visit, kept, status=422, totals=totals, fault=fault)
     wish = Wish(
         criteria=_criteria(kept),
         reason=RevocationReason(kept["reason"]),
         caller=visit.ask.caller,
-        once=None,
+        once=visit.ask.once,
     )
     try:
         _, done = await visit.services.bulk.revoke(wish)
     except Interrupted as interrupted:
         fault = f"It ended half-way: {interrupted.revoked:,} are revoked. Count again and go on."
         return _page(visit, kept, status=503, fault=fault)
-    return _page(visit, kept, done=done)
+    return _page(visit, kept, done=done, before=before)
 
 
 def _criteria(kept: Mapping[str, str]) -> RevocationCriteria:
@@ -76,6 +78,12 @@ def _criteria(kept: Mapping[str, str]) -> RevocationCriteria:
         issued_after_us=_day(kept["issued_after"]),
         issued_before_us=_day(kept["issued_before"]),
     )
+
+
+def _begun(visit: Visit, records: Records) -> bool:
+    """Whether this very form was carried out before, or is just being."""
+    once = visit.ask.once
+    return once is not None and records.kept_answer(once.key, visit.services.clock()) is not None
 
 
 def _counted(visit: Visit, kept: Mapping[str, str], records: Records) -> BulkTotals:
@@ -112,6 +120,7 @@ def _page(
     status: int = 200,
     totals: BulkTotals | None = None,
     done: BulkTotals | None = None,
+    before: bool = False,
     fault: str = "",
 ) -> Answer:
     return visit.page(
@@ -120,6 +129,7 @@ def _page(
         kept=kept,
         totals=totals,
         done=done,
+        before=before,
         fault=fault,
         reasons=REASONS,
         profiles=[each.profile.path_id for each in visit.services.profiles],

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from certctl.domain.key_holders import EVERYBODY, Holder, KeyRefused
-from certctl.web.api.callers import Caller, KeyRing
+from certctl.web.api.callers import KeyRing
 from certctl.web.api.guard import MAX_TOKEN
-from certctl.web.api.services import Asked, Services
 from certctl.web.ui.paths import is_page
 
 LOGIN = "/login"
@@ -76,8 +75,3 @@ def path_of(url: bytes) -> str:
     except ValueError:
         return "/"
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-
-
-def asked(caller: Caller, services: Services) -> Asked:
-    """A page's request as the API's handlers take it."""
-    return Asked(caller=caller, once=None, services=services)

@@ -16,11 +16,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from certctl.domain.clock import DAY_US, SECOND_US
+from certctl.domain.ids import RandomBytes
 from certctl.domain.inventory import profile_shown
 from certctl.domain.plain_text import escaped
 from certctl.domain.profiles import profile_name
 from certctl.web.api.services import Services
 from certctl.web.ui.navigation import navigation
+from certctl.web.ui.sent_once import FIELD, token
 from certctl.web.ui.static_files import StaticFiles
 
 
@@ -46,6 +48,7 @@ class Templates:
             "details": _detail,
         }
         environment.globals |= {
+            "once": lambda: _once(services.random),
             "static": static.address,
             "navigation": navigation,
             "address": _address,
@@ -65,6 +68,13 @@ def _plain(value: object) -> object:
     if isinstance(value, str) and not isinstance(value, Markup):
         return escaped(value)
     return "" if value is None else value
+
+
+def _once(random: RandomBytes) -> Markup:
+    """Stands in each form that makes or decides something, see ``sent_once``."""
+    return Markup('<input type="hidden" name="{}" value="{}" autocomplete="off">').format(
+        FIELD, token(random)
+    )
 
 
 def _lines(text: str) -> Markup:
