@@ -15,6 +15,7 @@ from functools import partial
 
 from certctl.authority import leases
 from certctl.authority.commands import (
+    CrlCommand,
     CrlPartKept,
     CrlPartsDropped,
     CrlPublished,
@@ -105,7 +106,7 @@ class CrlDrafts:
 
 
 def carry_out(
-    command: PutCrlPart | SignCrl | DropCrlParts,
+    command: CrlCommand,
     transaction: Transaction,
     drafts: CrlDrafts,
     now_us: int,
@@ -213,7 +214,7 @@ def _hold(transaction: Transaction, issuer_id: str, fence: int, now_us: int) -> 
     transaction.put_lease(replace(lease, until_us=now_us + LEASE_US))
 
 
-def _scope(command: PutCrlPart | SignCrl | DropCrlParts, transaction: Transaction) -> str:
+def _scope(command: CrlCommand, transaction: Transaction) -> str:
     """What a command is about.
 
     Raises:
