@@ -48,26 +48,26 @@ from certctl.authority.commands import (
     SliceRevoked,
     TakeLease,
 )
-from certctl.authority.figure_commands import (
+from certctl.authority.commands.figures import (
     RecordActivity,
     RecordAuditProof,
     RecordInventory,
 )
-from certctl.authority.issuer_commands import (
+from certctl.authority.commands.issuers import (
     ChangeIssuer,
     CreateIssuer,
     DeleteIssuer,
     InstallIssuer,
     TestIssuer,
 )
-from certctl.authority.key_gate import ROLES, WHOLE
-from certctl.authority.session_commands import (
+from certctl.authority.commands.sessions import (
     CloseSession,
     ExtendSession,
     OpenSession,
     SessionDone,
 )
-from certctl.authority.telling_commands import TellIssuers
+from certctl.authority.commands.telling import TellIssuers
+from certctl.authority.key_gate import ROLES, WHOLE
 from certctl.domain.api_keys import Role
 from certctl.domain.audit import AuditAction, AuditEvent, Outcome
 from certctl.domain.bulk_revocation import RevocationCriteria

@@ -46,23 +46,30 @@ from certctl.authority.commands import (
     SignCrl,
     TakeLease,
 )
-from certctl.authority.decide import approve, deny
-from certctl.authority.done import Done
-from certctl.authority.event_commands import carry_out_event_command
-from certctl.authority.figure_commands import (
+from certctl.authority.commands.figures import (
     FigureCommand,
     RecordActivity,
     RecordAuditProof,
     RecordInventory,
 )
-from certctl.authority.import_certificates import import_certificates
-from certctl.authority.issuer_commands import (
+from certctl.authority.commands.issuers import (
     ChangeIssuer,
     CreateIssuer,
     DeleteIssuer,
     InstallIssuer,
     TestIssuer,
 )
+from certctl.authority.commands.sessions import (
+    CloseSession,
+    ExtendSession,
+    OpenSession,
+    SessionCommand,
+)
+from certctl.authority.commands.telling import TellIssuers
+from certctl.authority.decide import approve, deny
+from certctl.authority.done import Done
+from certctl.authority.event_commands import carry_out_event_command
+from certctl.authority.import_certificates import import_certificates
 from certctl.authority.issuer_desk import IssuerDesk, carry_out_issuer_command
 from certctl.authority.key_gate import KeyGate
 from certctl.authority.purge import purge
@@ -70,15 +77,8 @@ from certctl.authority.reconcile import reconcile
 from certctl.authority.reload_trust import reload_trust
 from certctl.authority.revoke import release, revoke
 from certctl.authority.seal import AuditSigner, seal
-from certctl.authority.session_commands import (
-    CloseSession,
-    ExtendSession,
-    OpenSession,
-    SessionCommand,
-)
 from certctl.authority.sessions import carry_out_session_command
 from certctl.authority.telling import tell
-from certctl.authority.telling_commands import TellIssuers
 from certctl.domain.ports import Transaction, TrustBundles
 from certctl.domain.retention import KEEP_EVERYTHING, Retention
 

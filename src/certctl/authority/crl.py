@@ -16,6 +16,7 @@ from typing import Final
 
 from certctl.authority import leases
 from certctl.authority.commands import (
+    CrlCommand,
     CrlPartKept,
     CrlPartsDropped,
     CrlPublished,
@@ -113,7 +114,7 @@ class CrlDrafts:
 
 
 def carry_out(
-    command: PutCrlPart | SignCrl | DropCrlParts,
+    command: CrlCommand,
     transaction: Transaction,
     drafts: CrlDrafts,
     now_us: int,
@@ -221,7 +222,7 @@ def _hold(transaction: Transaction, issuer_id: str, fence: int, now_us: int) -> 
     transaction.put_lease(replace(lease, until_us=now_us + LEASE_US))
 
 
-def _scope(command: PutCrlPart | SignCrl | DropCrlParts, transaction: Transaction) -> str:
+def _scope(command: CrlCommand, transaction: Transaction) -> str:
     """What a command is about.
 
     Raises:

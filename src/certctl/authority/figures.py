@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import Final, assert_never
 
 from certctl.authority import leases
-from certctl.authority.done import Done
-from certctl.authority.figure_commands import (
+from certctl.authority.commands.figures import (
     FigureCommand,
     FiguresRecorded,
     RecordActivity,
     RecordAuditProof,
     RecordInventory,
 )
+from certctl.authority.done import Done
 from certctl.domain.ports import Transaction
 
 INVENTORY_JOB: Final = "inventory-figures"

@@ -15,9 +15,7 @@ from cryptography import x509
 from msgspec import structs
 
 from certctl.authority.background import Background
-from certctl.authority.done import Done
-from certctl.authority.events import event_by
-from certctl.authority.issuer_commands import (
+from certctl.authority.commands.issuers import (
     ChangeIssuer,
     CreateIssuer,
     DeleteIssuer,
@@ -27,6 +25,8 @@ from certctl.authority.issuer_commands import (
     IssuerTested,
     TestIssuer,
 )
+from certctl.authority.done import Done
+from certctl.authority.events import event_by
 from certctl.domain.audit import AuditAction, AuditEvent, Outcome
 from certctl.domain.clock import Clock
 from certctl.domain.errors import Conflict, NotFound

@@ -30,14 +30,14 @@ from certctl.authority.commands import (
     RevokeCertificate,
     RevokeSlice,
 )
-from certctl.authority.issuer_commands import (
+from certctl.authority.commands.issuers import (
     ChangeIssuer,
     CreateIssuer,
     DeleteIssuer,
     InstallIssuer,
     TestIssuer,
 )
-from certctl.authority.session_commands import CloseSession, ExtendSession, OpenSession
+from certctl.authority.commands.sessions import CloseSession, ExtendSession, OpenSession
 from certctl.domain.api_keys import Role, Visible
 from certctl.domain.errors import CommandRefused
 from certctl.domain.key_holders import (

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from certctl.authority.done import Done
-from certctl.authority.events import event_by
-from certctl.authority.session_commands import (
+from certctl.authority.commands.sessions import (
     CloseSession,
     ExtendSession,
     OpenSession,
     SessionCommand,
     SessionDone,
 )
+from certctl.authority.done import Done
+from certctl.authority.events import event_by
 from certctl.domain.audit import AuditAction, AuditEvent
 from certctl.domain.errors import NotFound
 from certctl.domain.ports import Transaction

@@ -15,8 +15,8 @@ from typing import Final
 
 from certctl.authority import leases
 from certctl.authority.calls import Finished, OutsideCalls
+from certctl.authority.commands.telling import IssuersTold, TellIssuers
 from certctl.authority.done import Done
-from certctl.authority.telling_commands import IssuersTold, TellIssuers
 from certctl.domain.certificates import CertificateStatus
 from certctl.domain.errors import Conflict, Failure
 from certctl.domain.events import Delivery, ca_channel, delivered, failed, given_up

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from certctl.authority.figure_commands import FiguresRecorded, RecordAuditProof
+from certctl.authority.commands.figures import FiguresRecorded, RecordAuditProof
 from certctl.authority.figures import AUDIT_JOB
 from certctl.authority.verify import Broken, Proof
 from certctl.domain.audit import RecordedEvent

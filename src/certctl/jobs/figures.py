@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from certctl.authority.figure_commands import FiguresRecorded, RecordActivity, RecordInventory
+from certctl.authority.commands.figures import FiguresRecorded, RecordActivity, RecordInventory
 from certctl.authority.figures import ACTIVITY_JOB, INVENTORY_JOB
 from certctl.domain.api_keys import Visible
 from certctl.domain.clock import HOUR_US, SECOND_US, Clock

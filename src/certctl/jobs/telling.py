@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from certctl.authority.commands.telling import IssuersTold, TellIssuers
 from certctl.authority.telling import JOB, MOST
-from certctl.authority.telling_commands import IssuersTold, TellIssuers
 from certctl.domain.clock import SECOND_US, Clock
 from certctl.domain.events import CA_CHANNEL, Delivery, DeliveryStatus, ca_channel
 from certctl.domain.ports import Records

@@ -7,8 +7,7 @@ from concurrent.futures import wait
 import pytest
 
 from certctl.authority import issuer_desk
-from certctl.authority.done import Done
-from certctl.authority.issuer_commands import (
+from certctl.authority.commands.issuers import (
     ChangeIssuer,
     CreateIssuer,
     DeleteIssuer,
@@ -18,6 +17,7 @@ from certctl.authority.issuer_commands import (
     IssuerTested,
     TestIssuer,
 )
+from certctl.authority.done import Done
 from certctl.authority.issuer_desk import IssuerDesk, carry_out_issuer_command
 from certctl.domain.audit import AuditAction, Outcome
 from certctl.domain.errors import Conflict, InProgress, NotFound

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from certctl.authority.session_commands import (
+from certctl.authority.commands.sessions import (
     CloseSession,
     ExtendSession,
     OpenSession,

@@ -26,11 +26,11 @@ from certctl.authority.commands import (
     SliceRevoked,
     TakeLease,
 )
+from certctl.authority.commands.telling import IssuersTold, TellIssuers
 from certctl.authority.issue import IssuingRules
 from certctl.authority.outbox import Outbox
 from certctl.authority.service import AuthorityService
 from certctl.authority.telling import JOB, NOBODY, NOT_REVOKED
-from certctl.authority.telling_commands import IssuersTold, TellIssuers
 from certctl.domain.bulk_revocation import SLICE, RevocationCriteria
 from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.domain.errors import Conflict, Failure, LeaseLost

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import BaseModel, Field, StringConstraints
 
 from certctl.authority.commands import Command, CommandResult
-from certctl.authority.issuer_commands import (
+from certctl.authority.commands.issuers import (
     ChangeIssuer,
     CreateIssuer,
     DeleteIssuer,

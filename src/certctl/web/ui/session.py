@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from certctl.authority.session_commands import (
+from certctl.authority.commands.sessions import (
     CloseSession,
     ExtendSession,
     OpenSession,
