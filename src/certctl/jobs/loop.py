@@ -9,6 +9,7 @@ next time; it never stops the others.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol, TypeVar
 
 from certctl.authority.commands import Command, FinishJob, JobFinished, LeaseAnswer, TakeLease
@@ -108,16 +109,22 @@ class JobLoop:
             self._on_fault(name, fault)
 
     def _run(self, job: Job, fence: int) -> None:
-        outcome = "ok"
         try:
             job.run(fence)
-        except Failure as failure:
-            outcome = str(words_of(failure))
-            raise
         except Exception as fault:
-            # Without its text, which may hold anything: the log has that, and the trace.
-            outcome = f"a fault of this program ({type(fault).__name__}); its log has the trace"
+            # Where the authority cannot be told, the job's own failure is still what is raised.
+            with suppress(Failure):
+                self._finish(job, fence, _outcome(fault))
             raise
-        finally:
-            done = FinishJob(job=job.name, fence=fence, outcome=outcome)
-            self._caller.execute(done, JobFinished)
+        self._finish(job, fence, "ok")
+
+    def _finish(self, job: Job, fence: int, outcome: str) -> None:
+        done = FinishJob(job=job.name, fence=fence, outcome=outcome)
+        self._caller.execute(done, JobFinished)
+
+
+def _outcome(fault: Exception) -> str:
+    if isinstance(fault, Failure):
+        return str(words_of(fault))
+    # Without its text, which may hold anything: the log has that, and the trace.
+    return f"a fault of this program ({type(fault).__name__}); its log has the trace"

@@ -156,6 +156,20 @@ def test_a_failing_job_says_so_and_stops_no_other(node: Node, fault: Exception, 
     assert bad.fences == [1, 2]
 
 
+def test_what_a_job_failed_with_is_told_though_the_authority_cannot_be(node: Node):
+    fault = CrlRefused("usage", wanted="cRLSign", got="none")
+    job = Counting()
+    job.fails_with, node.refused = fault, frozenset({FinishJob})
+    node.loop(job).tick()
+    assert [told for _, told in node.told] == [fault]
+
+
+def test_an_end_that_cannot_be_told_is_a_failure(node: Node):
+    node.refused = frozenset({FinishJob})
+    node.loop(Counting()).tick()
+    assert [type(told) for _, told in node.told] == [StoreUnavailable]
+
+
 def test_a_clock_set_back_stops_no_job(node: Node):
     job = Counting()
     loop = node.loop(job)
