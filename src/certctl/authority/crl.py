@@ -39,7 +39,10 @@ from certctl.domain.errors import CrlRefused, LeaseLost
 from certctl.domain.ports import CanSignCRL, CrlDraft, DuplicateKey, Transaction
 
 LEASE_US = 30 * SECOND_US
-"""A killed process keeps its lease for so long; each piece prolongs it."""
+"""A killed process keeps its lease for so long; its pieces prolong it."""
+
+PROLONGED_US = 5 * SECOND_US
+"""How much of it is over before a piece does: hundreds may come within a second."""
 
 _JOB: Final = "crl-"
 
@@ -145,7 +148,9 @@ def put_part(command: PutCrlPart, transaction: Transaction, drafts: CrlDrafts, n
     """
     _hold(transaction, command.issuer_id, command.fence, now_us)
     scope = _scope(command, transaction)
-    _require_next(transaction, command, scope)
+    if command.part == 0:
+        # The others are of the same fence and number (``until``), and signing asks again.
+        _require_next(transaction, command, scope)
     if not 0 <= command.part < MAX_PARTS or not 0 < len(command.octets) <= PART_OCTETS:
         raise CrlRefused("size", wanted=f"{MAX_PARTS} parts of {PART_OCTETS} octets at most")
     progress = _Progress(
@@ -219,7 +224,8 @@ def drop_parts(command: DropCrlParts, transaction: Transaction, now_us: int) -> 
 
 def _hold(transaction: Transaction, issuer_id: str, fence: int, now_us: int) -> None:
     lease = leases.require(transaction, job_name(issuer_id), fence)
-    transaction.put_lease(replace(lease, until_us=now_us + LEASE_US))
+    if lease.until_us < now_us + LEASE_US - PROLONGED_US:
+        transaction.put_lease(replace(lease, until_us=now_us + LEASE_US))
 
 
 def _scope(command: CrlCommand, transaction: Transaction) -> str:

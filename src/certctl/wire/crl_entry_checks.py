@@ -82,7 +82,7 @@ def _are_uniform(entries: bytes, width: int) -> bool:
         constant |= dict(enumerate(REASON_HEAD, PLAIN_ENTRY))
         allowed[width - 1] = _REASONS
     return (
-        all(entries[at::width].count(octet) == count for at, octet in constant.items())
+        all(entries[at::width] == bytes((octet,)) * count for at, octet in constant.items())
         and not any(entries[at::width].translate(None, octets) for at, octets in allowed.items())
         and _values(entries, width, TIME_AT + 2, "I") <= _MONTH_DAYS
         and _values(entries, width, TIME_AT + 6, "H") <= _HOURS

@@ -61,7 +61,7 @@ from certctl.wiring.issuers import (
 from certctl.wiring.measured_issuer import MeasuredIssuer
 from certctl.wiring.own_certificate import put_on_record
 from certctl.wiring.pepper import PepperRefused, open_pepper
-from certctl.wiring.process import is_gone, keep_out_of_dumps, name_process
+from certctl.wiring.process import is_gone, keep_freed_memory, keep_out_of_dumps, name_process
 from certctl.wiring.reload import registration_directory, trust_directory
 from certctl.wiring.responders import ResponderKeeper
 from certctl.wiring.sockets import Listeners
@@ -83,6 +83,7 @@ def run(
 ) -> int:
     """Run until SIGTERM; gives the exit code."""
     name_process("certctl-authority")
+    keep_freed_memory()
     keep_out_of_dumps()
     _leave_signals()
     try:

@@ -37,7 +37,7 @@ from certctl.wiring.issuer_directory import IssuerDirectory
 from certctl.wiring.job_log import tell_failed
 from certctl.wiring.metrics import JOBS
 from certctl.wiring.pointers import pointers
-from certctl.wiring.process import holder_name, name_process
+from certctl.wiring.process import holder_name, keep_freed_memory, name_process
 from certctl.wiring.publishing import ca_certificates, crl_issuers
 from certctl.wiring.supervisor import Status, refuse_start
 from certctl.wiring.tracing import make_tracing
@@ -56,6 +56,7 @@ def run(
 ) -> int:
     """Run until SIGTERM; gives the exit code."""
     name_process("certctl-jobs")
+    keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     stopping = _Stop()

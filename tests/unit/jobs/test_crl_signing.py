@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from certctl.authority.crl import LEASE_US
+from certctl.authority.commands import LeaseAnswer, TakeLease
+from certctl.authority.crl import LEASE_US, job_name
 from certctl.domain.clock import DAY_US
 from certctl.domain.crl import PART_OCTETS
 from certctl.domain.errors import CrlRefused, Failure, LeaseLost
@@ -38,6 +39,21 @@ def test_who_lost_the_lease_writes_nothing(node: Node):
             attempt()
     assert new == old + 1
     assert node.number() == 1
+
+
+def test_pieces_that_come_slowly_keep_the_lease(node: Node):
+    node.loop.tick()
+    fence = taken(node)
+    tbs = tbs_of(node, node.ca, number=2)
+    end = tbs.index(b"\xa0")
+    node.now_us += LEASE_US - 1
+    put(node, tbs[:end], fence=fence, number=2)
+    node.now_us += LEASE_US - 1
+    other = TakeLease(job=job_name(ISSUER), holder="three/3", every_us=0, lease_us=LEASE_US)
+    assert node.execute(other, LeaseAnswer).fence is None
+    put(node, tbs[end:], fence=fence, number=2, part=1)
+    sign(node, fence=fence, number=2, parts=2)
+    assert node.number() == 2
 
 
 def test_nothing_is_written_over_a_published_crl(node: Node):
