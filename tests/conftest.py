@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from tests.harness.postgres import PostgresMissing, PrivatePostgres
+
+
+# A shell lets what it starts in the background ignore Ctrl-C, and so would every program
+# that is started from here: its tests send it one.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
