@@ -10,7 +10,6 @@ import pytest
 
 from tests.harness.postgres import PostgresMissing, PrivatePostgres
 
-
 # A shell lets what it starts in the background ignore Ctrl-C, and so would every program
 # that is started from here: its tests send it one.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

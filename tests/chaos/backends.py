@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -15,6 +16,7 @@ from tests.harness.postgres import PrivatePostgres
 OURS = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname = %s"
 UP_SECONDS = 60.0
 PAUSE_SECONDS = 0.05
+TRIES = 20
 
 
 def kill_backend(
@@ -29,7 +31,14 @@ def kill_backend(
     crash of the machine; SIGTERM ends this one connection only.
     """
     postmaster = int((postgres.data / "postmaster.pid").read_text().split()[0])
-    pid = choose(_backends(postgres, url))
+    for _ in range(TRIES):
+        # A connection that has just ended by itself is none to choose.
+        with suppress(ProcessLookupError, FileNotFoundError):
+            return _kill(choose(_backends(postgres, url)), postmaster, number)
+    raise AssertionError(f"{TRIES} connections ended before they could be killed")
+
+
+def _kill(pid: int, postmaster: int, number: signal.Signals) -> float:
     handle = os.pidfd_open(pid)
     try:
         if _parent(pid) != postmaster:
