@@ -92,11 +92,12 @@ def run_nothing_lost(
             except (NotBack, NoAnswer) as failed:
                 found.problems.append(str(failed))
             _end(load, found)
-            progress("waiting until all events are delivered")
-            since = time.monotonic()
-            if late := wait_drained(server):
-                found.problems.append(late)
-            found.drained = time.monotonic() - since
+            if server.process.poll() is None:
+                progress("waiting until all events are delivered")
+                since = time.monotonic()
+                if late := wait_drained(server):
+                    found.problems.append(late)
+                found.drained = time.monotonic() - since
             if (code := server.stop()) != 0:
                 found.problems.append(f"SIGTERM ended the server with {code}")
         found.seconds = time.monotonic() - began

@@ -194,3 +194,37 @@ def test_restarted_while_nobody_asks_it_refuses_nobody(
     database.restart("fast")
     device = Device(tmp_path, "late")
     assert device.enroll(server, ENROLL, password=PASSWORD).status == 200
+
+
+def test_a_server_that_is_up_before_its_database_waits_for_it(
+    database: PrivatePostgres, tmp_path: Path
+) -> None:
+    """As after a power failure; and who does not want to wait ends it."""
+    early = node(tmp_path / "early", database.migrated(), SETTINGS)
+    database.control("stop", "-m", "fast")
+    try:
+        try:
+            early.launch()
+            _wait_told(early, times=1)
+            assert early.stop() == 0
+            early.launch()
+            _wait_told(early, times=2)
+        finally:
+            database.start()
+        early.wait_ready()
+        assert Device(tmp_path, "patient").enroll(early, ENROLL, password=PASSWORD).status == 200
+    finally:
+        if early.process.poll() is None:
+            early.stop()
+    for told in early.log_events("start_waits"):
+        assert told["child"] == "authority"
+        assert "refused" in str(told["problem"])
+        assert DATABASE_PASSWORD not in str(told)
+
+
+def _wait_told(server: RunningServer, *, times: int) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while len(server.log_events("start_waits")) < times:
+        assert server.process.poll() is None, server.log()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

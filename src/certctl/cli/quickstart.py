@@ -20,7 +20,7 @@ from certctl.cli.welcome import welcome
 from certctl.settings import SettingsRefused, load_settings
 from certctl.settings.render import render_findings
 from certctl.wiring.serve import Served, serve
-from certctl.wiring.supervisor import EXIT_FAILED, EXIT_REFUSED
+from certctl.wiring.status import EXIT_FAILED, EXIT_REFUSED
 
 PROFILE = "demo"
 ADMIN_KEY_FILE = "admin-key"

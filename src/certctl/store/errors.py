@@ -8,6 +8,7 @@
     ├── StoreExposed      the file may be read or written by everybody
     ├── StoreCorrupt      not a database, damaged, or not one of ours
     ├── StoreUnopenable   folder missing, no permission, URL not understood
+    │   └── StoreAway     PostgreSQL does not answer now, and may soon
     ├── StoreNotDurable   a commit would not be on disk
     ├── SchemaTooNew      a newer certctl has migrated it: downgrades are refused
     ├── SchemaOutdated    a reader met a store that nobody has migrated yet
@@ -73,6 +74,10 @@ class StoreUnopenable(StoreError):
         super().__init__(f"{path} cannot be opened: {note}")
         self.path = path
         self.note = note
+
+
+class StoreAway(StoreUnopenable):
+    """PostgreSQL is starting, recovering, stopping, full of connections or not reached."""
 
 
 class StoreNotDurable(StoreError):

@@ -71,6 +71,14 @@ _CONTENDED_STATES = frozenset(
     }
 )
 
+_TOO_MANY_CONNECTIONS = "53300"
+_FOR_NOW = (
+    "the database system is",  # starting up, shutting down, in recovery mode
+    "too many",  # clients, or connections for a role or database
+    "remaining connection slots",
+    "terminating connection",
+)
+
 
 def meaning(error: DBAPIError) -> Meaning:
     """Our exception for a driver's error."""
@@ -83,6 +91,21 @@ def is_lost(error: DBAPIError) -> bool:
     """The connection is gone, so that asking on a new one may help."""
     state = _state(error)
     return error.connection_invalidated or state[:2] == "08" or state[:3] == "57P"
+
+
+def may_come_back(error: DBAPIError) -> bool:
+    """A connection that was refused or broke, where the next one may well be had.
+
+    psycopg has no SQLSTATE for a refused connection, so the server's words must do. Where
+    PostgreSQL speaks another language it is taken for a refusal of another kind, which
+    errs on the side of telling a person.
+    """
+    if is_lost(error) or _state(error) == _TOO_MANY_CONNECTIONS:
+        return True
+    if _state(error) or type(error.orig).__name__ not in ("OperationalError", "ConnectionTimeout"):
+        return False
+    said = str(error.orig)
+    return "FATAL:" not in said or any(words in said for words in _FOR_NOW)
 
 
 def damaged(error: DBAPIError) -> bool:

@@ -14,7 +14,8 @@ from sqlalchemy import NullPool, create_engine, event, text
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
-from certctl.store.errors import StoreUnopenable
+from certctl.store.errors import StoreAway, StoreUnopenable
+from certctl.store.faults import may_come_back
 from certctl.store.migrations.collation import settle_collation
 from certctl.store.postgres_session import MigratorSession, NodeSession, ReaderSession
 from certctl.store.queries.identity import is_blank
@@ -46,7 +47,7 @@ def open_postgres(url: str, *, node: str) -> SqlStore:
 
     Raises:
         NodeInUse, StoreNotDurable, StoreCorrupt, StoreUnopenable, SchemaTooNew,
-        SchemaOutdated.
+        SchemaOutdated; StoreAway where it may be back.
     """
     target = postgres_url(url)
     session = NodeSession(place(target), node)
@@ -150,4 +151,5 @@ def _told(target: URL, opening: Callable[[], T]) -> T:
         note = str(err.orig).strip().splitlines()[0] if str(err.orig).strip() else "no answer"
         if target.password:
             note = note.replace(str(target.password), "***")
-        raise StoreUnopenable(place(target), note=note) from None
+        kind = StoreAway if may_come_back(err) else StoreUnopenable
+        raise kind(place(target), note=note) from None

@@ -65,9 +65,9 @@ from certctl.wiring.process import is_gone, keep_freed_memory, keep_out_of_dumps
 from certctl.wiring.reload import registration_directory, trust_directory
 from certctl.wiring.responders import ResponderKeeper
 from certctl.wiring.sockets import Listeners
+from certctl.wiring.status import Status
 from certctl.wiring.store import open_store
 from certctl.wiring.stored_issuers import IssuerMissing, StoredIssuers
-from certctl.wiring.supervisor import Status, refuse_start
 
 SERVER_CERTIFICATE_EVERY_US = 3_600 * 1_000_000
 
@@ -123,7 +123,7 @@ def run(
         StoreUnavailable,
         VaultRefused,
     ) as refused:
-        return refuse_start(refused)
+        return status.refuse(refused)
 
     def on_fault(fault: BaseException) -> None:
         log.error("authority_fault", exc_info=fault)

@@ -39,7 +39,7 @@ from certctl.wiring.metrics import JOBS
 from certctl.wiring.pointers import pointers
 from certctl.wiring.process import holder_name, keep_freed_memory, name_process
 from certctl.wiring.publishing import ca_certificates, crl_issuers
-from certctl.wiring.supervisor import Status, refuse_start
+from certctl.wiring.status import Status
 from certctl.wiring.tracing import make_tracing
 
 TICK_SECONDS = 1.0
@@ -84,7 +84,7 @@ def run(
             settings, run_directory, holder=holder, log=log, clock=clock, on_fault=on_fault
         )
     except (StoreError, StoreUnavailable, SecretUnreadable, OSError) as refused:
-        return refuse_start(refused)
+        return status.refuse(refused)
     caller = AuthorityCaller(partial(sockets.connect, run_directory))
     crls = _Crls(settings, records, caller, issuers, log=log, clock=clock)
     others = _jobs(settings, records, caller, log=log, clock=clock)

@@ -26,7 +26,8 @@ from certctl.wiring.metrics import AUTHORITY, JOBS, SUPERVISOR, make_numbers, wo
 from certctl.wiring.ports import PortInUse, reserve_port
 from certctl.wiring.reload import registration_directory, trust_directory
 from certctl.wiring.service_manager import ServiceManager
-from certctl.wiring.supervisor import ChildSpec, Status, Supervisor, refuse_start
+from certctl.wiring.status import Status, refuse_start
+from certctl.wiring.supervisor import ChildSpec, Supervisor
 
 # The children of a killed supervisor are killed with it, but one may be in the middle of
 # an fsync and hold the lock until the disk is done.

@@ -2,11 +2,11 @@
 
 It touches no request and holds no key. Children are forked from here, while this
 process has no threads and no event loop, so a restart costs milliseconds and memory
-is shared. Each child tells its state over a pipe, one word a line: ``ready`` once it
-serves, ``reload`` when the others should read their files again.
+is shared. Each child tells its state over a pipe (``status``).
 
 A child whose start is refused exits with ``EXIT_REFUSED`` after saying why; before the
-tree was ready once that ends everything, later it is restarted with growing delay.
+tree was ready once that ends everything, later it is restarted with growing delay. Where
+only the database is away (``EXIT_AWAY``) the first start is tried again for a while, too.
 """
 
 from __future__ import annotations
@@ -25,9 +25,16 @@ from certctl.obs.log import Log
 from certctl.obs.metrics.measured import TreeMetrics
 from certctl.wiring.process import die_with_parent, share_cores
 from certctl.wiring.service_manager import ServiceManager
-
-EXIT_REFUSED = 2
-EXIT_FAILED = 1
+from certctl.wiring.status import (
+    AWAY,
+    EXIT_AWAY,
+    EXIT_FAILED,
+    EXIT_REFUSED,
+    READY,
+    RELOAD,
+    Status,
+    refuse_start,
+)
 
 # A child that lived this long had started well; its next restart is immediate.
 SETTLED_SECONDS = 10.0
@@ -35,27 +42,11 @@ RESTART_DELAYS = (0.0, 0.1, 0.3, 0.6, 1.0)
 MAX_FAILED_STARTS = 3
 KILL_AFTER_SECONDS = 3.0
 
+# How long a first start waits for its database. PostgreSQL that recovers from its log may
+# take longer; then whoever started us does so again.
+AWAY_SECONDS = 30.0
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
-
-
-def refuse_start(problem: object) -> int:
-    """Say what is in the way, for the person who typed the command; gives the exit code."""
-    sys.stderr.write(f"certctl-server cannot start: {problem}\n")
-    return EXIT_REFUSED
-
-
-class Status:
-    """A child's end of its pipe to the supervisor."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def ready(self) -> None:
-        os.write(self._fd, b"ready\n")
-
-    def reload(self) -> None:
-        """Ask that every other child reads its files again."""
-        os.write(self._fd, b"reload\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +74,7 @@ class _Child:
     failures: int = 0
     failed_starts: int = 0
     restart_at: float | None = None
+    away: str = ""
     done: bool = False
     unread: bytearray = field(default_factory=bytearray)
 
@@ -98,6 +90,7 @@ class Supervisor:
         grace_s: float,
         manager: ServiceManager | None = None,
         metrics: TreeMetrics | None = None,
+        away_s: float = AWAY_SECONDS,
     ) -> None:
         self._children = [_Child(spec) for spec in specs]
         self._log = log
@@ -108,6 +101,8 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._pending: set[int] = set()
         self._was_ready = False
+        self._away_s = away_s
+        self._away_since: float | None = None
         self._exit_code: int | None = None
 
     def run(self) -> int:
@@ -243,18 +238,27 @@ class Supervisor:
         *words, rest = child.unread.split(b"\n")
         child.unread = bytearray(rest)
         for word in words:
-            if word == b"ready":
+            if word == READY:
                 self._became_ready(child)
-            elif word == b"reload":
+            elif word == RELOAD:
                 self._reload_all(but=child)
+            elif word.startswith(AWAY):
+                self._is_away(child, word.removeprefix(AWAY).decode(errors="replace"))
 
     def _became_ready(self, child: _Child) -> None:
         child.ready = True
         self._metrics.is_up(child.spec.name, up=True)
         child.failures = child.failed_starts = 0
+        child.away = ""
         if child.missed_reload and child.pid:
             os.kill(child.pid, signal.SIGHUP)
         child.missed_reload = False
+
+    def _is_away(self, child: _Child, reason: str) -> None:
+        """Told once, however often it is tried."""
+        if reason != child.away:
+            child.away = reason
+            self._log.warning("start_waits", child=child.spec.name, problem=reason)
 
     def _reload_all(self, *, but: _Child | None = None) -> None:
         """Send SIGHUP to every child, ``but`` the one that asked for it."""
@@ -294,17 +298,28 @@ class Supervisor:
             if code == EXIT_REFUSED:
                 self._exit_code = EXIT_REFUSED
                 return
+            if code == EXIT_AWAY:
+                self._wait_for_store(child)
+                return
             # Who was killed, as when memory is short, has not failed by itself.
             child.failed_starts += code != -signal.SIGKILL
             if child.failed_starts >= MAX_FAILED_STARTS:
                 self._log.error("start_failed", child=child.spec.name, exit_code=code)
                 self._exit_code = EXIT_FAILED
                 return
-        delay = RESTART_DELAYS[min(max(child.failures - 1, 0), len(RESTART_DELAYS) - 1)]
+        delay = _delay(child)
         child.restart_at = time.monotonic() + delay
         self._log.error(
             "process_ended", child=child.spec.name, exit_code=code, restart_in_seconds=delay
         )
+
+    def _wait_for_store(self, child: _Child) -> None:
+        now = time.monotonic()
+        self._away_since = self._away_since or now
+        if now - self._away_since < self._away_s:
+            child.restart_at = now + _delay(child)
+        else:
+            self._exit_code = refuse_start(f"{child.away} (waited {self._away_s:g} s for it)")
 
     def _stop_all(self) -> None:
         """Last stage first: no worker outlives its authority's answers."""
@@ -326,3 +341,8 @@ class Supervisor:
                         os.kill(child.pid, signal.SIGKILL)
                 deadline = float("inf")
             time.sleep(0.01)
+
+
+def _delay(child: _Child) -> float:
+    """Seconds until it is started again: longer the oftener it failed."""
+    return RESTART_DELAYS[min(max(child.failures - 1, 0), len(RESTART_DELAYS) - 1)]

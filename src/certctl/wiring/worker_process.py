@@ -66,7 +66,7 @@ from certctl.wiring.process import name_process, raise_file_limit
 from certctl.wiring.publishing import Publisher
 from certctl.wiring.reload import ProfileAuthorities, ProfileTrusts, Reloads
 from certctl.wiring.server_certificate import CERTIFICATE_FILE, KEY_FILE
-from certctl.wiring.supervisor import Status, refuse_start
+from certctl.wiring.status import Status
 from certctl.wiring.tracing import make_tracing
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def run(settings: Settings, place: Place, status: Status, *, log: Log, clock: Cl
         StoreUnavailable,
         OSError,
     ) as refused:
-        return refuse_start(refused)
+        return status.refuse(refused)
 
 
 class _Worker:

@@ -20,6 +20,7 @@ from certctl.store import (
     SchemaOutdated,
     SchemaTooNew,
     SqlStore,
+    StoreAway,
     StoreCorrupt,
     StoreNotDurable,
     StoreUnopenable,
@@ -30,6 +31,7 @@ from certctl.store import (
 )
 from certctl.store.schema import REVISIONS
 from certctl.store.tables import metadata
+from tests.conftest import private_postgres
 from tests.contract.samples import NOW, certificate, event
 from tests.harness.postgres import PASSWORD, PrivatePostgres
 from tests.harness.replacing import replace
@@ -162,6 +164,29 @@ def test_a_wrong_password_is_told_without_it(url: str) -> None:
     with pytest.raises(StoreUnopenable, match="authentication failed") as refused:
         open_writable(wrong, node="one")
     assert "hunter2" not in f"{refused.value}{refused.value!r}{refused.value.__cause__}"
+
+
+@pytest.mark.parametrize("wrong", [f":{PASSWORD}@", "/t_"])
+def test_what_only_a_person_can_mend_is_not_called_away(url: str, wrong: str) -> None:
+    """A wrong password and a database that is not there."""
+    with pytest.raises(StoreUnopenable) as refused:
+        open_writable(url.replace(wrong, f"{wrong[:-1]}x{wrong[-1]}"), node="one")
+    assert not isinstance(refused.value, StoreAway)
+
+
+def test_a_database_that_is_stopping_or_stopped_is_away() -> None:
+    for postgres in private_postgres():
+        url = postgres.migrated()
+        with psycopg.connect(url):
+            # It waits for this session, and takes no other.
+            postgres.control("stop", "-m", "smart", "-W")
+            with pytest.raises(StoreAway, match="shutting down"):
+                open_writable(url, node="one")
+            with pytest.raises(StoreAway, match="shutting down"):
+                open_records(url)
+        postgres.control("stop", "-m", "fast")
+        with pytest.raises(StoreAway, match="refused"):
+            open_writable(url, node="one")
 
 
 def test_one_node_name_is_one_server(url: str, store: SqlStore) -> None:

@@ -14,10 +14,13 @@ from pathlib import Path
 WAIT_SECONDS = 30.0
 RESTARTS = 300
 
+PATIENCE_SECONDS = 1.5
+
 PROGRAM = """
 import os, pathlib, random, signal, sys, time
 from certctl.obs.log import Level, make_log
 from certctl.wiring.clock import system_clock
+from certctl.store import StoreAway
 from certctl.wiring.supervisor import ChildSpec, Supervisor
 
 here = pathlib.Path(sys.argv[1])
@@ -54,15 +57,26 @@ def killed(status):
             os.kill(os.getpid(), signal.SIGKILL)
     listening(status, "killed-heard")
 
+def away(status):
+    return status.refuse(StoreAway("the database", note="no answer\\nat all"))
+
+def late(status):
+    with (here / "tries").open("a") as tries:
+        tries.write("x")
+        tries.flush()
+        if tries.tell() < 4:
+            return away(status)
+    listening(status, "late-heard")
+
 def failing(status):
     raise RuntimeError("broken on purpose")
 
 log = make_log("supervisor", level=Level.INFO, text=False, clock=system_clock)
 children = [
     ChildSpec(name=f"{name}-{number}", stage=0, run=globals()[name])
-    for number, name in enumerate(sys.argv[2:])
+    for number, name in enumerate(sys.argv[3:])
 ]
-sys.exit(Supervisor(children, log=log, grace_s=1.0).run())
+sys.exit(Supervisor(children, log=log, grace_s=1.0, away_s=float(sys.argv[2])).run())
 """
 
 
@@ -116,12 +130,39 @@ def test_a_child_that_others_kill_while_it_starts_is_not_given_up(tmp_path: Path
     assert (tmp_path / "lives").read_text() == "x" * 5
 
 
+def test_a_start_whose_database_is_away_is_tried_again_and_told_once(tmp_path: Path) -> None:
+    with _supervisor(tmp_path, "prompt", "late") as (process, log):
+        _wait(process, lambda: '"ready"' in log.read_text())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(WAIT_SECONDS) == 0
+        events = [json.loads(line) for line in log.read_text().splitlines()]
+    assert (tmp_path / "tries").read_text() == "x" * 4
+    told = [each for each in events if each["event"] == "start_waits"]
+    assert [(each["child"], each["problem"]) for each in told] == [
+        ("late-1", "the database cannot be opened: no answer at all")
+    ]
+    assert not [each for each in events if each["level"] == "error"]
+
+
+def test_a_start_whose_database_stays_away_is_given_up_with_the_reason(tmp_path: Path) -> None:
+    with _supervisor(tmp_path, "prompt", "away") as (process, log):
+        assert process.wait(WAIT_SECONDS) == 2
+        *told, last = log.read_text().splitlines()
+    assert last == (
+        "certctl-server cannot start: the database cannot be opened: no answer at all"
+        f" (waited {PATIENCE_SECONDS} s for it)"
+    )
+    assert sum("start_waits" in each for each in told) == 1
+
+
 @contextmanager
 def _supervisor(directory: Path, *children: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     path = directory / "log"
     with path.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(directory), *children], stdout=log, stderr=log
+            [sys.executable, "-c", PROGRAM, str(directory), str(PATIENCE_SECONDS), *children],
+            stdout=log,
+            stderr=log,
         )
     try:
         yield process, path
