@@ -22,8 +22,9 @@ def machine(programs: Programs, folder: Path) -> dict[str, str]:
         "system": platform.freedesktop_os_release().get("PRETTY_NAME", "unknown"),
         "store on": _file_system(folder),
         "Python": platform.python_version(),
-        "OpenSSL of the server": backend.openssl_version_text(),
-        "OpenSSL of the load generator and the C server": programs.openssl,
+        "TLS of the server": backend.openssl_version_text(),
+        "TLS of the C server": programs.bare_tls,
+        "TLS of the load generator": programs.load_tls,
         "commit": _commit(),
         "load average at start": " ".join(f"{load:.2f}" for load in os.getloadavg()),
     }

@@ -233,6 +233,8 @@ int main(int argc, char **argv)
 {
     struct settings settings = {.workers = 1};
     int listeners[MAX_WORKERS];
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        return puts(OpenSSL_version(OPENSSL_VERSION)) < 0;
     parse(&settings, argc, argv);
     signal(SIGPIPE, SIG_IGN);
     make_answer();

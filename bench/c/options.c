@@ -28,7 +28,7 @@ static const char USAGE[] =
     "  --sample-every N  every Nth of them                                [1]\n"
     "  --sources N       client addresses 127.0.0.2 and up               [20]\n"
     "  --groups LIST     TLS groups offered                    [X25519:P-256]\n"
-    "  --version         of the OpenSSL library";
+    "  --version         of the TLS library";
 
 enum {
     PORT = 256, MODE, CONNECTIONS, SECONDS, WARM_UP, REQUESTS, PATH, POOL,

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/bio.h>
+#include <openssl/evp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "stats.h"
+
+enum { REQUEST_BYTES = 4096 };
 
 struct field {
     const unsigned char *data;
@@ -75,9 +77,19 @@ static X509 *decode_certificate(struct field certificate)
 /* The body is base64 in lines. */
 static struct bound decode_request(struct field body)
 {
-    BIO *text = BIO_push(BIO_new(BIO_f_base64()), BIO_new_mem_buf(body.data, (int)body.length));
-    X509_REQ *decoded = d2i_X509_REQ_bio(text, NULL);
-    BIO_free_all(text);
+    unsigned char der[REQUEST_BYTES];
+    EVP_ENCODE_CTX *context = EVP_ENCODE_CTX_new();
+    int length = 0, rest = 0;
+    if (!context)
+        die("out of memory", NULL);
+    if (body.length > sizeof der)
+        die("pool file holds a CSR that is too long", NULL);
+    EVP_DecodeInit(context);
+    bool whole = EVP_DecodeUpdate(context, der, &length, body.data, (int)body.length) >= 0 &&
+                 EVP_DecodeFinal(context, der + length, &rest) == 1;
+    EVP_ENCODE_CTX_free(context);
+    const unsigned char *at = der;
+    X509_REQ *decoded = whole ? d2i_X509_REQ(NULL, &at, length + rest) : NULL;
     if (!decoded)
         die("pool file holds a CSR that cannot be read", NULL);
     struct bound bound = bound_prepare(decoded);
