@@ -23,6 +23,9 @@ from certctl.domain.names import (
 from certctl.domain.plain_text import shown
 from certctl.domain.san import GeneralName, SanKind, is_dns_name
 
+_DOTS = 3
+"""Of an IPv4 address in its only form here."""
+
 CONSTRAINED_KINDS = (SanKind.DNS, SanKind.IP, SanKind.EMAIL, SanKind.URI)
 
 
@@ -131,6 +134,9 @@ def _names_in(subject: DistinguishedName) -> Iterator[GeneralName]:
 
 
 def _is_address(text: str) -> bool:
+    # Most common names are neither, and to be refused by ip_address() is dear.
+    if ":" not in text and text.count(".") != _DOTS:
+        return False
     try:
         ip_address(text)
     except ValueError:

@@ -122,6 +122,23 @@ def test_expressions_that_would_blow_up_are_linear():
     assert time.process_time() - began < 30
 
 
+@pytest.mark.parametrize(
+    ("expression", "text", "whole"),
+    [
+        (r"(pump|fan)-(?P<number>[0-9]+)", "fan-7", True),
+        (r"(pump|fan)-(?P<number>[0-9]+)", "fan-7x", False),
+        ("a|ab", "ab", True),  # not the first alternative that fits, but any that fits all
+        ("(?i)(p)ump", "PUMP", True),
+        ("Prüf.nd", "Prüfönd", True),  # one character, though two octets
+        ("p.", "p\N{SNOWMAN}", True),
+        ("p.", "p\ud800", False),
+        ("", "", True),
+    ],
+)
+def test_groups_and_characters_of_several_octets_are_matched_as_written(expression, text, whole):
+    assert matches(expression, text) is whole
+
+
 @pytest.mark.parametrize("bad", ["(", "(?=a)", r"(a)\1", "a{1001}", "((a{99}){99}){99}", "\ud800"])
 def test_expressions_that_are_none_or_too_large_are_refused(bad):
     with pytest.raises(BadExpression):
