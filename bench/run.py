@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -59,6 +60,8 @@ SERVER = Path(sys.prefix) / "bin" / "certctl-server"
 def main() -> int:
     """0 when each row was measured, whether or not it met its goal; else 1."""
     arguments = _arguments()
+    # As Ctrl-C does: the servers that it started end with it.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     if not arguments.server.is_file():
         print(f"{arguments.server} does not exist: run scripts/_setup first", file=sys.stderr)
         return 1
