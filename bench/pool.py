@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import multiprocessing
+import signal
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -128,7 +129,11 @@ def _read(path: Path) -> Iterator[Entry]:
 
 def _append(path: Path, work: Callable[[T], bytes], chunks: list[T]) -> None:
     """Run the work on all cores and add what it gives, in order."""
-    with multiprocessing.get_context("fork").Pool() as workers, path.open("ab") as file:
+    # The bench's own handler of SIGTERM is not for them: that is how they are ended.
+    workers = multiprocessing.get_context("fork").Pool(
+        initializer=signal.signal, initargs=(signal.SIGTERM, signal.SIG_DFL)
+    )
+    with workers, path.open("ab") as file:
         for packed in workers.imap(work, chunks):
             file.write(packed)
 
