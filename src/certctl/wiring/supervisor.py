@@ -202,7 +202,9 @@ class Supervisor:
         child.unread.clear()
         self._selector.register(read_end, selectors.EVENT_READ, child)
         self._metrics.started(child.spec.name)
-        self._log.info("process_started", child=child.spec.name, pid=pid)
+        if not child.away:
+            # One that waits for its database has said so; thirty tries say nothing more.
+            self._log.info("process_started", child=child.spec.name, pid=pid)
 
     def _become(self, spec: ChildSpec, status: Status, parent: int) -> None:
         """In the child: never returns to the supervisor's code."""
@@ -249,7 +251,7 @@ class Supervisor:
         child.ready = True
         self._metrics.is_up(child.spec.name, up=True)
         child.failures = child.failed_starts = 0
-        child.away = ""
+        child.away, self._away_since = "", None
         if child.missed_reload and child.pid:
             os.kill(child.pid, signal.SIGHUP)
         child.missed_reload = False

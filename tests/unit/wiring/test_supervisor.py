@@ -142,6 +142,9 @@ def test_a_start_whose_database_is_away_is_tried_again_and_told_once(tmp_path: P
         ("late-1", "the database cannot be opened: no answer at all")
     ]
     assert not [each for each in events if each["level"] == "error"]
+    # Its first try alone, not each of the four.
+    started = [each["child"] for each in events if each["event"] == "process_started"]
+    assert sorted(started) == ["late-1", "prompt-0"]
 
 
 def test_a_start_whose_database_stays_away_is_given_up_with_the_reason(tmp_path: Path) -> None:
