@@ -71,7 +71,6 @@ _CONTENDED_STATES = frozenset(
     }
 )
 
-_TOO_MANY_CONNECTIONS = "53300"
 _FOR_NOW = (
     "the database system is",  # starting up, shutting down, in recovery mode
     "too many",  # clients, or connections for a role or database
@@ -100,12 +99,9 @@ def may_come_back(error: DBAPIError) -> bool:
     PostgreSQL speaks another language it is taken for a refusal of another kind, which
     errs on the side of telling a person.
     """
-    if is_lost(error) or _state(error) == _TOO_MANY_CONNECTIONS:
-        return True
-    if _state(error) or type(error.orig).__name__ not in ("OperationalError", "ConnectionTimeout"):
-        return False
     said = str(error.orig)
-    return "FATAL:" not in said or any(words in said for words in _FOR_NOW)
+    for_now = "FATAL:" not in said or any(words in said for words in _FOR_NOW)
+    return is_lost(error) or (_not_connected(error) and for_now)
 
 
 def damaged(error: DBAPIError) -> bool:
@@ -130,10 +126,15 @@ def _of_postgres(error: DBAPIError) -> Meaning:
         return Contended(str(error.orig))
     if state[:2] in _AWAY_CLASSES or state in _AWAY_STATES or is_lost(error):
         return StoreUnavailable("store")
-    if not state and type(error.orig).__name__ == "OperationalError":
-        # No connection was to be had: libpq says so in words alone.
+    if _not_connected(error):
         return StoreUnavailable("store")
     return CommandRefused(str(error.orig))
+
+
+def _not_connected(error: DBAPIError) -> bool:
+    """No connection was to be had, or not in time: PostgreSQL's driver has words alone for it."""
+    kind = type(error.orig).__name__
+    return not _state(error) and kind in ("OperationalError", "ConnectionTimeout")
 
 
 def _code(error: DBAPIError) -> int:

@@ -55,6 +55,6 @@ class Status:
         """
         if not isinstance(problem, StoreAway | StoreUnavailable):
             return refuse_start(problem)
-        text = str(problem) if isinstance(problem, StoreAway) else str(words_of(problem))
-        os.write(self._fd, AWAY + " ".join(text.split()).encode()[:_MOST] + b"\n")
+        text = " ".join(str(words_of(problem)).split())
+        os.write(self._fd, AWAY + text.encode()[:_MOST] + b"\n")
         return EXIT_AWAY

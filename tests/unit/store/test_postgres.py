@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 
@@ -10,6 +11,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
+from sqlalchemy.exc import DBAPIError
 
 from certctl.domain.errors import StoreUnavailable
 from certctl.domain.lease import Lease
@@ -29,6 +31,7 @@ from certctl.store import (
     open_worker_records,
     open_writable,
 )
+from certctl.store.faults import meaning
 from certctl.store.schema import REVISIONS
 from certctl.store.tables import metadata
 from tests.conftest import private_postgres
@@ -187,6 +190,18 @@ def test_a_database_that_is_stopping_or_stopped_is_away() -> None:
         postgres.control("stop", "-m", "fast")
         with pytest.raises(StoreAway, match="refused"):
             open_writable(url, node="one")
+
+
+def test_a_database_that_says_nothing_is_away_at_the_start_and_later() -> None:
+    """Its machine takes the connection and no process answers, as behind a cut network."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"a:b@127.0.0.1:{silent.getsockname()[1]}/x"
+        with pytest.raises(StoreAway, match="timeout"):
+            open_records(f"postgresql://{address}")
+        engine = create_engine(f"postgresql+psycopg://{address}?connect_timeout=2")
+        with pytest.raises(DBAPIError) as refused:
+            engine.connect()
+        assert isinstance(meaning(refused.value), StoreUnavailable)
 
 
 def test_one_node_name_is_one_server(url: str, store: SqlStore) -> None:
