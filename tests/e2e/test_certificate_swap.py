@@ -6,7 +6,6 @@ import datetime as dt
 import os
 import signal
 import ssl
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from tests.harness.server import RunningServer, configured_server, free_port
 WORKERS = 2
 # Both workers are among so many connections, but for once in 2**19 runs.
 MANY = 20
-WAIT_SECONDS = 20.0
 
 
 @pytest.fixture
@@ -59,7 +57,7 @@ def test_new_connections_get_the_new_certificate_and_old_ones_live_on(
         new = _certificate(server.ca_file)
         assert new != old
         server.process.send_signal(signal.SIGHUP)
-        _wait_for(server, "tls_reloaded", WORKERS)
+        server.wait_logged("tls_reloaded", WORKERS)
         assert _served(server) == {new}
         early.send(head("GET", "/ready"))
         assert early.answer().status == 200
@@ -80,14 +78,14 @@ def test_a_bad_pair_keeps_the_old_one_and_the_next_good_one_is_taken(
         case _:
             chain.unlink()
     server.process.send_signal(signal.SIGHUP)
-    _wait_for(server, "tls_reload_refused", WORKERS)
+    server.wait_logged("tls_reload_refused", WORKERS)
     assert _served(server) == {old}
     assert all(each["problem"] for each in server.log_events("tls_reload_refused"))
     chain.write_bytes(good[0])
     key.write_bytes(good[1])
     assert fetch(server, "GET", "/ready").status == 200
     server.process.send_signal(signal.SIGHUP)
-    _wait_for(server, "tls_reloaded", WORKERS)
+    server.wait_logged("tls_reloaded", WORKERS)
     assert server.stop() == 0
 
 
@@ -97,10 +95,10 @@ def test_workers_restarted_later_serve_the_new_certificate_too(
     _write_pair(tmp_path / "tls.pem", tmp_path / "tls.key")
     new = _certificate(server.ca_file)
     server.process.send_signal(signal.SIGHUP)
-    _wait_for(server, "tls_reloaded", WORKERS)
+    server.wait_logged("tls_reloaded", WORKERS)
     for pid in server.processes()["worker"]:
         os.kill(pid, signal.SIGKILL)
-    _wait_for(server, "process_ended", WORKERS)
+    server.wait_logged("process_ended", WORKERS)
     server.wait_ready()
     assert _served(server) == {new}
     assert server.stop() == 0
@@ -147,10 +145,3 @@ def _served(server: RunningServer) -> set[bytes | None]:
             with RawClient(server, context=context, port=port) as client:
                 shown.add(client.peer_certificate())
     return shown
-
-
-def _wait_for(server: RunningServer, event: str, times: int) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while len(server.log_events(event)) < times:
-        assert time.monotonic() < deadline, server.log()
-        time.sleep(0.02)

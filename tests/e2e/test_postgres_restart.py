@@ -205,10 +205,10 @@ def test_a_server_that_is_up_before_its_database_waits_for_it(
     try:
         try:
             early.launch()
-            _wait_told(early, times=1)
+            early.wait_logged("start_waits")
             assert early.stop() == 0
             early.launch()
-            _wait_told(early, times=2)
+            early.wait_logged("start_waits", 2)
         finally:
             database.start()
         early.wait_ready()
@@ -220,11 +220,3 @@ def test_a_server_that_is_up_before_its_database_waits_for_it(
         assert told["child"] == "authority"
         assert "refused" in str(told["problem"])
         assert DATABASE_PASSWORD not in str(told)
-
-
-def _wait_told(server: RunningServer, *, times: int) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while len(server.log_events("start_waits")) < times:
-        assert server.process.poll() is None, server.log()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

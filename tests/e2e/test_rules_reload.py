@@ -16,7 +16,6 @@ from tests.harness.server import RunningServer, ruled_server, write_rules
 PASSWORD = "corp-password-0001"
 ENROLL = "/.well-known/est/corp/simpleenroll"
 CSRATTRS = "/.well-known/est/corp/csrattrs"
-WAIT_SECONDS = 20.0
 # Workers share the port by chance: so many requests reach both.
 MANY = 12
 
@@ -43,10 +42,7 @@ def statuses(server: RunningServer, stem: str) -> set[int]:
 def hang_up(server: RunningServer, event: str, times: int) -> None:
     """SIGHUP, and wait until that many processes have told of this event."""
     server.process.send_signal(signal.SIGHUP)
-    deadline = time.monotonic() + WAIT_SECONDS
-    while len(server.log_events(event)) < times:
-        assert time.monotonic() < deadline, server.log()
-        time.sleep(0.05)
+    server.wait_logged(event, times)
     time.sleep(0.2)
 
 

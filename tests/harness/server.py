@@ -19,6 +19,7 @@ from certctl.store import open_records
 
 START_SECONDS = 30
 STOP_SECONDS = 40
+LOGGED_SECONDS = 20.0
 CHILDREN = ("authority", "jobs", "worker")
 PROGRAM = str(Path(sys.executable).with_name("certctl-server"))
 
@@ -118,6 +119,14 @@ class RunningServer:
                 if record.get("event") == event:
                     found.append(record)
         return found
+
+    def wait_logged(self, event: str, times: int = 1) -> None:
+        """Until the log has this event as often; the server must not end meanwhile."""
+        deadline = time.monotonic() + LOGGED_SECONDS
+        while len(self.log_events(event)) < times:
+            assert self.process.poll() is None, self.log()
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.02)
 
     @property
     def url(self) -> str:
