@@ -31,7 +31,6 @@ from certctl.tls.engine import (
     TLSEngine,
     WantRead,
     WantWrite,
-    failure_reason,
 )
 from certctl.tls.limits import (
     DRAIN_BYTES,
@@ -264,7 +263,7 @@ class TLSConnection:
             self._watch_write(wanted=True)
             return
         except EngineFailure as err:
-            self._owner.handshake_failed(self, failure_reason(err))
+            self._owner.handshake_failed(self, str(err))
             if isinstance(err, (PeerClosed, PeerVanished)):
                 self._close_now(None)
             else:
@@ -428,7 +427,7 @@ class TLSConnection:
 
     def _fail(self, err: EngineFailure) -> None:
         """The engine cannot go on: the peer is gone, or broke TLS and was alerted."""
-        reason = ConnectionError(failure_reason(err))
+        reason = ConnectionError(str(err))
         if isinstance(err, (PeerClosed, PeerVanished)):
             self._close_now(reason)
         else:

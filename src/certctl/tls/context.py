@@ -15,10 +15,11 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.bindings.openssl.binding import Binding
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
+
+from certctl.tls.library import ask_for_any_certificate, prefer_groups
 
 GROUPS: Final = b"X25519MLKEM768:X25519:P-256:P-384"
 
@@ -90,7 +91,7 @@ def build_server_context(
         # OpenSSL's security level refuses, say, RSA keys under 2048 bits.
         raise BadServerPair("key_unsupported", _first_reason(err)) from err
     context.set_tls13_ciphersuites(CIPHERSUITES)
-    _prefer_groups(context)
+    prefer_groups(context, GROUPS)
     context.set_options(
         SSL.OP_CIPHER_SERVER_PREFERENCE
         | SSL.OP_NO_TICKET
@@ -106,9 +107,7 @@ def build_server_context(
     # With VERIFY_PEER OpenSSL insists on a session id context, resumption or not.
     context.set_session_id(_SESSION_ID_CONTEXT)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
-    context.set_verify(SSL.VERIFY_PEER, _accept_any)
-    # The outcome is not used, so let OpenSSL check no signatures up an attacker's chain.
-    context.set_verify_depth(0)
+    ask_for_any_certificate(context)
     return context
 
 
@@ -128,29 +127,6 @@ def _read_key(pem: bytes) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
     if not isinstance(key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):
         raise BadServerPair("key_unsupported", type(key).__name__)
     return key
-
-
-def _accept_any(
-    _connection: SSL.Connection, _certificate: crypto.X509, _error: int, _depth: int, _ok: int
-) -> bool:
-    """Let every client certificate through: possession is proved, trust is not ours."""
-    return True
-
-
-def _prefer_groups(context: SSL.Context) -> None:
-    """Set the list of key exchange groups, where this build of OpenSSL knows them all.
-
-    pyOpenSSL has no public call for a list. The one private handle is used here only; if
-    it is gone, or a group is unknown, OpenSSL's own list stands, which since 3.5 starts
-    with X25519MLKEM768 as well.
-    """
-    binding = Binding()
-    set_list = getattr(binding.lib, "SSL_CTX_set1_curves_list", None)
-    handle = getattr(context, "_context", None)
-    if set_list is None or handle is None:
-        return
-    if set_list(handle, GROUPS) != 1:
-        binding.lib.ERR_clear_error()
 
 
 def _first_reason(err: Exception) -> str:

@@ -1,71 +1,122 @@
 """The TLS engine behind one small class, so that another can take its place.
 
-Wraps pyOpenSSL over a non-blocking socket. Nothing outside this module and
-``context.py`` names OpenSSL. It must never judge a certificate.
+OpenSSL over a non-blocking socket, called without pyOpenSSL's objects in between: these
+are among the most often executed lines of the server (adr/0016). It must never judge a
+certificate.
 """
 
 from __future__ import annotations
 
+import errno
 import socket
-from collections.abc import Callable
-from typing import Final
+from typing import Any, Final, NoReturn
 
-from cryptography.hazmat.bindings.openssl.binding import Binding
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 
 from certctl.domain.connection import TLSInfo
+from certctl.tls.library import NULL, ffi, first_reason, handle, lib
 
-WantRead = SSL.WantReadError
-"""The engine waits for bytes from the peer."""
 
-WantWrite = SSL.WantWriteError
-"""The engine waits for room in the socket."""
+class EngineFailure(Exception):
+    """Root of all of the below; by itself: the peer broke TLS and was sent an alert.
 
-PeerClosed = SSL.ZeroReturnError
-"""The peer sent close_notify or ended its side of TCP: it sends nothing more."""
+    ``str`` is OpenSSL's short text for it, such as ``unsupported protocol``.
+    """
 
-PeerVanished = SSL.SysCallError
-"""The TCP connection is gone (reset, unreachable)."""
 
-EngineFailure = SSL.Error
-"""Root of all of the above; by itself: the peer broke TLS and was sent an alert."""
+class WantRead(EngineFailure):
+    """The engine waits for bytes from the peer."""
+
+
+class WantWrite(EngineFailure):
+    """The engine waits for room in the socket."""
+
+
+class PeerClosed(EngineFailure):
+    """The peer sent close_notify or ended its side of TCP: it sends nothing more."""
+
+    def __init__(self) -> None:
+        super().__init__("closed by peer")
+
+
+class PeerVanished(EngineFailure):
+    """The TCP connection is gone (reset, unreachable)."""
+
 
 _EXPORTER_LABEL: Final = b"EXPORTER-Channel-Binding"
 _EXPORTER_OCTETS: Final = 32
+_LONGEST_FINISHED: Final = 64  # EVP_MAX_MD_SIZE
 
-# pyOpenSSL has no public call for it. Where this private one is gone, TLS 1.2 has no
-# channel binding: that refuses requests, and lets none pass.
-_EXTENDED_MASTER_SECRET: Final = getattr(Binding().lib, "SSL_get_extms_support", None)
+_WANT_READ: Final = lib.SSL_ERROR_WANT_READ
+_WANT_WRITE: Final = lib.SSL_ERROR_WANT_WRITE
+_ENDED: Final = lib.SSL_ERROR_ZERO_RETURN
+_SYSTEM: Final = lib.SSL_ERROR_SYSCALL
+
+_do_handshake: Final = lib.SSL_do_handshake
+_read: Final = lib.SSL_read
+_write: Final = lib.SSL_write
+# Without zeroing: what is read is written first.
+_octets: Final = ffi.new_allocator(should_clear_after_alloc=False)
 
 
 class TLSEngine:
     """One TLS connection, server side.
 
-    ``handshake()``, ``read(size) -> bytes`` and ``write(data) -> int`` raise the
-    exceptions above; ``pending()`` counts what is decrypted and unread. They are bound
-    methods of the wrapped object: a layer of Python per call would be paid with each
-    record. After ``WantRead`` or ``WantWrite``, ``write`` must be called again with the
-    same bytes (more may follow them).
+    Its methods raise the exceptions above. After ``WantRead`` or ``WantWrite``, ``write``
+    must be called again with the same bytes (more may follow them).
     """
 
-    __slots__ = ("_connection", "handshake", "pending", "read", "write")
+    __slots__ = ("_ssl",)
 
     def __init__(self, context: SSL.Context, sock: socket.socket) -> None:
-        connection = self._connection = SSL.Connection(context, sock)
-        connection.set_accept_state()
-        self.handshake: Callable[[], None] = connection.do_handshake
-        self.pending: Callable[[], int] = connection.pending
-        self.read: Callable[[int], bytes] = connection.recv
-        self.write: Callable[[bytes | memoryview], int] = connection.send
+        """``sock`` must stay open for as long as this lives; OpenSSL does not close it.
+
+        Raises:
+            MemoryError: OpenSSL has none left.
+        """
+        ssl = lib.SSL_new(handle(context))
+        if ssl == NULL:
+            raise MemoryError
+        self._ssl: Any = ffi.gc(ssl, lib.SSL_free)
+        if lib.SSL_set_fd(ssl, sock.fileno()) != 1:
+            raise MemoryError
+        lib.SSL_set_accept_state(ssl)
+
+    def handshake(self) -> None:
+        """Go on with the handshake; it is done when this returns."""
+        result = _do_handshake(self._ssl)
+        if result != 1:
+            self._fail(result)
+
+    def read(self, size: int) -> bytes:
+        """What has been decrypted, at least one and at most ``size`` octets."""
+        octets = _octets("char[]", size)
+        result = _read(self._ssl, octets, size)
+        if result <= 0:
+            self._fail(result)
+        return bytes(ffi.buffer(octets, result))
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Encrypt and send; gives how many octets of ``data``, which is not empty, went."""
+        result = _write(self._ssl, ffi.from_buffer(data), len(data))
+        if result <= 0:
+            self._fail(result)
+        return int(result)
+
+    def pending(self) -> int:
+        """Octets that are decrypted and unread."""
+        return int(lib.SSL_pending(self._ssl))
 
     def close_notify(self) -> None:
         """Send close_notify; may raise WantWrite and be called again."""
-        self._connection.shutdown()
+        result = lib.SSL_shutdown(self._ssl)
+        if result < 0:
+            self._fail(result)
 
     @property
     def tls12(self) -> bool:
         """After the handshake: it speaks TLS 1.2, the only other version there is."""
-        return self._connection.get_protocol_version() != SSL.TLS1_3_VERSION
+        return bool(lib.SSL_version(self._ssl) != SSL.TLS1_3_VERSION)
 
     def info(self) -> TLSInfo:
         """What the application learns about this connection.
@@ -74,42 +125,64 @@ class TLSEngine:
         connections the same master secret and so the same binding (RFC 7627 §1); such
         a connection has none.
         """
-        connection = self._connection
+        ssl = self._ssl
         old = self.tls12
-        bindable = not old or _has_extended_master_secret(connection)
-        leaf = connection.get_peer_certificate()
-        chain: tuple[bytes, ...] = ()
-        if leaf is not None:
-            # On the server OpenSSL's peer chain leaves the leaf out.
-            issuers = connection.get_peer_cert_chain() or ()
-            chain = tuple(
-                crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
-                for certificate in (leaf, *issuers)
-            )
+        bindable = not old or lib.SSL_get_extms_support(ssl) == 1
         return TLSInfo(
-            version=connection.get_protocol_version_name(),
-            # On TLS 1.2 an empty context is another value than none (RFC 5705 §4).
-            exporter=connection.export_keying_material(_EXPORTER_LABEL, _EXPORTER_OCTETS, b"")
-            if bindable
-            else None,
+            version=ffi.string(lib.SSL_get_version(ssl)).decode("ascii"),
+            exporter=self._exporter() if bindable else None,
             # The client's is the first Finished: nothing is resumed or renegotiated here.
-            tls_unique=connection.get_peer_finished() if old and bindable else None,
-            peer_chain=chain,
+            tls_unique=self._peer_finished() if old and bindable else None,
+            peer_chain=self._peer_chain(),
         )
 
+    def _exporter(self) -> bytes:
+        octets = ffi.new("unsigned char[]", _EXPORTER_OCTETS)
+        # On TLS 1.2 an empty context is another value than none (RFC 5705 §4).
+        done = lib.SSL_export_keying_material(
+            self._ssl, octets, _EXPORTER_OCTETS, _EXPORTER_LABEL, len(_EXPORTER_LABEL), b"", 0, 1
+        )
+        if done != 1:
+            raise EngineFailure(first_reason())
+        return bytes(ffi.buffer(octets))
 
-def _has_extended_master_secret(connection: SSL.Connection) -> bool:
-    handle = getattr(connection, "_ssl", None)
-    if _EXTENDED_MASTER_SECRET is None or handle is None:
-        return False
-    return bool(_EXTENDED_MASTER_SECRET(handle) == 1)
+    def _peer_finished(self) -> bytes:
+        octets = ffi.new("unsigned char[]", _LONGEST_FINISHED)
+        size = lib.SSL_get_peer_finished(self._ssl, octets, _LONGEST_FINISHED)
+        return bytes(ffi.buffer(octets, size))
+
+    def _peer_chain(self) -> tuple[bytes, ...]:
+        """Certificates that the client showed (DER), its own first."""
+        leaf = lib.SSL_get_peer_certificate(self._ssl)
+        if leaf == NULL:
+            return ()
+        first = _der(ffi.gc(leaf, lib.X509_free))
+        # On the server OpenSSL's peer chain leaves the leaf out.
+        others = lib.SSL_get_peer_cert_chain(self._ssl)
+        count = 0 if others == NULL else lib.sk_X509_num(others)
+        return (first, *[_der(lib.sk_X509_value(others, place)) for place in range(count)])
+
+    def _fail(self, result: int) -> NoReturn:
+        """Raise what ``result`` of the last call means."""
+        system = ffi.errno
+        code = lib.SSL_get_error(self._ssl, result)
+        if code == _WANT_READ:
+            raise WantRead
+        if code == _WANT_WRITE:
+            raise WantWrite
+        if code == _ENDED:
+            raise PeerClosed
+        if code == _SYSTEM:
+            lib.ERR_clear_error()
+            raise PeerVanished(errno.errorcode.get(system, "unexpected end"))
+        raise EngineFailure(first_reason() or "unknown")
 
 
-def failure_reason(err: EngineFailure) -> str:
-    """OpenSSL's short name for a failure, such as ``unsupported protocol``."""
-    if isinstance(err, PeerClosed):
-        return "closed by peer"
-    detail = err.args[0] if err.args else None
-    if isinstance(detail, list) and detail:
-        return str(detail[0][-1])
-    return str(err.args[-1]) if err.args else "unknown"
+def _der(certificate: Any) -> bytes:
+    """A certificate as it was sent: OpenSSL keeps the encoding that it has read."""
+    memory = ffi.gc(lib.BIO_new(lib.BIO_s_mem()), lib.BIO_free)
+    if lib.i2d_X509_bio(memory, certificate) != 1:
+        raise EngineFailure(first_reason())
+    start = ffi.new("char **")
+    size = lib.BIO_get_mem_data(memory, start)
+    return bytes(ffi.buffer(start[0], size))

@@ -37,7 +37,7 @@ class PlainEngine:
         except (BlockingIOError, InterruptedError):
             raise WantRead from None
         except OSError as err:
-            raise PeerVanished(err.errno, err.strerror) from err
+            raise PeerVanished(err.strerror) from err
         if not data:
             raise PeerClosed
         return data
@@ -48,7 +48,7 @@ class PlainEngine:
         except (BlockingIOError, InterruptedError):
             raise WantWrite from None
         except OSError as err:
-            raise PeerVanished(err.errno, err.strerror) from err
+            raise PeerVanished(err.strerror) from err
 
     def close_notify(self) -> None:
         """The end of our side of TCP says it all."""

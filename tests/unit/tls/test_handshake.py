@@ -120,6 +120,7 @@ def test_a_port_scan_leaves_nothing_behind(server: Server, *, reset: bool) -> No
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     server.until(lambda: not server.listener.counters.open)
     assert server.counters.handshakes_failed == 1
+    assert [e.reason for e in server.events] == ["ECONNRESET" if reset else "closed by peer"]
 
 
 def test_broken_record_after_the_handshake_ends_the_connection(server: Server) -> None:
