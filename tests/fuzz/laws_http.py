@@ -15,6 +15,7 @@ from functools import cache
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from certctl.tls.deadline import Alarms
 from certctl.tls.http import HttpProtocol, http_config
 from certctl.tls.limits import ConnectionLimits
 
@@ -99,7 +100,7 @@ async def _connection(pieces: list[bytes], seen: list[Seen], refused: list[str])
     protocol = HttpProtocol(
         config,
         state,
-        loop=loop,
+        alarms=Alarms(loop),
         limits=ConnectionLimits(max_body=MAX_BODY),
         random=bytes,
         on_rejected=lambda _status, reason, _client, _number: refused.append(reason),

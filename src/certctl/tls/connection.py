@@ -123,7 +123,7 @@ class TLSConnection:
         self._watching_write = False
         self._watching_read = True
         loop.add_reader(self._fd, self._on_readable)
-        self._deadline = Deadline(loop, self._expired)
+        self._deadline = Deadline(owner.alarms, self._expired)
         self._deadline.start(owner.limits.handshake_s)
         if context is None:
             # There is no handshake to wait for.

@@ -25,7 +25,7 @@ from uvicorn.server import ServerState
 from certctl.domain.connection import TLSInfo
 from certctl.domain.ids import RandomBytes, request_id
 from certctl.tls.cycle import Cycle
-from certctl.tls.deadline import Deadline
+from certctl.tls.deadline import Alarms, Deadline
 from certctl.tls.limits import (
     MAX_CHUNK_FRAMING,
     MAX_HEAD,
@@ -84,17 +84,17 @@ class HttpProtocol(HttpToolsProtocol):
         config: Config,
         server_state: ServerState,
         *,
-        loop: asyncio.AbstractEventLoop,
+        alarms: Alarms,
         limits: ConnectionLimits,
         random: RandomBytes,
         on_rejected: OnRejected | None = None,
     ) -> None:
-        super().__init__(config, server_state, {}, _loop=loop)
+        super().__init__(config, server_state, {}, _loop=alarms.loop)
         self.cycle: Cycle
         self.limits = limits
         self.on_rejected = on_rejected
         self.random = random
-        self.deadline = Deadline(loop, self._expired)
+        self.deadline = Deadline(alarms, self._expired)
         self.tls: TLSInfo | None = None
         self.stage = Stage.IDLE
         self.timed: Stage | None = None

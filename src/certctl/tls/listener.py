@@ -25,6 +25,7 @@ from uvicorn.server import ServerState
 
 from certctl.domain.ids import RandomBytes
 from certctl.tls.connection import TLSConnection
+from certctl.tls.deadline import Alarms
 from certctl.tls.http import HttpProtocol, http_config
 from certctl.tls.limits import STOP_LINGER_S, ConnectionLimits
 from certctl.tls.places import NoPlace, Places
@@ -163,6 +164,7 @@ class Listener:
         random: RandomBytes = secrets.token_bytes,
     ) -> None:
         self.limits = limits
+        self.alarms = Alarms(loop)
         self._random = random
         self._sock = sock
         self._context = context
@@ -243,7 +245,7 @@ class Listener:
         protocol = HttpProtocol(
             self._config,
             self._state,
-            loop=self._loop,
+            alarms=self.alarms,
             limits=self.limits,
             random=self._random,
             on_rejected=self._rejected_one,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
+from certctl.tls.deadline import Alarms
 from certctl.tls.limits import ConnectionLimits
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ class ConnectionOwner(Protocol):
     """The listener, as its connections see it."""
 
     limits: ConnectionLimits
+    alarms: Alarms
 
     def new_protocol(self) -> asyncio.Protocol: ...
     def handshake_done(self, *, tls12: bool) -> None: ...

@@ -12,6 +12,7 @@ import pytest
 from uvicorn.server import ServerState
 
 from certctl.tls import HttpProtocol
+from certctl.tls.deadline import Alarms
 from certctl.tls.http import http_config
 from tests.unit.tls.rig import QUICK, App, Reader, Server, ask, openssl, request, tls
 
@@ -239,8 +240,9 @@ def test_the_same_protocol_serves_plain_tcp() -> None:
     async def main() -> tuple[bytes, bytes]:
         loop = asyncio.get_running_loop()
         config, state = http_config(App()), ServerState()
+        alarms = Alarms(loop)
         served = await loop.create_server(
-            lambda: HttpProtocol(config, state, loop=loop, limits=QUICK, random=os.urandom),
+            lambda: HttpProtocol(config, state, alarms=alarms, limits=QUICK, random=os.urandom),
             "127.0.0.1",
             0,
         )
