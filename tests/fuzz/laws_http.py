@@ -12,11 +12,9 @@ import atexit
 from dataclasses import dataclass, field
 from functools import cache
 
-from uvicorn.config import Config
-from uvicorn.server import ServerState
-
+from certctl.tls.cycle import Served
 from certctl.tls.deadline import Alarms
-from certctl.tls.http import HttpProtocol, http_config
+from certctl.tls.http import HttpProtocol
 from certctl.tls.limits import ConnectionLimits
 
 MAX_BODY = 512
@@ -94,12 +92,10 @@ async def _connection(pieces: list[bytes], seen: list[Seen], refused: list[str])
     faults: list[dict[str, object]] = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: faults.append(context))
-    state = ServerState()
-    config = _config()
-    config.loaded_app = _application(seen)
+    served = Served()
     protocol = HttpProtocol(
-        config,
-        state,
+        _application(seen),
+        served,
         alarms=Alarms(loop),
         limits=ConnectionLimits(max_body=MAX_BODY),
         random=bytes,
@@ -118,8 +114,8 @@ async def _connection(pieces: list[bytes], seen: list[Seen], refused: list[str])
         pipe.close()
     await _readable(pipe, closed=True)
     protocol.connection_lost(None)
-    for task in tuple(state.tasks):
-        await task
+    for cycle in tuple(served.in_flight):
+        await cycle.task
     assert not faults, faults
     return _answers(bytes(pipe.written))
 
@@ -158,14 +154,6 @@ def loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     atexit.register(loop.close)
     return loop
-
-
-@cache
-def _config() -> Config:
-    async def unused(_scope, _receive, _send):
-        raise NotImplementedError
-
-    return http_config(unused)
 
 
 def _application(seen: list[Seen]):

@@ -84,7 +84,7 @@ def body(data: bytes) -> None:
 
 
 def basic(data: bytes) -> None:
-    # uvicorn and our own edge give header values as Latin-1 text.
+    # Our own edge gives header values as Latin-1 text.
     found = decode_basic(data.decode("latin-1"))
     if isinstance(found, BasicFault):
         return

@@ -1,29 +1,24 @@
 """One request and its answer: the ASGI side of HTTP/1.1 as device clients need it.
 
-Differs from uvicorn's cycle in what is written (est.md §6, notes on clients): header
-names as the application gives them, header and body in one write, never chunked, no
-header added but ``Connection: close``. An answer without Content-Length that does not say
-so itself is a fault of the application and becomes a 500 while that is still possible;
-with ``Connection: close`` it ends with its connection (RFC 9112 §6.3), as streams do.
+What is written (est.md §6, notes on clients): header names as the application gives them,
+header and body in one write, never chunked, no header added but ``Connection: close``. An
+answer without Content-Length that does not say so itself is a fault of the application and
+becomes a 500 while that is still possible; with ``Connection: close`` it ends with its
+connection (RFC 9112 §6.3), as streams do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, cast
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+from certctl.tls.asgi import Application, Message, Scope
+from certctl.tls.flow import Flow
+from certctl.tls.refusals import STATUS_LINES, Refusal, refusal_body
 
-from certctl.tls.refusals import Refusal, refusal_body
-
-if TYPE_CHECKING:
-    from uvicorn._types import (
-        ASGI3Application,
-        ASGIReceiveEvent,
-        ASGISendEvent,
-        HTTPResponseBodyEvent,
-        HTTPResponseStartEvent,
-    )
+_log = logging.getLogger(__name__)
 
 _BODILESS: Final = (204, 304)
 
@@ -32,19 +27,99 @@ class AnswerFault(RuntimeError):
     """The application broke the rules for answers; the text says how."""
 
 
-class Cycle(RequestResponseCycle):
-    """Holds the header back until the first part of the body is there.
+class CycleOwner(Protocol):
+    """The protocol that read the request, as its cycle sees it."""
 
-    ``on_failure`` hears that the application failed, and gives the request's id.
+    def on_response_complete(self) -> None: ...
+    def on_application_failed(self) -> str:
+        """Gives the request's id."""
+
+    def on_ended(self, cycle: Cycle) -> None:
+        """The application has returned. Called exactly once."""
+
+
+@dataclass(slots=True)
+class Served:
+    """What the connections of one listener have asked for: requests whose application runs,
+    and how many were answered.
     """
 
-    on_failure: Callable[[], str]
-    head: list[bytes] | None = None
-    has_close: bool = False
-    endless: bool = False
-    bodiless: bool = False
+    in_flight: set[Cycle] = field(default_factory=set)
+    total_requests: int = 0
 
-    async def send(self, message: ASGISendEvent) -> None:
+
+class Cycle:
+    """Holds the header back until the first part of the body is there.
+
+    Reader and application meet here: ``body``, ``more_body`` and ``message_event`` are the
+    reader's to set.
+    """
+
+    __slots__ = (
+        "_bodiless",
+        "_endless",
+        "_has_close",
+        "_head",
+        "_left",
+        "_owner",
+        "_waiting_for_100_continue",
+        "body",
+        "disconnected",
+        "flow",
+        "keep_alive",
+        "message_event",
+        "more_body",
+        "response_complete",
+        "response_started",
+        "scope",
+        "task",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        scope: Scope,
+        transport: asyncio.Transport,
+        flow: Flow,
+        *,
+        expect_100_continue: bool,
+        keep_alive: bool,
+        owner: CycleOwner,
+    ) -> None:
+        self.scope = scope
+        self.transport = transport
+        self.flow = flow
+        self.keep_alive = keep_alive
+        self.task: asyncio.Task[None]
+        self.body = bytearray()
+        self.more_body = True
+        self.message_event = asyncio.Event()
+        self.disconnected = False
+        self.response_started = False
+        self.response_complete = False
+        self._owner = owner
+        self._waiting_for_100_continue = expect_100_continue
+        self._head: list[bytes] | None = None
+        self._has_close = False
+        self._endless = False
+        self._bodiless = False
+        # Octets of the body that are still to come by the answer's own word.
+        self._left = 0
+
+    async def run(self, app: Application) -> None:
+        """Run the application; afterwards this holds its connection no longer."""
+        try:
+            await app(self.scope, self.receive, self.send)
+            self._require_answered()
+        except BaseException:  # noqa: BLE001 - the edge: whatever happens becomes 500 and a log
+            _log.exception("the application failed")
+            await self._break_off()
+        finally:
+            self._owner.on_ended(self)
+            # Else this, protocol and task hold each other until the next garbage collection.
+            del self._owner, self.task
+
+    async def send(self, message: Message) -> None:
         """ASGI ``send``. Waits while the peer is slow; drops everything once it is gone.
 
         Raises:
@@ -57,22 +132,21 @@ class Cycle(RequestResponseCycle):
             return
         kind = message["type"]
         if kind == "http.response.body" and not self.response_complete:
-            body_message = cast("HTTPResponseBodyEvent", message)
-            body = body_message.get("body", b"")
-            more = body_message.get("more_body", False)
+            body = message.get("body", b"")
+            more = message.get("more_body", False)
             if self.response_started:
                 self._write_part(body, more=more)
             else:
                 self._write_first(body, more=more)
-        elif kind == "http.response.start" and self.head is None and not self.response_started:
-            self._take_head(cast("HTTPResponseStartEvent", message))
+        elif kind == "http.response.start" and self._head is None and not self.response_started:
+            self._take_head(message)
         else:
             raise AnswerFault(f"unexpected ASGI message {kind!r}")
 
-    async def receive(self) -> ASGIReceiveEvent:
+    async def receive(self) -> Message:
         """ASGI ``receive``: asks for the body only when the application wants it."""
-        if self.waiting_for_100_continue:
-            self.waiting_for_100_continue = False
+        if self._waiting_for_100_continue:
+            self._waiting_for_100_continue = False
             # RFC 9110 §10.1.1: needless once the client has begun to send.
             if self.more_body and not self.body and not self.transport.is_closing():
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -87,18 +161,18 @@ class Cycle(RequestResponseCycle):
         self.body = bytearray()
         return {"type": "http.request", "body": body, "more_body": self.more_body}
 
-    async def run_asgi(self, app: ASGI3Application) -> None:
-        """Run the application; afterwards this holds its connection no longer."""
-        try:
-            await super().run_asgi(app)
-        finally:
-            del self.on_failure  # breaks a reference cycle, as uvicorn does for on_response
+    def _require_answered(self) -> None:
+        if not self.response_complete and not self.disconnected:
+            raise AnswerFault("no whole answer")
 
-    async def send_500_response(self) -> None:
-        """Called by uvicorn when the application failed before anything was written."""
-        self.head = None
+    async def _break_off(self) -> None:
+        """The application failed: a 500 while nothing was written, else the end."""
+        if self.response_started:
+            self.transport.close()
+            return
+        self._head = None
         self.keep_alive = False
-        number = self.on_failure()
+        number = self._owner.on_application_failed()
         body = refusal_body(Refusal.APPLICATION_FAILED, number)
         await self.send(
             {
@@ -119,13 +193,13 @@ class Cycle(RequestResponseCycle):
             self.disconnected = True
             self.message_event.set()
 
-    def _take_head(self, message: HTTPResponseStartEvent) -> None:
+    def _take_head(self, message: Message) -> None:
         status = message["status"]
         if status < 200:
             raise AnswerFault("an interim status is not the application's to send")
-        parts = [STATUS_LINE[status]]
+        parts = [STATUS_LINES[status]]
         length: bytes | None = None
-        self.has_close = False
+        self._has_close = False
         for name, value in message.get("headers", ()):
             parts += (name, b": ", value, b"\r\n")
             # Told apart by length first: most names are neither of the three.
@@ -133,58 +207,58 @@ class Cycle(RequestResponseCycle):
                 case 14 if name.lower() == b"content-length":
                     length = value
                 case 10 if name.lower() == b"connection":
-                    self.has_close = b"close" in value.lower()
+                    self._has_close = b"close" in value.lower()
                 case 17 if name.lower() == b"transfer-encoding":
                     raise AnswerFault("answers are never chunked")
                 case _:
                     pass
-        self.bodiless = status in _BODILESS or self.scope["method"] == "HEAD"
+        self._bodiless = status in _BODILESS or self.scope["method"] == "HEAD"
         if length is not None:
             if not length.isdigit():
                 raise AnswerFault("Content-Length is not a number")
-            self.expected_content_length = 0 if self.bodiless else int(length)
-        elif not self.bodiless:
-            if not self.has_close:
+            self._left = 0 if self._bodiless else int(length)
+        elif not self._bodiless:
+            if not self._has_close:
                 raise AnswerFault("no Content-Length")
-            self.endless = True
+            self._endless = True
         joined = b"".join(parts)
         lines = len(parts) // 4 + 1
         if joined.count(b"\n") != lines or joined.count(b"\r") != lines or b"\0" in joined:
             raise AnswerFault("control character in a header")
-        self.head = [joined]
+        self._head = [joined]
 
     def _write_first(self, body: bytes, *, more: bool) -> None:
-        head = self.head
+        head = self._head
         if head is None:
             raise AnswerFault("body before header")
-        if self.has_close or self.more_body:
+        if self._has_close or self.more_body:
             # What is left of an unread body would be taken for the next request.
             self.keep_alive = False
-        if not self.keep_alive and not self.has_close:
+        if not self.keep_alive and not self._has_close:
             head.append(b"Connection: close\r\n")
         head.append(b"\r\n")
-        if not self.bodiless:
+        if not self._bodiless:
             self._count(body, more=more)
             head.append(body)
         self.response_started = True
-        self.waiting_for_100_continue = False
-        self.head = None
+        self._waiting_for_100_continue = False
+        self._head = None
         self.transport.write(b"".join(head))
         if not more:
             self._complete()
 
     def _write_part(self, body: bytes, *, more: bool) -> None:
-        if not self.bodiless:
+        if not self._bodiless:
             self._count(body, more=more)
             self.transport.write(body)
         if not more:
             self._complete()
 
     def _count(self, body: bytes, *, more: bool) -> None:
-        if self.endless:
+        if self._endless:
             return
-        self.expected_content_length -= len(body)
-        if self.expected_content_length < 0 or (self.expected_content_length and not more):
+        self._left -= len(body)
+        if self._left < 0 or (self._left and not more):
             raise AnswerFault("the body does not have the length of Content-Length")
 
     def _complete(self) -> None:
@@ -192,4 +266,4 @@ class Cycle(RequestResponseCycle):
         self.message_event.set()
         if not self.keep_alive:
             self.transport.close()
-        self.on_response()
+        self._owner.on_response_complete()

@@ -1,32 +1,29 @@
 """HTTP/1.1 between a byte stream and an ASGI application, with every limit in place.
 
-uvicorn's httptools protocol with our own reading of requests: strict framing (RFC 9112
-§6), bounded head, body, framing and pipeline, a time limit for each phase, and answers
-of its own (400, 408, 413, 414, 431) that wait for their turn in the pipeline. It runs on
-a TLS connection or on any asyncio stream. It must never know a path or a credential.
+httptools parses; how its pieces become a request is ours: strict framing (RFC 9112 §6),
+bounded head, body, framing and pipeline, a time limit for each phase, and answers of its
+own (400, 408, 413, 414, 431) that wait for their turn in the pipeline. It runs on a TLS
+connection or on any asyncio stream. It must never know a path or a credential.
 """
 
 from __future__ import annotations
 
 import asyncio
 import urllib.parse
+from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
-from functools import partial
-from typing import TYPE_CHECKING
 
 import httptools
-from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.utils import is_ssl
-from uvicorn.server import ServerState
 
 from certctl.domain.connection import TLSInfo
 from certctl.domain.ids import RandomBytes, request_id
-from certctl.tls.cycle import Cycle
+from certctl.tls.asgi import VERSION, Application
+from certctl.tls.cycle import Cycle, Served
 from certctl.tls.deadline import Alarms, Deadline
+from certctl.tls.flow import Flow
 from certctl.tls.limits import (
+    BODY_HIGH_WATER,
     MAX_CHUNK_FRAMING,
     MAX_HEAD,
     MAX_HEADER_LINES,
@@ -36,9 +33,6 @@ from certctl.tls.limits import (
     ConnectionLimits,
 )
 from certctl.tls.refusals import REFUSALS, Refusal, refusal_answer
-
-if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application
 
 OnRejected = Callable[[int, str, str, str], None]
 """Hears of answers no application gave: (status, reason, client address, request id)."""
@@ -54,46 +48,41 @@ class Stage(StrEnum):
     BODY = "body"
 
 
-def http_config(app: ASGI3Application) -> Config:
-    """Uvicorn's configuration for ``HttpProtocol``: nothing logged, nothing added."""
-    config = Config(
-        app,
-        http=HttpProtocol,
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-    )
-    config.load()
-    return config
-
-
 class _Stop(Exception):
     """Ends the parser's run from inside one of its callbacks."""
 
 
-class HttpProtocol(HttpToolsProtocol):
+class HttpProtocol(asyncio.Protocol):
     """One connection's requests, in order, each answered by the application."""
 
     def __init__(
         self,
-        config: Config,
-        server_state: ServerState,
+        app: Application,
+        served: Served,
         *,
         alarms: Alarms,
         limits: ConnectionLimits,
         random: RandomBytes,
         on_rejected: OnRejected | None = None,
     ) -> None:
-        super().__init__(config, server_state, {}, _loop=alarms.loop)
-        self.cycle: Cycle
+        self.app = app
+        self.served = served
+        self.loop = alarms.loop
         self.limits = limits
         self.on_rejected = on_rejected
         self.random = random
+        self.parser = httptools.HttpRequestParser(self)
+        # What follows the last request of a connection is dropped here, not a fault that
+        # would take that request's answer with it.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.transport: asyncio.Transport
+        self.flow: Flow
+        self.server: tuple[str, int]
+        self.client: tuple[str, int]
+        self.scheme = "http"
+        # The newest; there from the first complete head on.
+        self.cycle: Cycle = None  # type: ignore[assignment]
+        self.pipeline: deque[Cycle] = deque()
         self.deadline = Deadline(alarms, self._expired)
         self.tls: TLSInfo | None = None
         self.stage = Stage.IDLE
@@ -104,6 +93,9 @@ class HttpProtocol(HttpToolsProtocol):
         self.draining = False
         self.last = False
         # Of the message being read:
+        self.url = b""
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.expect_100_continue = False
         self.keep = True
         self.head_wire = 0
         self.head_size = 0
@@ -117,27 +109,32 @@ class HttpProtocol(HttpToolsProtocol):
     # Calls of the transport.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self.connections.add(self)
         self.transport = transport
-        self.flow = FlowControl(transport)
+        self.flow = Flow(transport)
         self.server = transport.get_extra_info("sockname")[:2]
         self.client = transport.get_extra_info("peername")[:2]
-        self.scheme = "https" if is_ssl(transport) else "http"
+        if transport.get_extra_info("sslcontext") is not None:
+            self.scheme = "https"
         self.timed = Stage.IDLE
         self.deadline.start(STOP_LINGER_S if self.draining else self.limits.idle_s)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        self.connections.discard(self)
         self.deadline.cancel()
         # Both may exist: the one being answered and the one being read.
         for cycle in (self.running, self.cycle):
-            if isinstance(cycle, Cycle):
+            if cycle is not None:
                 cycle.disconnect()
         self.pipeline.clear()
         self.flow.resume_writing()
-        self.parser = None  # type: ignore[assignment]  # breaks a reference cycle
+        del self.parser  # breaks a reference cycle
 
-    def eof_received(self) -> bool:  # type: ignore[override]
+    def pause_writing(self) -> None:
+        self.flow.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.flow.resume_writing()
+
+    def eof_received(self) -> bool:
         """The peer sends no more. True keeps our side open for answers still due."""
         if self.stage is not Stage.IDLE:
             self._refuse(Refusal.TRUNCATED)
@@ -260,7 +257,7 @@ class HttpProtocol(HttpToolsProtocol):
         if cycle.response_complete:
             return
         cycle.body += body
-        if len(cycle.body) > HIGH_WATER_LIMIT:
+        if len(cycle.body) > BODY_HIGH_WATER:
             self.flow.pause_reading()
         cycle.message_event.set()
 
@@ -273,14 +270,21 @@ class HttpProtocol(HttpToolsProtocol):
             cycle.more_body = False
             cycle.message_event.set()
 
+    # Calls of the cycle.
+
+    def on_ended(self, cycle: Cycle) -> None:
+        self.served.in_flight.discard(cycle)
+
+    def on_application_failed(self) -> str:
+        return self._rejected(Refusal.APPLICATION_FAILED)
+
     def on_response_complete(self) -> None:
         self.running = None
-        self.server_state.total_requests += 1
+        self.served.total_requests += 1
         if self.transport.is_closing():
             return
         if self.pipeline:
-            cycle, _ = self.pipeline.pop()
-            self._run(cycle)  # type: ignore[arg-type]  # only Cycles go in
+            self._run(self.pipeline.pop())
         elif self.deferred is not None:
             self._answer(*self.deferred)
             return
@@ -297,37 +301,29 @@ class HttpProtocol(HttpToolsProtocol):
             self.tls = self.transport.get_extra_info("certctl.tls")
         if self.tls is not None:
             extensions["certctl.tls"] = self.tls
-        self.scope = {
-            "type": "http",
-            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
-            "http_version": version,
-            "server": self.server,
-            "client": self.client,
-            "scheme": self.scheme or "http",
-            "method": self.parser.get_method().decode("ascii"),
-            "root_path": self.root_path,
-            "path": urllib.parse.unquote(path) if "%" in path else path,
-            "raw_path": path.encode("ascii"),
-            "query_string": query,
-            "headers": self.headers,
-            "state": {},
-            "extensions": extensions,  # type: ignore[typeddict-item]
-        }
-        cycle = Cycle(
-            scope=self.scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=[],
-            message_event=asyncio.Event(),
+        return Cycle(
+            {
+                "type": "http",
+                "asgi": VERSION,
+                "http_version": version,
+                "server": self.server,
+                "client": self.client,
+                "scheme": self.scheme,
+                "method": self.parser.get_method().decode("ascii"),
+                "root_path": "",
+                "path": urllib.parse.unquote(path) if "%" in path else path,
+                "raw_path": path.encode("ascii"),
+                "query_string": query,
+                "headers": self.headers,
+                "state": {},
+                "extensions": extensions,
+            },
+            self.transport,
+            self.flow,
             expect_100_continue=self.expect_100_continue,
             keep_alive=self.keep,
-            on_response=self.on_response_complete,
+            owner=self,
         )
-        cycle.on_failure = partial(self._rejected, Refusal.APPLICATION_FAILED)
-        return cycle
 
     def _target(self) -> tuple[str, bytes]:
         """Path and query of the request target."""
@@ -350,11 +346,13 @@ class HttpProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             self._stop(Refusal.PIPELINE)
         self.flow.pause_reading()
-        self.pipeline.appendleft((cycle, self.app))
+        self.pipeline.appendleft(cycle)
 
     def _run(self, cycle: Cycle) -> None:
         self.running = cycle
-        self._start_asgi_task(cycle, self.app)
+        # The set holds the task: the loop alone would let it be collected.
+        self.served.in_flight.add(cycle)
+        cycle.task = self.loop.create_task(cycle.run(self.app))
 
     def _ignore_upgrade(self) -> None:
         if self.parser.get_method() == b"CONNECT":

@@ -28,6 +28,9 @@ MAX_PIPELINED: Final = 64
 """Requests waiting behind the one being answered. Reading pauses at the first that
 waits, so only what shares its last record can come on top; more is an attack."""
 
+BODY_HIGH_WATER: Final = 64 * 1024
+"""Octets of a body that wait for the application before reading pauses."""
+
 READ_SIZE: Final = 16 * 1024
 """One TLS record's plaintext at most, so that nothing decrypted stays in OpenSSL."""
 

@@ -18,20 +18,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from OpenSSL import SSL
-from uvicorn.server import ServerState
 
 from certctl.domain.ids import RandomBytes
+from certctl.tls.asgi import Application
 from certctl.tls.connection import TLSConnection
+from certctl.tls.cycle import Served
 from certctl.tls.deadline import Alarms
-from certctl.tls.http import HttpProtocol, http_config
+from certctl.tls.http import HttpProtocol
 from certctl.tls.limits import STOP_LINGER_S, ConnectionLimits
 from certctl.tls.places import NoPlace, Places
-
-if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application
 
 BACKLOG: Final = 4096
 """Connections the kernel completes for us while we are busy."""
@@ -153,7 +151,7 @@ class Listener:
         self,
         sock: socket.socket,
         *,
-        app: ASGI3Application,
+        app: Application,
         context: SSL.Context | None,
         limits: ConnectionLimits,
         loop: asyncio.AbstractEventLoop,
@@ -172,8 +170,8 @@ class Listener:
         self._carries_many = carries_many
         self._on_event = on_event
         self._on_handshake = None if context is None else on_handshake
-        self._config = http_config(app)
-        self._state = ServerState()
+        self._app = app
+        self._served = Served()
         self._connections: set[TLSConnection] = set()
         self._quiet: set[TLSConnection] = set()
         self._places = places or Places(limits)
@@ -202,10 +200,10 @@ class Listener:
             refused_total=self._refused_total,
             refused_source=self._refused_source,
             write_timeouts=self._write_timeouts,
-            requests=self._state.total_requests,
+            requests=self._served.total_requests,
             rejected=MappingProxyType(dict(self._rejected)),
             open=len(self._connections),
-            requests_in_flight=len(self._state.tasks),
+            requests_in_flight=len(self._served.in_flight),
         )
 
     def start(self) -> None:
@@ -243,8 +241,8 @@ class Listener:
 
     def new_protocol(self) -> HttpProtocol:
         protocol = HttpProtocol(
-            self._config,
-            self._state,
+            self._app,
+            self._served,
             alarms=self.alarms,
             limits=self.limits,
             random=self._random,

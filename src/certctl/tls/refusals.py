@@ -9,10 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+STATUS_LINES: Final[Mapping[int, bytes]] = MappingProxyType(
+    {
+        status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode())
+        for status in HTTPStatus
+    }
+)
 
 
 class Refusal(StrEnum):
@@ -142,7 +148,7 @@ def refusal_answer(refusal: Refusal, request_id: str) -> bytes:
     body = refusal_body(refusal, request_id)
     return b"".join(
         (
-            STATUS_LINE[REFUSALS[refusal][0]],
+            STATUS_LINES[REFUSALS[refusal][0]],
             b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: ",
             b"%d" % len(body),
             b"\r\nX-Request-Id: ",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import uvloop
 from OpenSSL import SSL
@@ -251,9 +251,7 @@ class _Worker:
         made = {
             Listener(
                 bind_listener(server.host, port),
-                # uvicorn's own ASGI types are closed unions; ours are the open ones of the
-                # standard.
-                app=cast("Any", face),
+                app=face,
                 context=None if oldest is None else self._tls_context(oldest),
                 limits=limits,
                 loop=loop,
@@ -274,7 +272,7 @@ class _Worker:
         """With places of its own: a full server must still say that it is full."""
         return Listener(
             bind_listener(self._settings.server.metrics_address, port),
-            app=cast("Any", MetricsPortApp(page)),
+            app=MetricsPortApp(page),
             context=None,
             limits=METRICS_LIMITS,
             loop=loop,

@@ -9,11 +9,10 @@ import socket
 import struct
 
 import pytest
-from uvicorn.server import ServerState
 
 from certctl.tls import HttpProtocol
+from certctl.tls.cycle import Served
 from certctl.tls.deadline import Alarms
-from certctl.tls.http import http_config
 from tests.unit.tls.rig import QUICK, App, Reader, Server, ask, openssl, request, tls
 
 
@@ -23,7 +22,7 @@ from tests.unit.tls.rig import QUICK, App, Reader, Server, ask, openssl, request
 def test_a_faulty_answer_becomes_500(
     server: Server, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.ERROR, "uvicorn.error"):
+    with caplog.at_level(logging.ERROR, "certctl.tls.cycle"):
         answered = ask(server, request(f"/{path}"))
     assert answered.status == 500
     assert answered.header("Connection") == "close"
@@ -39,7 +38,7 @@ def test_a_faulty_answer_becomes_500(
 def test_an_answer_broken_off_is_cut_not_completed(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.ERROR, "uvicorn.error"), tls(server) as client:
+    with caplog.at_level(logging.ERROR, "certctl.tls.cycle"), tls(server) as client:
         client.sendall(request("/breaks-off"))
         assert Reader(client).rest().endswith(b"\r\n\r\n12345")
 
@@ -239,15 +238,15 @@ def test_application_hears_of_a_peer_that_left(server: Server) -> None:
 def test_the_same_protocol_serves_plain_tcp() -> None:
     async def main() -> tuple[bytes, bytes]:
         loop = asyncio.get_running_loop()
-        config, state = http_config(App()), ServerState()
+        app, served = App(), Served()
         alarms = Alarms(loop)
-        served = await loop.create_server(
-            lambda: HttpProtocol(config, state, alarms=alarms, limits=QUICK, random=os.urandom),
+        listening = await loop.create_server(
+            lambda: HttpProtocol(app, served, alarms=alarms, limits=QUICK, random=os.urandom),
             "127.0.0.1",
             0,
         )
-        async with served:
-            port = served.sockets[0].getsockname()[1]
+        async with listening:
+            port = listening.sockets[0].getsockname()[1]
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(request("/echo", b"p-l-a-i-n") + b"garbage\r\n\r\n")
             good = await reader.readuntil(b"p-l-a-i-n")

@@ -54,7 +54,7 @@ def test_every_row_has_a_case() -> None:
 def test_as_the_page_says(serve: Serve, refusal: Refusal, caplog: pytest.LogCaptureFixture) -> None:
     status, lines = rows()[refusal]
     server = serve(header_s=0.3, body_s=0.3)
-    with caplog.at_level(logging.CRITICAL + 1, "uvicorn.error"), openssl(server) as client:
+    with caplog.at_level(logging.CRITICAL + 1, "certctl.tls.cycle"), openssl(server) as client:
         client.sendall(CASES[refusal])
         if refusal is Refusal.TRUNCATED:
             client.shutdown()
