@@ -46,6 +46,8 @@ from certctl.tls.transport import TLSTransport
 
 # l_onoff, l_linger: close at once and drop what the peer never took.
 _RESET: Final = struct.pack("ii", 1, 0)
+# Linux has it.
+_CORK: Final[int | None] = getattr(socket, "TCP_CORK", None)
 _DRAIN_READ: Final = 64 * 1024
 
 
@@ -181,6 +183,15 @@ class TLSConnection:
         if self.unsent > WRITE_HIGH_WATER and not self._write_paused and self._buffer:
             self._write_paused = True
             self.protocol.pause_writing()
+
+    def write_last(self, data: bytes) -> None:
+        """``write``, then ``close``: what fits travels in one packet with our end."""
+        if self._state is State.OPEN and _CORK is not None:
+            # Until SHUT_WR, which sends whatever waits: three packets would be three
+            # deliveries in the kernel, and three wake-ups of the peer.
+            self._sock.setsockopt(socket.IPPROTO_TCP, _CORK, 1)
+        self.write(data)
+        self.close()
 
     def pause_reading(self) -> None:
         self._paused = True
@@ -329,12 +340,10 @@ class TLSConnection:
         away the answer it has not read yet.
         """
         try:
-            for _ in range(READS_PER_WAKE):
-                data = self._sock.recv(_DRAIN_READ)
-                self._drained += len(data)
-                if not data or self._drained > DRAIN_BYTES:
-                    break
-            else:
+            data = self._sock.recv(_DRAIN_READ)
+            self._drained += len(data)
+            # What is left, and the end, are announced by the loop.
+            if data and self._drained <= DRAIN_BYTES:
                 return
         except (BlockingIOError, InterruptedError):
             return

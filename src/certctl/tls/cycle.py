@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from certctl.tls.asgi import Application, Message, Scope
 from certctl.tls.flow import Flow
 from certctl.tls.refusals import STATUS_LINES, Refusal, refusal_body
+from certctl.tls.transport import write_last
 
 _log = logging.getLogger(__name__)
 
@@ -243,7 +244,11 @@ class Cycle:
         self.response_started = True
         self._waiting_for_100_continue = False
         self._head = None
-        self.transport.write(b"".join(head))
+        whole = b"".join(head)
+        if more or self.keep_alive:
+            self.transport.write(whole)
+        else:
+            write_last(self.transport, whole)
         if not more:
             self._complete()
 

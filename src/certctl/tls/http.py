@@ -33,6 +33,7 @@ from certctl.tls.limits import (
     ConnectionLimits,
 )
 from certctl.tls.refusals import REFUSALS, Refusal, refusal_answer
+from certctl.tls.transport import write_last
 
 OnRejected = Callable[[int, str, str, str], None]
 """Hears of answers no application gave: (status, reason, client address, request id)."""
@@ -424,5 +425,4 @@ class HttpProtocol(asyncio.Protocol):
         return number
 
     def _answer(self, refusal: Refusal, number: str) -> None:
-        self.transport.write(refusal_answer(refusal, number))
-        self.transport.close()
+        write_last(self.transport, refusal_answer(refusal, number))

@@ -108,7 +108,10 @@ def bind_listener(host: str, port: int) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
-        # Accepted sockets inherit it. Else a slow reader holds megabytes in the kernel, and
+        # Accepted sockets inherit both. Answers are written whole: waiting for an ACK would
+        # only add 40 ms.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Else a slow reader holds megabytes in the kernel, and
         # the write time limit sees its progress only in steps as large.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, KERNEL_UNSENT)
         sock.setblocking(False)
@@ -306,8 +309,6 @@ class Listener:
                 self._report(EventKind.REFUSED_TOTAL, address)
             return
         sock.setblocking(False)
-        # Answers are written whole: waiting for an ACK would only add 40 ms.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = TLSConnection(
             sock,
             peer=(address, port),

@@ -42,6 +42,10 @@ class TLSTransport(asyncio.Transport):
         # The engine wants the same bytes again after a pause, so they must not change.
         self._connection.write(data if isinstance(data, bytes) else bytes(data))
 
+    def write_last(self, data: bytes) -> None:
+        """Write, then close; both may travel together."""
+        self._connection.write_last(data)
+
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
         self._connection.write(b"".join(list_of_data))
 
@@ -76,3 +80,12 @@ class TLSTransport(asyncio.Transport):
         if not isinstance(protocol, asyncio.Protocol):
             raise TypeError("a TLS connection carries a byte stream")
         self._connection.protocol = protocol
+
+
+def write_last(transport: asyncio.Transport, data: bytes) -> None:
+    """Write ``data`` and close, on whatever carries the bytes."""
+    if isinstance(transport, TLSTransport):
+        transport.write_last(data)
+    else:
+        transport.write(data)
+        transport.close()

@@ -65,6 +65,24 @@ def test_the_first_record_holds_header_and_body(server: Server) -> None:
     assert record.endswith(b"\r\n\r\n" + b"b" * 3000)
 
 
+def test_a_last_answer_travels_with_the_end_in_one_packet(server: Server) -> None:
+    with tls(server) as client:
+        reader = Reader(client)
+        client.sendall(request("/echo", b"1"))
+        assert reader.answer().body == b"1"
+        before = data_segments(client)
+        client.sendall(request("/echo", b"b" * 1000, "Connection: close"))
+        assert reader.answer().body == b"b" * 1000
+        assert reader.rest() == b""
+        assert data_segments(client) == before + 1
+
+
+def data_segments(client: socket.socket) -> int:
+    """Packets with data that have come in: ``tcpi_data_segs_in``."""
+    told = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+    return int(struct.unpack_from("=I", told, 152)[0])
+
+
 def test_connection_stays_open_until_told_otherwise(server: Server) -> None:
     with tls(server) as client:
         reader = Reader(client)
