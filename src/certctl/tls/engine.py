@@ -174,7 +174,7 @@ class TLSEngine:
             raise PeerClosed
         if code == _SYSTEM:
             lib.ERR_clear_error()
-            raise PeerVanished(errno.errorcode.get(system, "unexpected end"))
+            raise PeerVanished(errno.errorcode.get(system, "Unexpected EOF"))
         raise EngineFailure(first_reason() or "unknown")
 
 
