@@ -122,14 +122,13 @@ class EstApp:
         began = perf_counter_ns()
         headers = dict(scope["headers"])
         number = request_id(self._random)
-        as_json = wants_json(scope["headers"])
         endpoint = self._routes.get(scope["raw_path"])
         if endpoint is None:
             problem = not_found(tuple(Operation) if self._routes else ())
-            return answer_of(problem, request_id=number, wants_json=as_json)
+            return answer_of(problem, request_id=number, wants_json=wants_json(scope["headers"]))
         if scope["method"] not in endpoint.methods:
             problem = wrong_method(", ".join(endpoint.methods))
-            return answer_of(problem, request_id=number, wants_json=as_json)
+            return answer_of(problem, request_id=number, wants_json=wants_json(scope["headers"]))
         if self._traced:
             est_trace.begins(endpoint, number, scope)
         caller = self._proxies.caller(scope)
@@ -167,7 +166,7 @@ class EstApp:
             # Bouncy Castle closes a challenge unread and fails if there is a body to read.
             headers_only = (*problem.headers, (REQUEST_ID, number.encode()))
             return Answer(status=problem.status, headers=headers_only)
-        return answer_of(problem, request_id=number, wants_json=as_json)
+        return answer_of(problem, request_id=number, wants_json=wants_json(scope["headers"]))
 
     def _measure(self, endpoint: Endpoint, labels: tuple[str, str], began: int) -> None:
         path_id = endpoint.profile.path_id
