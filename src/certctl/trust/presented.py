@@ -8,10 +8,10 @@ the two libraries that must agree on it. Says nothing about who issued it.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from functools import lru_cache
 
 from cryptography import x509
+from msgspec import Struct
 
 from certctl.domain.errors import CertificateRefused
 from certctl.domain.principal import Credential
@@ -47,8 +47,7 @@ _DIGITAL_SIGNATURE = 0x80  # bit 0
 _KEY_CERT_SIGN = 0x04  # bit 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Presented:
+class Presented(Struct, frozen=True, kw_only=True):
     """One certificate, taken apart.
 
     Attributes:
