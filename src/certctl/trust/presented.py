@@ -22,7 +22,6 @@ from certctl.wire.der import (
     OBJECT_IDENTIFIER,
     SEQUENCE,
     DerError,
-    children,
     decode_oid,
     expect,
     read,
@@ -185,10 +184,13 @@ def _usage_bits(value: bytes) -> int:
 
 def _usages(value: bytes) -> tuple[str, ...]:
     start, end = _whole(value, SEQUENCE)
-    members = children(value, start, end)
-    if len(members) > _MAX_USAGES or any(tag != OBJECT_IDENTIFIER for tag, *_ in members):
-        raise DerError("not a list of usages")
-    return tuple(decode_oid(value[content:stop]) for _, _, content, stop in members)
+    found: list[str] = []
+    while start < end:
+        oid, start = expect(value, start, end, OBJECT_IDENTIFIER)
+        if len(found) == _MAX_USAGES:
+            raise DerError("not a list of usages")
+        found.append(decode_oid(value[oid:start]))
+    return tuple(found)
 
 
 def _whole(value: bytes, tag: int) -> tuple[int, int]:
