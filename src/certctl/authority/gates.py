@@ -6,7 +6,7 @@ differs. Nothing is written here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from certctl.authority.approval import approved_request
 from certctl.authority.facts import Facts, limit_key_of
@@ -19,8 +19,7 @@ from certctl.domain.profiles import AuthMode
 from certctl.domain.rules import Judge, Rule, strict
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allowed:
+class Allowed(Struct, frozen=True, kw_only=True):
     """What no gate refuses.
 
     Attributes:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cryptography import x509
+from msgspec import Struct
 
 from certctl.authority.events import event_of_order
 from certctl.authority.facts import Facts
@@ -67,8 +67,7 @@ _SUCCESS: Mapping[Operation, tuple[AuditAction, Counter]] = {
 AnyIssuer = Issuer | OutsideIssuer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class Checked(Struct, frozen=True, kw_only=True):
     """An order that policy allows, read and put beside what will sign it.
 
     Attributes:
@@ -85,8 +84,7 @@ class Checked:
     key: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fulfilled:
+class Fulfilled(Struct, frozen=True, kw_only=True):
     """A signed order with everything that goes on record with it."""
 
     order: Order

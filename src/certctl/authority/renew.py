@@ -6,9 +6,7 @@ revoked, and a worker that lies must not have any certificate revoked that it na
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from msgspec import structs
+from msgspec.structs import replace
 
 from certctl.authority.events import device_name
 from certctl.authority.facts import Facts, needs_renewed
@@ -46,7 +44,7 @@ def supersede(order: Order, facts: Facts) -> tuple[str, AuditEvent] | None:
     reason = RevocationReason.SUPERSEDED
     event = revoked_event(record, reason=reason, actor=device_name(order), now_us=facts.now_us)
     # What comes later in this batch must find it revoked.
-    facts.renewed[record.id] = structs.replace(
+    facts.renewed[record.id] = replace(
         record,
         status=CertificateStatus.REVOKED,
         revoked_us=facts.now_us,

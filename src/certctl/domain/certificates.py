@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -111,8 +110,7 @@ class KeyFacts(Struct, frozen=True, kw_only=True):
     uses: tuple[KeyUse, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateState:
+class CertificateState(Struct, frozen=True, kw_only=True):
     """What the gates ask of a certificate on record: whose it is and whether it holds."""
 
     id: str

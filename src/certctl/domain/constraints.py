@@ -92,7 +92,9 @@ def check_constraints(
     """
     if not constraints.permitted and not constraints.excluded:
         return
-    for name in (*sans, *_names_in(subject)):
+    # A common name mostly stands among the SANs, and is judged there.
+    named = [name for name in _names_in(subject) if name not in sans]
+    for name in (*sans, *named):
         excluded = [subtree for subtree in constraints.excluded if subtree.kind is name.kind]
         permitted = [subtree for subtree in constraints.permitted if subtree.kind is name.kind]
         if (excluded or permitted) and name.kind is SanKind.URI and not _host_of(name.value):

@@ -16,6 +16,7 @@ from typing import cast
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
+from msgspec import Struct
 
 from certctl.domain.errors import PolicyViolation
 
@@ -48,8 +49,7 @@ PublicKey = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyDescription:
+class KeyDescription(Struct, frozen=True, kw_only=True):
     """Algorithm and size in bits: the modulus, the curve, or 0 where there is one size."""
 
     algorithm: KeyAlgorithm

@@ -74,6 +74,8 @@ def _never_before(hits: Sequence[int], now_us: int) -> int:
 
 
 def _network(source: str) -> str:
+    if ":" not in source:
+        return source  # an IPv4 address has one text only
     try:
         address = ip_address(source.partition("%")[0])
     except ValueError:

@@ -13,6 +13,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
+from msgspec import Struct
+
 from certctl.domain.constraints import (
     NO_CONSTRAINTS,
     NameConstraints,
@@ -102,8 +104,7 @@ DEFAULT_PROFILE = CertificateProfile(id="default")
 """For EST profiles that name no certificate profile."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Granted:
+class Granted(Struct, frozen=True, kw_only=True):
     """What a CSR asked for beyond names and key, and gets.
 
     Attributes:

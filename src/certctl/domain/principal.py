@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from msgspec import Struct
 
 from certctl.domain.profiles import AuthMode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credential:
+class Credential(Struct, frozen=True, kw_only=True):
     """The client certificate a caller proved to hold and this profile accepted.
 
     ``own`` says that the certificate is on record here, as ``certificate_id``; then

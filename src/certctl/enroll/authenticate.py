@@ -7,7 +7,7 @@ Unknown means no: every path that is not an explicit yes ends in a refusal.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from certctl.domain.certificates import CertificateState, CertificateStatus
 from certctl.domain.errors import (

@@ -78,7 +78,8 @@ def authorize(
     with judge(Rule.EXTENSIONS):
         requested = check_request(csr, certificate_profile)
     with judge(Rule.ATTRIBUTES):
-        check_attributes(request_types(csr), subject, certificate_profile)
+        if certificate_profile.required_csr_attributes:
+            check_attributes(request_types(csr), subject, certificate_profile)
     check_contents(subject, sans, csr.public_key, certificate_profile, judge=judge)
     with judge(Rule.KNOWN_WEAK_KEY):
         check_known_weak(csr.public_key)

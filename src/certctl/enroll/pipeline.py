@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from certctl.domain.errors import Failure
 from certctl.domain.order import Issued, Order
@@ -19,8 +19,7 @@ from certctl.wire.general_names import decode_general_names
 from certctl.wire.names import decode_name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enrolled:
+class Enrolled(Struct, frozen=True, kw_only=True):
     """An issued certificate and whether its connection must end (RFC 9266 §4.1)."""
 
     issued: Issued

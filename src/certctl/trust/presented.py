@@ -8,10 +8,10 @@ the two libraries that must agree on it. Says nothing about who issued it.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from functools import lru_cache
 
 from cryptography import x509
+from msgspec import Struct
 
 from certctl.domain.errors import CertificateRefused
 from certctl.domain.principal import Credential
@@ -22,7 +22,6 @@ from certctl.wire.der import (
     OBJECT_IDENTIFIER,
     SEQUENCE,
     DerError,
-    children,
     decode_oid,
     expect,
     read,
@@ -47,8 +46,7 @@ _DIGITAL_SIGNATURE = 0x80  # bit 0
 _KEY_CERT_SIGN = 0x04  # bit 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Presented:
+class Presented(Struct, frozen=True, kw_only=True):
     """One certificate, taken apart.
 
     Attributes:
@@ -186,10 +184,13 @@ def _usage_bits(value: bytes) -> int:
 
 def _usages(value: bytes) -> tuple[str, ...]:
     start, end = _whole(value, SEQUENCE)
-    members = children(value, start, end)
-    if len(members) > _MAX_USAGES or any(tag != OBJECT_IDENTIFIER for tag, *_ in members):
-        raise DerError("not a list of usages")
-    return tuple(decode_oid(value[content:stop]) for _, _, content, stop in members)
+    found: list[str] = []
+    while start < end:
+        oid, start = expect(value, start, end, OBJECT_IDENTIFIER)
+        if len(found) == _MAX_USAGES:
+            raise DerError("not a list of usages")
+        found.append(decode_oid(value[oid:start]))
+    return tuple(found)
 
 
 def _whole(value: bytes, tag: int) -> tuple[int, int]:

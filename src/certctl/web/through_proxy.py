@@ -9,8 +9,9 @@ only that its key is held was proven to the proxy and not to us: that is what tr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeVar
+
+from msgspec import Struct
 
 from certctl.domain.connection import TLSInfo
 from certctl.domain.errors import ProxyHeaderRefused
@@ -41,8 +42,7 @@ PROXY_HEADERS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class Caller(Struct, frozen=True, kw_only=True):
     """The client as the gates see it.
 
     ``refused`` is set where a trusted proxy's headers cannot be used; it is data here so

@@ -7,7 +7,8 @@ Values of fields are not looked into, and nobody is trusted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from certctl.wire.der import (
     INTEGER,
@@ -30,8 +31,7 @@ _EXTENSIONS = 0xA3
 _SUBJECT_ALT_NAME = bytes.fromhex("551d11")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateFields:
+class CertificateFields(Struct, frozen=True, kw_only=True):
     """One certificate, taken apart.
 
     Attributes:

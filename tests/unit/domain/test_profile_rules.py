@@ -133,6 +133,9 @@ def test_expressions_that_would_blow_up_are_linear():
         ("p.", "p\N{SNOWMAN}", True),
         ("p.", "p\ud800", False),
         ("", "", True),
+        ("a|(?m)^b$", "a\nb", False),  # what lies between two line ends is not all
+        (r"\pL{1,30}", "Prüfstand", True),  # too large for the quick way
+        (r"\pL{1,30}", "Prüfstand 7", False),
     ],
 )
 def test_groups_and_characters_of_several_octets_are_matched_as_written(expression, text, whole):

@@ -27,8 +27,7 @@ class Linter(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignedCertificate:
+class SignedCertificate(Struct, frozen=True, kw_only=True):
     """A signed certificate that has not left the authority: it is not on record yet.
 
     ``crl_partition``: see ``CertificateRecord``.
