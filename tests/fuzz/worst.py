@@ -16,7 +16,7 @@ from contextlib import suppress
 
 from certctl.domain.errors import Failure
 from certctl.trust.name_text import name_text
-from certctl.trust.presented import MAX_CERTIFICATE, read_presented
+from certctl.trust.presented import MAX_CERTIFICATE, read_presented, walk_presented
 from certctl.trust.verify import ProfileTrust
 from certctl.wire.basic import decode_basic
 from certctl.wire.body import decode_body
@@ -84,11 +84,16 @@ def _cases() -> Iterator[tuple[str, bytes, Callable[[bytes], object]]]:
     token = base64.b64encode(b"u:" + b"\xff" * 12_000)
     yield "Basic credentials", b"Basic " + token, lambda data: decode_basic(data.decode("latin-1"))
     for label, data in _certificates():
-        yield label, data, lambda der: read_presented.__wrapped__(der).credential()
+        yield label, data, _read_anew
     trust = ProfileTrust([root()])
     for label, der in _certificates():
         chain = middle() + der * 3
         yield f"chain of 4: {label}", chain, lambda data: trust.verify(split(data), NOW_US)
+
+
+def _read_anew(der: bytes) -> object:
+    walk_presented.cache_clear()
+    return read_presented.__wrapped__(der).credential()
 
 
 def _requests() -> Iterator[tuple[str, bytes]]:

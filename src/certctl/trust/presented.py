@@ -11,7 +11,7 @@ import hashlib
 from functools import lru_cache
 
 from cryptography import x509
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from certctl.domain.errors import CertificateRefused
 from certctl.domain.principal import Credential
@@ -46,7 +46,7 @@ _DIGITAL_SIGNATURE = 0x80  # bit 0
 _KEY_CERT_SIGN = 0x04  # bit 5
 
 
-class Presented(Struct, frozen=True, kw_only=True):
+class Walked(Struct, frozen=True, kw_only=True):
     """One certificate, taken apart.
 
     Attributes:
@@ -57,7 +57,7 @@ class Presented(Struct, frozen=True, kw_only=True):
         key_usage: first octet of the KeyUsage bits, or None without the extension.
         ekus: dotted OIDs, or None without the extension.
         san_der: GeneralNames (DER), or empty.
-        parsed: the same certificate, for times and key.
+        fingerprint: SHA-256 of ``der``.
     """
 
     der: bytes
@@ -68,7 +68,7 @@ class Presented(Struct, frozen=True, kw_only=True):
     key_usage: int | None
     ekus: tuple[str, ...] | None
     san_der: bytes
-    parsed: x509.Certificate
+    fingerprint: bytes
 
     @property
     def may_sign_certificates(self) -> bool:
@@ -78,7 +78,7 @@ class Presented(Struct, frozen=True, kw_only=True):
     def credential(self) -> Credential:
         """Names for records; whether anyone trusts them is not said."""
         return Credential(
-            fingerprint=hashlib.sha256(self.der).digest(),
+            fingerprint=self.fingerprint,
             serial=self.serial,
             subject=name_text(self.subject_der),
             issuer=name_text(self.issuer_der),
@@ -125,35 +125,61 @@ class Presented(Struct, frozen=True, kw_only=True):
             raise self.refused("wrong_usage")
 
 
+class Presented(Walked, frozen=True, kw_only=True):
+    """One certificate that the library has read as well.
+
+    Attributes:
+        parsed: the same certificate, for times and key.
+    """
+
+    parsed: x509.Certificate
+
+
 # One request asks for its certificate up to three times; nothing about it can change.
 @lru_cache(maxsize=256)
-def read_presented(der: bytes) -> Presented:
-    """Take a certificate apart.
+def walk_presented(der: bytes) -> Walked:
+    """Take a certificate apart, without the library.
+
+    Enough to look it up by, and for one that is on record, octet for octet: the library
+    has read it when it was put there, and its record tells its times.
 
     Raises:
-        CertificateRefused: untrusted: too large, not DER, not a certificate, or
-            something in it twice.
+        CertificateRefused: untrusted: too large, not DER, or something in it twice.
     """
     if len(der) > MAX_CERTIFICATE:
         raise CertificateRefused("untrusted")
     try:
         return _walk(der)
-    # InvalidVersion is no ValueError.
-    except (DerError, ValueError, x509.InvalidVersion) as err:
+    except (DerError, ValueError) as err:
         raise CertificateRefused("untrusted") from err
 
 
-def _walk(der: bytes) -> Presented:
+@lru_cache(maxsize=256)
+def read_presented(der: bytes) -> Presented:
+    """Take a certificate apart that is about to be trusted: both readers must agree.
+
+    Raises:
+        CertificateRefused: untrusted: as ``walk_presented``, or not a certificate.
+    """
+    walked = walk_presented(der)
+    try:
+        # The library refuses octets after the end; of a serial that is not positive it
+        # would only warn, on the console.
+        parsed = x509.load_der_x509_certificate(der)
+        if parsed.not_valid_before_utc > parsed.not_valid_after_utc:
+            # Reading them is the point: the year 0 passes as DER, and ends here as ValueError.
+            raise CertificateRefused("untrusted")
+    # InvalidVersion is no ValueError.
+    except (ValueError, x509.InvalidVersion) as err:
+        raise CertificateRefused("untrusted") from err
+    return Presented(**structs.asdict(walked), parsed=parsed)
+
+
+def _walk(der: bytes) -> Walked:
     fields = read_certificate(der)
     usage = fields.extensions.get(_KEY_USAGE)
     ekus = fields.extensions.get(_EXTENDED_KEY_USAGE)
-    # The library refuses octets after the end; of a serial that is not positive it would
-    # only warn, on the console.
-    parsed = x509.load_der_x509_certificate(der)
-    if parsed.not_valid_before_utc > parsed.not_valid_after_utc:
-        # Reading them is the point: the year 0 passes as DER, and ends here as ValueError.
-        raise DerError("never valid")
-    return Presented(
+    return Walked(
         der=der,
         serial=fields.serial,
         subject_der=fields.subject_der,
@@ -162,7 +188,7 @@ def _walk(der: bytes) -> Presented:
         key_usage=None if usage is None else _usage_bits(usage),
         ekus=None if ekus is None else _usages(ekus),
         san_der=fields.san_der,
-        parsed=parsed,
+        fingerprint=hashlib.sha256(der).digest(),
     )
 
 

@@ -8,7 +8,6 @@ bundle holds, self-signed or not (partial chains count).
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -25,7 +24,7 @@ from certctl.domain.clock import SECOND_US
 from certctl.domain.errors import CertificateRefused
 from certctl.domain.principal import Credential
 from certctl.trust.crl import RevocationLists
-from certctl.trust.presented import Presented, read_presented
+from certctl.trust.presented import Presented, read_presented, walk_presented
 
 MAX_PRESENTED = 20
 """Certificates a client may show; with more of them only the leaf is read, for its name."""
@@ -116,18 +115,18 @@ class ProfileTrust:
         Raises:
             CertificateRefused: untrusted (cannot be read).
         """
-        presented = read_presented(leaf)
-        return CertificateKey(presented.serial, hashlib.sha256(leaf).digest())
+        walked = walk_presented(leaf)
+        return CertificateKey(walked.serial, walked.fingerprint)
 
     def describe(self, leaf: bytes) -> Credential:
-        """Names of a certificate whose issuer and times are judged elsewhere.
+        """Names of a certificate on record: its issuer and times are judged by that.
 
         Raises:
             CertificateRefused: wrong_usage, untrusted (cannot be read).
         """
-        presented = read_presented(leaf)
-        presented.check_client_usage()
-        return presented.credential()
+        walked = walk_presented(leaf)
+        walked.check_client_usage()
+        return walked.credential()
 
     def _path(
         self, leaf: Presented, chain: tuple[crypto.X509, ...], now_us: int
