@@ -100,9 +100,14 @@ def load_public_key(spki_der: bytes) -> PublicKey:
         raise PolicyViolation("weak_key", wanted="a valid public key", got=str(err)[:200]) from err
 
 
+def algorithm_of(public_key: PublicKey) -> KeyAlgorithm:
+    """Which of the algorithms a key is of."""
+    return _algorithm_of(type(public_key))
+
+
 def describe_key(public_key: PublicKey) -> KeyDescription:
     """What a profile and a record say about a key."""
-    algorithm = _algorithm_of(type(public_key))
+    algorithm = algorithm_of(public_key)
     if algorithm in _SIZED:
         sized = cast("ec.EllipticCurvePublicKey | rsa.RSAPublicKey", public_key)
         return KeyDescription(algorithm=algorithm, size=sized.key_size)
@@ -115,7 +120,7 @@ def check_strength(public_key: PublicKey) -> None:
     Raises:
         PolicyViolation: ``key_size`` or ``weak_key``.
     """
-    if _algorithm_of(type(public_key)) is not KeyAlgorithm.RSA:
+    if algorithm_of(public_key) is not KeyAlgorithm.RSA:
         return
     public_key = cast("rsa.RSAPublicKey", public_key)
     bits = public_key.key_size

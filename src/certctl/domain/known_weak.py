@@ -9,12 +9,13 @@ processes that judge requests: loading takes a tenth of a second.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import cast
 
 from badkeys.checks import checkrsa
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from certctl.domain.errors import PolicyViolation
-from certctl.domain.keys import PublicKey
+from certctl.domain.keys import KeyAlgorithm, PublicKey, algorithm_of
 
 # By the names of badkeys. "pattern" and "xzbackdoor" are left out: false alarms; the
 # warnings are about sizes, which are judged by the profile.
@@ -38,9 +39,9 @@ def check_known_weak(public_key: PublicKey) -> None:
     Raises:
         PolicyViolation: ``weak_key``.
     """
-    if not isinstance(public_key, rsa.RSAPublicKey):
+    if algorithm_of(public_key) is not KeyAlgorithm.RSA:
         return
-    numbers = public_key.public_numbers()
+    numbers = cast("rsa.RSAPublicKey", public_key).public_numbers()
     found = _findings(numbers.n, numbers.e)
     if found:
         raise PolicyViolation("weak_key", wanted="a key that is not known to be weak", got=found)

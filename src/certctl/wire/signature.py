@@ -7,13 +7,16 @@ something count: SHA-1 and MD5 are as good as no signature.
 
 from __future__ import annotations
 
+from typing import cast
+
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from certctl.domain.csr import Csr
 from certctl.domain.errors import SignatureWrong
+from certctl.domain.keys import KeyAlgorithm, algorithm_of
 
 _STRONG_DIGESTS = frozenset(
     {"sha224", "sha256", "sha384", "sha512", "sha3-224", "sha3-256", "sha3-384", "sha3-512"}
@@ -29,19 +32,21 @@ def check_proof(csr: Csr) -> None:
         SignatureWrong: it does not hold, or its digest is worth nothing.
     """
     algorithm = csr.signature_algorithm
-    key = csr.public_key
     try:
-        match key:
-            case ec.EllipticCurvePublicKey() if algorithm in _ECDSA:
-                key.verify(csr.signature, csr.signed, _ECDSA[algorithm])
-            case rsa.RSAPublicKey() if algorithm in _RSA:
-                key.verify(csr.signature, csr.signed, _PKCS1, _RSA[algorithm])
-            case ec.EllipticCurvePublicKey() | rsa.RSAPublicKey():
+        match algorithm_of(csr.public_key):
+            case KeyAlgorithm.ECDSA if algorithm in _ECDSA:
+                curve_key = cast("ec.EllipticCurvePublicKey", csr.public_key)
+                curve_key.verify(csr.signature, csr.signed, _ECDSA[algorithm])
+            case KeyAlgorithm.RSA if algorithm in _RSA:
+                rsa_key = cast("rsa.RSAPublicKey", csr.public_key)
+                rsa_key.verify(csr.signature, csr.signed, _PKCS1, _RSA[algorithm])
+            case KeyAlgorithm.ECDSA | KeyAlgorithm.RSA:
                 _check_rare(csr)
-            case _:
-                if not isinstance(key, _PURE.get(algorithm, ())):
-                    raise SignatureWrong("made with another algorithm than the key's")
+            case pure if pure is _PURE.get(algorithm):
+                key = cast("ed25519.Ed25519PublicKey", csr.public_key)  # all verify alike
                 key.verify(csr.signature, csr.signed)
+            case _:
+                raise SignatureWrong("made with another algorithm than the key's")
     except InvalidSignature as err:
         raise SignatureWrong from err
 
@@ -84,10 +89,10 @@ _RSA: dict[bytes, hashes.HashAlgorithm] = {
 _PURE = {
     bytes.fromhex(algorithm): kind
     for algorithm, kind in (
-        ("300506032b6570", ed25519.Ed25519PublicKey),
-        ("300506032b6571", ed448.Ed448PublicKey),
-        ("300b0609608648016503040311", mldsa.MLDSA44PublicKey),
-        ("300b0609608648016503040312", mldsa.MLDSA65PublicKey),
-        ("300b0609608648016503040313", mldsa.MLDSA87PublicKey),
+        ("300506032b6570", KeyAlgorithm.ED25519),
+        ("300506032b6571", KeyAlgorithm.ED448),
+        ("300b0609608648016503040311", KeyAlgorithm.ML_DSA_44),
+        ("300b0609608648016503040312", KeyAlgorithm.ML_DSA_65),
+        ("300b0609608648016503040313", KeyAlgorithm.ML_DSA_87),
     )
 }
