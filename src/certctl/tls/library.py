@@ -1,8 +1,7 @@
 """OpenSSL as the TLS edge calls it: functions for which pyOpenSSL has no call, or a slow one.
 
 pyOpenSSL builds contexts; connections are driven through the same binding it uses itself
-(adr/0016). Nothing outside ``tls`` names it. A function that is missing in another version
-of the binding ends the import, and so the start, not a connection in the middle.
+(adr/0016). Nothing outside ``tls`` names it.
 """
 
 from __future__ import annotations
