@@ -155,6 +155,7 @@ def test_a_piece_that_was_not_written_was_not_read(node: Node):
         database.execute(
             "CREATE TRIGGER full BEFORE INSERT ON crl_parts BEGIN SELECT RAISE(ABORT, 'full'); END"
         )
+    database.close()
     with pytest.raises(Failure):
         put(node, tbs, fence=fence, number=2)
     with sqlite3.connect(node.database) as database:
