@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,6 +90,7 @@ def test_a_yes_goes_on_and_the_connection_is_used_again(service: HookService) ->
         b'{"allow": true} {"allow": false}',
         b'{"allow": true, "allow": false}',
         b'{"allow": true, "reason": "\xff\xfe"}',
+        b'{"allow": true, "x": ' + b"[" * 30_000 + b"]" * 30_000 + b"}",
         b'{"allow": true, "x": "' + b"x" * MAX_ANSWER + b'"}',
     ],
     ids=lambda body: body[:24].decode("latin-1"),
@@ -98,17 +98,6 @@ def test_a_yes_goes_on_and_the_connection_is_used_again(service: HookService) ->
 def test_anything_else_is_a_no(service: HookService, body: bytes) -> None:
     service.says(body)
     denied(service.url)
-
-
-def test_a_deep_answer_stops_nothing(service: HookService) -> None:
-    """From Python 3.14 on it can be read and is the yes that it says, before it is a no."""
-    service.says(b'{"allow": true, "x": ' + b"[" * 30_000 + b"]" * 30_000 + b"}")
-    with contextlib.suppress(DeviceStateFailed):
-        ask(service.url)
-    service.says(b'{"allow": false, "x": ' + b"[" * 30_000 + b"]" * 30_000 + b"}")
-    denied(service.url)
-    service.says(b'{"allow": true}')
-    ask(service.url)
 
 
 @pytest.mark.parametrize("status", [201, 204, 301, 302, 307, 308, 400, 401, 403, 404, 500, 503])
