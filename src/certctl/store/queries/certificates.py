@@ -54,17 +54,6 @@ def states(
     return found
 
 
-def state(connection: Connection, key: CertificateKey) -> CertificateState | None:
-    """Current state of one certificate, as ``states``: each request asks for one."""
-    octets = _octets(key.serial)
-    if octets is None:
-        return None
-    for row in fetch(connection, _states(connection.dialect, 1), (octets,)):
-        if row[1] == key.fingerprint:
-            return certificate_state(row)
-    return None
-
-
 def has_serial(connection: Connection, issuer_id: str, serial: str) -> bool:
     """Whether the issuer has given this number to a certificate on record."""
     clause = select(_c.id).where(_c.serial == _octets(serial), _c.issuer_id == issuer_id)

@@ -31,7 +31,7 @@ class CertificateReads(Reads):
     """``ports.reads.CertificateReads``."""
 
     def state_of(self, key: CertificateKey) -> CertificateState | None:
-        return self._ask(certificate_queries.state, key)
+        return self._ask(certificate_queries.states, (key,)).get(key.fingerprint)
 
     def newest_valid(
         self, profile: str, subject_der: bytes, san_der: bytes, now_us: int
