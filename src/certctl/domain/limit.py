@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_network
 
 from certctl.domain.clock import DAY_US, SECOND_US
 from certctl.domain.errors import RateLimited
@@ -74,14 +74,13 @@ def _never_before(hits: Sequence[int], now_us: int) -> int:
 
 
 def _network(source: str) -> str:
-    if ":" not in source:
-        return source  # an IPv4 address has one text only
+    text = source.partition("%")[0]
+    if ":" not in text:
+        return text  # an IPv4 address has one text only
     try:
-        address = ip_address(source.partition("%")[0])
+        address = IPv6Address(text)
     except ValueError:
         return source
-    if not isinstance(address, IPv6Address):
-        return str(address)
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
     return str(ip_network((address, 64), strict=False))
