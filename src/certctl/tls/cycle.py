@@ -14,7 +14,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from certctl.tls.asgi import Application, Message, Scope
+from certctl.domain.asgi import Application, Message, Scope
 from certctl.tls.flow import Flow
 from certctl.tls.refusals import STATUS_LINES, Refusal, refusal_body
 from certctl.tls.transport import write_last

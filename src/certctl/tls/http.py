@@ -16,9 +16,9 @@ from enum import StrEnum
 
 import httptools
 
+from certctl.domain.asgi import VERSION, Application
 from certctl.domain.connection import TLSInfo
 from certctl.domain.ids import RandomBytes, request_id
-from certctl.tls.asgi import VERSION, Application
 from certctl.tls.cycle import Cycle, Served
 from certctl.tls.deadline import Alarms, Deadline
 from certctl.tls.flow import Flow

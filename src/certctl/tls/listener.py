@@ -22,8 +22,8 @@ from typing import Final
 
 from OpenSSL import SSL
 
+from certctl.domain.asgi import Application
 from certctl.domain.ids import RandomBytes
-from certctl.tls.asgi import Application
 from certctl.tls.connection import TLSConnection
 from certctl.tls.cycle import Served
 from certctl.tls.deadline import Alarms

@@ -6,14 +6,9 @@ keep the whole header in 1,000 octets; so nothing here streams and nothing is ad
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
-
 from msgspec import Struct
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+from certctl.domain.asgi import Send
 
 Headers = tuple[tuple[bytes, bytes], ...]
 

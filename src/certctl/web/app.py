@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 
+from certctl.domain.asgi import Application, Receive, Scope, Send
 from certctl.domain.ids import RandomBytes, request_id
-from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
+from certctl.web.answers import Answer, send_answer
 from certctl.web.api.lazy import PREFIX as API_PREFIX
 from certctl.web.mcp import PATH as MCP
 from certctl.web.metrics import PATH as METRICS_PATH
@@ -14,7 +15,6 @@ from certctl.web.metrics import GuardedMetrics
 from certctl.web.pki import PREFIX, PkiApp
 from certctl.web.problems import Problem, answer_of, nothing_here, wants_json, wrong_method
 from certctl.web.ui.paths import is_page
-from certctl.web.watched import Asgi
 
 PLAIN_JSON = (b"Content-Type", b"application/json")
 NO_STORE = (b"Cache-Control", b"no-store")
@@ -27,11 +27,11 @@ class App:
 
     def __init__(
         self,
-        est: Asgi,
+        est: Application,
         pki: PkiApp,
-        api: Asgi,
-        ui: Asgi,
-        mcp: Asgi | None,
+        api: Application,
+        ui: Application,
+        mcp: Application | None,
         metrics: GuardedMetrics,
         readiness: Readiness,
         *,

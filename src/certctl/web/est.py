@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter_ns
 from typing import Any
 
+from certctl.domain.asgi import Receive, Scope, Send
 from certctl.domain.audit import FAILED, AuditAction, AuditEvent, Outcome
 from certctl.domain.errors import (
     BindingFailure,
@@ -36,7 +37,7 @@ from certctl.enroll.request import EstRequest
 from certctl.obs.log import Log
 from certctl.web import est_trace
 from certctl.web.answer_labels import OK, answer_labels
-from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
+from certctl.web.answers import Answer, send_answer
 from certctl.web.csrattrs import CsrAttrsBodies
 from certctl.web.problems import (
     REQUEST_ID,

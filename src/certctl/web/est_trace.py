@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from cryptography import x509
 
+from certctl.domain.asgi import Scope
 from certctl.domain.profiles import profile_name
 from certctl.obs.tracing.current import CURRENT
-from certctl.web.answers import Scope
 from certctl.web.routes import Endpoint, route_of
 from certctl.web.watched import ROUTE
 

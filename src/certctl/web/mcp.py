@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from certctl.domain.api_keys import Role
+from certctl.domain.asgi import Receive, Scope, Send
 from certctl.domain.ids import RandomBytes, request_id
-from certctl.web.answers import Receive, Scope, Send, send_answer
+from certctl.web.answers import send_answer
 from certctl.web.api.lazy import LazyApi
 from certctl.web.api.problems import ApiRefused, problem_answer
 from certctl.web.ui.origin import is_ours

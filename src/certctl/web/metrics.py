@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from certctl.domain.api_keys import Role
-from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
+from certctl.domain.asgi import Receive, Scope, Send
+from certctl.web.answers import Answer, send_answer
 from certctl.web.api.lazy import LazyApi
 from certctl.web.problems import TEXT
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Final, Protocol
 
+from certctl.domain.asgi import Receive, Scope, Send
 from certctl.domain.clock import SECOND_US, Clock
 from certctl.domain.errors import OcspRefused, StoreUnavailable
 from certctl.domain.ocsp import CertificateStanding, OcspAnswer, OcspError, Standing
 from certctl.domain.ports.status import StatusReads
-from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
+from certctl.web.answers import Answer, send_answer
 from certctl.web.conditional import Validators, http_date
 from certctl.web.problems import TEXT
 from certctl.web.rate import MinuteLimit

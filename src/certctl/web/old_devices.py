@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from certctl.domain.asgi import Receive, Scope, Send
 from certctl.domain.ids import RandomBytes, request_id
-from certctl.web.answers import Receive, Scope, Send, send_answer
+from certctl.web.answers import send_answer
 from certctl.web.problems import answer_of, not_on_this_port, wants_json
 
 SERVED = (b"/.well-known/est/", b"/.well-known/est-mtls/", b"/.well-known/pki/")

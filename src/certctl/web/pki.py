@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs
 
+from certctl.domain.asgi import Receive, Scope, Send
 from certctl.domain.clock import SECOND_US, Clock
 from certctl.domain.crl import crl_scope
-from certctl.web.answers import Answer, Headers, Receive, Scope, Send, send_answer
+from certctl.web.answers import Answer, Headers, send_answer
 from certctl.web.conditional import Validators
 from certctl.web.crl_shelf import CrlShelf, ShelvedCrl
 from certctl.web.ocsp import OcspApp

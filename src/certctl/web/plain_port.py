@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
+from certctl.domain.asgi import Receive, Scope, Send
+from certctl.web.answers import Answer, send_answer
 from certctl.web.pki import PREFIX
 from certctl.web.problems import TEXT
 

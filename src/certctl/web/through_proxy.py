@@ -13,11 +13,11 @@ from typing import Final, TypeVar
 
 from msgspec import Struct
 
+from certctl.domain.asgi import Scope
 from certctl.domain.connection import TLSInfo
 from certctl.domain.errors import ProxyHeaderRefused
 from certctl.domain.proxies import TrustedProxies
 from certctl.obs.bounded_log import BoundedLog
-from certctl.web.answers import Scope
 from certctl.wire.proxy_headers import (
     Fault,
     Hop,

@@ -7,12 +7,12 @@ came is never told to anybody.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable, MutableMapping
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
+from certctl.domain.asgi import Application, Receive, Scope, Send
 from certctl.obs.tracing.current import CURRENT
-from certctl.web.answers import Receive, Scope, Send
 
 if TYPE_CHECKING:
     from certctl.obs.tracing.spans import Trace, Tracing
@@ -22,12 +22,6 @@ ROUTE: Final = "certctl.route"
 
 REQUEST_ID: Final = b"x-request-id"
 EVENT_STREAM: Final = b"text/event-stream"
-
-
-class Asgi(Protocol):
-    """What serves behind a door."""
-
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]: ...
 
 
 OnAnswer = Callable[[str, str, int, int], None]
@@ -41,7 +35,7 @@ class Watched:
 
     def __init__(
         self,
-        app: Asgi,
+        app: Application,
         surface: str,
         *,
         on_answer: OnAnswer | None = None,

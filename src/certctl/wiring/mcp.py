@@ -17,9 +17,9 @@ from msgspec.structs import replace
 
 from certctl.client.failures import BadAnswer, ClientFailure, Refused
 from certctl.client.http import USER_AGENT, Answer
+from certctl.domain.asgi import Scope
 from certctl.mcp.backend import EstAnswer, EstAsk, ToolFailure
 from certctl.obs.log import Log
-from certctl.web.answers import Scope
 from certctl.web.api.build import Api
 from certctl.web.est import EstApp
 from certctl.web.mcp import NotInstalled

@@ -13,6 +13,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from certctl.domain.asgi import Scope
 from certctl.domain.clock import SECOND_US, Clock
 from certctl.domain.crl import crl_scope
 from certctl.domain.failure_words import words_of
@@ -24,7 +25,6 @@ from certctl.issuers.responder import Responder
 from certctl.issuers.signers.file import KeyFileRefused
 from certctl.obs.log import Log
 from certctl.settings.schema import Settings
-from certctl.web.answers import Scope
 from certctl.web.crl_shelf import CrlShelf
 from certctl.web.ocsp import OcspApp, OcspDesk
 from certctl.web.pki import PkiApp, PublishedCa

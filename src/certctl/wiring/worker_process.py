@@ -19,6 +19,7 @@ import uvloop
 from OpenSSL import SSL
 
 from certctl.authority.client import AuthorityClient
+from certctl.domain.asgi import Application
 from certctl.domain.clock import Clock
 from certctl.domain.errors import StoreUnavailable
 from certctl.enroll.passwords import PasswordDigest
@@ -48,7 +49,7 @@ from certctl.web.plain_port import PlainPortApp
 from certctl.web.routes import build_routes
 from certctl.web.through_proxy import ProxyGate
 from certctl.web.ui.door import LazyUi
-from certctl.web.watched import Asgi, Watched
+from certctl.web.watched import Watched
 from certctl.wire.pkcs7 import certs_only
 from certctl.wiring import sockets
 from certctl.wiring.announce import announce
@@ -355,7 +356,7 @@ class _Worker:
             random=os.urandom,
         )
 
-    def _watched(self, app: Asgi, surface: str) -> Watched:
+    def _watched(self, app: Application, surface: str) -> Watched:
         return Watched(
             app,
             surface,

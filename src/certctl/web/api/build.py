@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from certctl.domain.asgi import Receive, Scope, Send
 from certctl.domain.errors import Failure
-from certctl.web.answers import Receive, Scope, Send
 from certctl.web.api.document import openapi_document, operation_extras
 from certctl.web.api.endpoint import Table
 from certctl.web.api.guard import Entrance, Guard

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from certctl.domain.api_keys import Role
+from certctl.domain.asgi import Receive, Scope, Send
 from certctl.domain.audit import AuditAction, AuditEvent, Outcome
 from certctl.domain.clock import Clock
 from certctl.domain.errors import Failure
@@ -20,7 +21,7 @@ from certctl.domain.kept_answer import Once
 from certctl.domain.key_holders import EVERYBODY, Holder, KeyRefused
 from certctl.enroll.refusals import RefusalFolder
 from certctl.obs.log import Log
-from certctl.web.answers import Receive, Scope, Send, send_answer
+from certctl.web.answers import send_answer
 from certctl.web.api.callers import Caller, KeyRing
 from certctl.web.api.endpoint import Endpoint, Table
 from certctl.web.api.problems import (

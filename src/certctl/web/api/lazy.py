@@ -12,7 +12,8 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
+from certctl.domain.asgi import Receive, Scope, Send
+from certctl.web.answers import Answer, send_answer
 from certctl.web.watched import ROUTE
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from fastapi import Header, Query, Request
 from starlette.responses import Response
 
 from certctl.domain.api_keys import Role
+from certctl.domain.asgi import Receive, Scope, Send
 from certctl.domain.audit import RecordedEvent
 from certctl.domain.errors import Unavailable
 from certctl.domain.key_holders import KeyRefused
 from certctl.domain.search import AuditQuery, matches
-from certctl.web.answers import Receive, Scope, Send
 from certctl.web.api.audit import AuditFilter, event_out
 from certctl.web.api.endpoint import Endpoint
 from certctl.web.api.problems import ApiRefused

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from certctl.domain.asgi import Receive, Scope, Send
 from certctl.domain.audit import AuditAction, AuditEvent, Outcome
 from certctl.domain.clock import SECOND_US
 from certctl.domain.errors import Failure
@@ -19,7 +20,7 @@ from certctl.domain.ids import request_id
 from certctl.domain.kept_answer import Origin
 from certctl.domain.key_holders import EVERYBODY
 from certctl.domain.sessions import BEARER
-from certctl.web.answers import Answer, Receive, Scope, Send, send_answer
+from certctl.web.answers import Answer, send_answer
 from certctl.web.api.build import Api
 from certctl.web.api.callers import Caller
 from certctl.web.api.problems import ApiRefused, internal_error, refusal_of

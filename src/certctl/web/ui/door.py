@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from certctl.web.answers import Receive, Scope, Send
+from certctl.domain.asgi import Receive, Scope, Send
 from certctl.web.api.lazy import LazyApi
 
 if TYPE_CHECKING:

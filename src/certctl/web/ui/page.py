@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from certctl.domain.api_keys import Role
-from certctl.web.answers import Answer, Headers, Receive, Send
+from certctl.domain.asgi import Receive, Send
+from certctl.web.answers import Answer, Headers
 from certctl.web.api.services import Asked, Services
 from certctl.web.api.tail import Tail
 from certctl.web.ui.session import Sessions
