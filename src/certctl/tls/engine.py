@@ -52,6 +52,9 @@ _WANT_WRITE: Final = lib.SSL_ERROR_WANT_WRITE
 _ENDED: Final = lib.SSL_ERROR_ZERO_RETURN
 _SYSTEM: Final = lib.SSL_ERROR_SYSCALL
 
+# Before each call that may fail: OpenSSL before 4.0 takes an error that somebody else's call
+# has left in this thread for its own, and a record that is not whole yet for a broken one.
+_forget_errors: Final = lib.ERR_clear_error
 _do_handshake: Final = lib.SSL_do_handshake
 _read: Final = lib.SSL_read
 _write: Final = lib.SSL_write
@@ -84,6 +87,7 @@ class TLSEngine:
 
     def handshake(self) -> None:
         """Go on with the handshake; it is done when this returns."""
+        _forget_errors()
         result = _do_handshake(self._ssl)
         if result != 1:
             self._fail(result)
@@ -91,6 +95,7 @@ class TLSEngine:
     def read(self, size: int) -> bytes:
         """What has been decrypted, at least one and at most ``size`` octets."""
         octets = _octets("char[]", size)
+        _forget_errors()
         result = _read(self._ssl, octets, size)
         if result <= 0:
             self._fail(result)
@@ -98,6 +103,7 @@ class TLSEngine:
 
     def write(self, data: bytes | memoryview) -> int:
         """Encrypt and send; gives how many octets of ``data``, which is not empty, went."""
+        _forget_errors()
         result = _write(self._ssl, ffi.from_buffer(data), len(data))
         if result <= 0:
             self._fail(result)
@@ -109,6 +115,7 @@ class TLSEngine:
 
     def close_notify(self) -> None:
         """Send close_notify; may raise WantWrite and be called again."""
+        _forget_errors()
         result = lib.SSL_shutdown(self._ssl)
         if result < 0:
             self._fail(result)

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
+import ssl
 import struct
 
 import pytest
 from OpenSSL import SSL
 
 from certctl.tls import EventKind
+from certctl.tls.library import handle, lib
 from tests.unit.tls.conftest import Serve
-from tests.unit.tls.rig import Pki, Reader, Server, ask, openssl, plain, request, tls
+from tests.unit.tls.rig import (
+    Pki,
+    Reader,
+    Server,
+    ask,
+    client_context,
+    openssl,
+    plain,
+    request,
+    tls,
+)
 
 LABEL = b"EXPORTER-Channel-Binding"
 
@@ -132,3 +145,43 @@ def test_broken_record_after_the_handshake_ends_the_connection(server: Server) -
             raw.sendall(b"\x17\x03\x03\x00\x20" + b"\x00" * 32)
         server.until(server.app.cut.is_set)
     server.until(lambda: not server.listener.counters.open)
+
+
+def leave_an_error() -> None:
+    """Other users of OpenSSL in this thread may leave one behind."""
+    assert lib.SSL_CTX_set_cipher_list(handle(SSL.Context(SSL.TLS_METHOD)), b"no-such-suite") != 1
+    assert lib.ERR_peek_error()
+
+
+def test_errors_of_others_are_not_taken_for_its_own(server: Server) -> None:
+    """A record that is only half there is no broken one, as it would be before OpenSSL 4."""
+    context = client_context()
+    coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(coming, going)
+    with plain(server) as sock:
+        while True:
+            try:
+                client.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                sock.sendall(going.read())
+                coming.write(sock.recv(65536))
+        sock.sendall(going.read())
+        server.until(lambda: server.counters_now().handshakes_ok)
+        client.write(request("/echo", b"whole"))
+        record = going.read()
+        for part in (record[:9], record[9:]):
+
+            def both(part: bytes = part) -> None:
+                leave_an_error()
+                sock.sendall(part)
+
+            server.do(both)
+            server.do(lambda: None)
+        answer = b""
+        while b"whole" not in answer:
+            data = sock.recv(65536)
+            assert data, "the server ended the connection"
+            coming.write(data)
+            with contextlib.suppress(ssl.SSLWantReadError):
+                answer += client.read()
