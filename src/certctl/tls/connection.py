@@ -316,10 +316,12 @@ class TLSConnection:
                 raise
             if self._paused or self._state is not State.OPEN:
                 return
-            # Asking an empty socket would cost a system call and an exception; what comes
-            # later is announced by the loop.
+            # Asking an empty socket would cost an exception; what comes later is announced
+            # by the loop.
             if len(data) < READ_SIZE and not engine.pending():
-                return
+                break
+        if self._was_reset():
+            self._fail(PeerVanished("ECONNRESET"))
 
     def _peer_closed(self, protocol: asyncio.Protocol) -> None:
         """The peer sends no more, but may wait for an answer (RFC 8446 §6.1)."""
@@ -343,13 +345,20 @@ class TLSConnection:
             data = self._sock.recv(_DRAIN_READ)
             self._drained += len(data)
             # What is left, and the end, are announced by the loop.
-            if data and self._drained <= DRAIN_BYTES:
+            if data and self._drained <= DRAIN_BYTES and not self._was_reset():
                 return
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
             pass
         self._close_now(None)
+
+    def _was_reset(self) -> bool:
+        """To be asked wherever reading ends before the socket is empty (adr/0018).
+
+        uvloop tells of an error once, be there input before it or not, and of nothing more.
+        """
+        return self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
     # Writing.
 

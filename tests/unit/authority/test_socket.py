@@ -12,9 +12,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from certctl.authority.client import AuthorityClient
-from certctl.authority.messages import MAX_FRAME
+from certctl.authority.messages import MAX_FRAME, encode_frame
 from certctl.authority.server import AuthorityServer
 from certctl.domain.audit import AuditAction, AuditEvent, Counter, Outcome
 from certctl.domain.errors import IssuerUnavailable, PolicyViolation, StoreUnavailable
@@ -56,6 +57,8 @@ def listener(tmp_path: Path) -> Iterator[sockets.Listeners]:
 def run(
     directory: Path, work: Callable[[AuthorityClient], Awaitable[None]], seconds: float = 10.0
 ) -> None:
+    """On the loop that workers have."""
+
     async def main() -> None:
         client = AuthorityClient(
             partial(sockets.connect_worker, directory / "run"), answer_seconds=seconds
@@ -66,7 +69,7 @@ def run(
         finally:
             client.close()
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -165,6 +168,24 @@ def test_a_lost_authority_fails_its_orders_and_the_next_is_found(
 
     run(workshop.directory, work)
     assert [record.subject for record in workshop.records().certificates()] == ["CN=found"]
+
+
+def test_an_authority_that_dies_with_orders_unread_is_noticed_at_once(
+    workshop: Workshop, listener: sockets.Listeners
+) -> None:
+    """Its last words and its end are announced together, and nothing after them."""
+
+    async def work(client: AuthorityClient) -> None:
+        with listener.workers.accept()[0] as authority:
+            waiting = asyncio.ensure_future(client.issue(workshop.order("lost")))
+            await asyncio.sleep(0)
+            client._flush()
+            # From here on the loop stands still, so that it sees all of it at once.
+            authority.sendall(encode_frame([]))
+        with pytest.raises(StoreUnavailable):
+            await waiting
+
+    run(workshop.directory, work, seconds=3600)
 
 
 @pytest.mark.parametrize(
