@@ -10,7 +10,6 @@ connection (RFC 9112 §6.3), as streams do.
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -18,8 +17,6 @@ from certctl.domain.asgi import Application, Message, Scope
 from certctl.tls.flow import Flow
 from certctl.tls.refusals import STATUS_LINES, Refusal, refusal_body
 from certctl.tls.transport import write_last
-
-_log = logging.getLogger(__name__)
 
 _BODILESS: Final = (204, 304)
 
@@ -32,8 +29,8 @@ class CycleOwner(Protocol):
     """The protocol that read the request, as its cycle sees it."""
 
     def on_response_complete(self) -> None: ...
-    def on_application_failed(self) -> str:
-        """Gives the request's id."""
+    def on_application_failed(self, fault: BaseException, *, answered: bool) -> str:
+        """Tells of it; gives the request's id, none where the answer has begun."""
 
     def on_ended(self, cycle: Cycle) -> None:
         """The application has returned. Called exactly once."""
@@ -112,9 +109,8 @@ class Cycle:
         try:
             await app(self.scope, self.receive, self.send)
             self._require_answered()
-        except BaseException:  # noqa: BLE001 - the edge: whatever happens becomes 500 and a log
-            _log.exception("the application failed")
-            await self._break_off()
+        except BaseException as fault:  # noqa: BLE001 - the edge: it becomes 500 and a log event
+            await self._break_off(fault)
         finally:
             self._owner.on_ended(self)
             # Else this, protocol and task hold each other until the next garbage collection.
@@ -166,14 +162,14 @@ class Cycle:
         if not self.response_complete and not self.disconnected:
             raise AnswerFault("no whole answer")
 
-    async def _break_off(self) -> None:
+    async def _break_off(self, fault: BaseException) -> None:
         """The application failed: a 500 while nothing was written, else the end."""
+        number = self._owner.on_application_failed(fault, answered=self.response_started)
         if self.response_started:
             self.transport.close()
             return
         self._head = None
         self.keep_alive = False
-        number = self._owner.on_application_failed()
         body = refusal_body(Refusal.APPLICATION_FAILED, number)
         await self.send(
             {

@@ -276,8 +276,12 @@ class HttpProtocol(asyncio.Protocol):
     def on_ended(self, cycle: Cycle) -> None:
         self.served.in_flight.discard(cycle)
 
-    def on_application_failed(self) -> str:
-        return self._rejected(Refusal.APPLICATION_FAILED)
+    def on_application_failed(self, fault: BaseException, *, answered: bool) -> str:
+        number = "" if answered else self._rejected(Refusal.APPLICATION_FAILED)
+        self.loop.call_exception_handler(
+            {"message": "An application failed.", "exception": fault, "request_id": number}
+        )
+        return number
 
     def on_response_complete(self) -> None:
         self.running = None

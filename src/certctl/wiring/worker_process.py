@@ -61,6 +61,7 @@ from certctl.wiring.certificate_profiles import (
 )
 from certctl.wiring.edge_log import EdgeLog
 from certctl.wiring.issuer_directory import IssuerDirectory
+from certctl.wiring.loop_faults import log_faults
 from certctl.wiring.metrics import CONTENT_TYPE, Exposition, worker_name
 from certctl.wiring.pepper import PepperRefused, read_pepper
 from certctl.wiring.process import name_process, raise_file_limit
@@ -146,6 +147,7 @@ class _Worker:
 
     async def serve(self, status: Status) -> int:
         loop = asyncio.get_running_loop()
+        log_faults(loop, self._log)
         name = worker_name(self._place.number)
         tracing = make_tracing(self._settings, name, counted=self._metrics.spans, log=self._log)
         self._tracing = tracing

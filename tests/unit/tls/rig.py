@@ -319,6 +319,11 @@ class Server:
         (connection,) = self.listener._connections
         return connection
 
+    def faults(self) -> list[dict[str, Any]]:
+        """What the loop was told of; from then on it is expected."""
+        told, self.loop_errors = self.loop_errors, []
+        return told
+
     @property
     def counters(self) -> ListenerCounters:
         return self.do(lambda: self.listener.counters)

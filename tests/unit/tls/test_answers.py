@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import socket
 import struct
@@ -19,11 +18,8 @@ from tests.unit.tls.rig import QUICK, App, Reader, Server, ask, openssl, request
 @pytest.mark.parametrize(
     "path", ["no-length", "chunked", "too-long", "split", "no-answer", "crash"]
 )
-def test_a_faulty_answer_becomes_500(
-    server: Server, path: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.ERROR, "certctl.tls.cycle"):
-        answered = ask(server, request(f"/{path}"))
+def test_a_faulty_answer_becomes_500(server: Server, path: str) -> None:
+    answered = ask(server, request(f"/{path}"))
     assert answered.status == 500
     assert answered.header("Connection") == "close"
     (event,) = server.events
@@ -32,15 +28,17 @@ def test_a_faulty_answer_becomes_500(
     assert answered.body.decode().splitlines()[3] == f"request-id: {event.request_id}"
     assert b"planted" not in answered.body
     assert b"Evil" not in answered.head
-    assert caplog.records
+    (fault,) = server.faults()
+    assert fault["request_id"] == event.request_id
+    assert fault["exception"].__traceback__ is not None
 
 
-def test_an_answer_broken_off_is_cut_not_completed(
-    server: Server, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.ERROR, "certctl.tls.cycle"), tls(server) as client:
+def test_an_answer_broken_off_is_cut_not_completed(server: Server) -> None:
+    with tls(server) as client:
         client.sendall(request("/breaks-off"))
         assert Reader(client).rest().endswith(b"\r\n\r\n12345")
+    (fault,) = server.faults()
+    assert str(fault["exception"]) == "no whole answer"
 
 
 def test_header_bytes_are_exactly_those_of_the_application(server: Server) -> None:

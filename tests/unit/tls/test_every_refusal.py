@@ -5,7 +5,6 @@ The rows are read from the page; a refusal without a case here fails.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,10 +50,10 @@ def test_every_row_has_a_case() -> None:
 
 
 @pytest.mark.parametrize("refusal", CASES)
-def test_as_the_page_says(serve: Serve, refusal: Refusal, caplog: pytest.LogCaptureFixture) -> None:
+def test_as_the_page_says(serve: Serve, refusal: Refusal) -> None:
     status, lines = rows()[refusal]
     server = serve(header_s=0.3, body_s=0.3)
-    with caplog.at_level(logging.CRITICAL + 1, "certctl.tls.cycle"), openssl(server) as client:
+    with openssl(server) as client:
         client.sendall(CASES[refusal])
         if refusal is Refusal.TRUNCATED:
             client.shutdown()
@@ -70,5 +69,6 @@ def test_as_the_page_says(serve: Serve, refusal: Refusal, caplog: pytest.LogCapt
     assert (answer.status, event.status, event.reason) == (status, status, refusal)
     assert len(event.request_id) == 16
     assert answer.header("X-Request-Id") == event.request_id
+    assert len(server.faults()) == (refusal is Refusal.APPLICATION_FAILED)
     told = [*lines, f"request-id: {event.request_id}"]
     assert answer.body.decode().splitlines() == told
