@@ -298,7 +298,7 @@ class TLSConnection:
             try:
                 data = engine.read(READ_SIZE)
             except WantRead:
-                return
+                break
             except WantWrite:
                 self._read_wants_write = True
                 self._watch_write(wanted=True)

@@ -19,7 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
 
-from certctl.tls.library import ask_for_any_certificate, prefer_groups
+from certctl.tls.library import (
+    ask_for_any_certificate,
+    prefer_groups,
+    read_one_record_at_a_time,
+)
 
 GROUPS: Final = b"X25519MLKEM768:X25519:P-256:P-384"
 
@@ -107,6 +111,7 @@ def build_server_context(
     # With VERIFY_PEER OpenSSL insists on a session id context, resumption or not.
     context.set_session_id(_SESSION_ID_CONTEXT)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    read_one_record_at_a_time(context)
     ask_for_any_certificate(context)
     return context
 

@@ -50,6 +50,16 @@ def prefer_groups(context: SSL.Context, groups: bytes) -> None:
         lib.ERR_clear_error()
 
 
+def read_one_record_at_a_time(context: SSL.Context) -> None:
+    """Have ``SSL_read`` return, as if it wanted more, after each record without data.
+
+    By default it goes on to the next. A peer that sends KeyUpdates (27 octets, 11 us of
+    work) as fast as they are read would then keep the event loop in one call for as long
+    as it likes: nobody else is served, and no time limit is met.
+    """
+    context.clear_mode(lib.SSL_MODE_AUTO_RETRY)
+
+
 def first_reason() -> str:
     """OpenSSL's short text for the first error of this thread's queue, which is emptied.
 
