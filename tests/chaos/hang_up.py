@@ -11,7 +11,6 @@ import itertools
 import random
 import select
 import socket
-import struct
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,11 +22,11 @@ from pathlib import Path
 from tests.chaos.load import EST, Applicant, Ledger, NoAnswer, Request, applicant
 from tests.chaos.verdict import Books, Received, Verdict, judge
 from tests.harness.device import Device
+from tests.harness.resetting import reset_on_close
 from tests.harness.server import RunningServer, quickstart_server
 
 CONNECT_SECONDS = 20
 LONGEST_DELAY_SECONDS = 0.01
-LINGER_RST = struct.pack("ii", 1, 0)
 
 
 class End(StrEnum):
@@ -137,7 +136,7 @@ def _send_and_leave(server: RunningServer, leaver: _Leaver) -> None:
             case Moment.ANSWERED:
                 select.select([secure], [], [], CONNECT_SECONDS)
         if leaver.end is End.RST:
-            secure.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RST)
+            reset_on_close(secure)
     # Closed without close_notify and without having read a single byte.
 
 

@@ -12,6 +12,7 @@ import pytest
 from certctl.tls import HttpProtocol
 from certctl.tls.cycle import Served
 from certctl.tls.deadline import Alarms
+from tests.harness.resetting import reset_on_close
 from tests.unit.tls.rig import QUICK, App, Reader, Server, ask, openssl, request, tls
 
 
@@ -247,7 +248,7 @@ def test_application_hears_of_a_peer_that_left(server: Server) -> None:
         client.sendall(request("/wait-gone"))
         server.until(lambda: server.app.held)
         # A reset, not an orderly end: nobody can read an answer any more.
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_on_close(client)
     server.until(server.app.cut.is_set)
 
 

@@ -6,13 +6,13 @@ import contextlib
 import json
 import socket
 import ssl
-import struct
 
 import pytest
 from OpenSSL import SSL
 
 from certctl.tls import EventKind
 from certctl.tls.library import handle, lib
+from tests.harness.resetting import reset_on_close
 from tests.unit.tls.conftest import Serve
 from tests.unit.tls.rig import (
     Pki,
@@ -130,7 +130,7 @@ def test_a_port_scan_leaves_nothing_behind(server: Server, *, reset: bool) -> No
     with plain(server) as client:
         server.until(lambda: server.listener.counters.open)
         if reset:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            reset_on_close(client)
     server.until(lambda: not server.listener.counters.open)
     assert server.counters.handshakes_failed == 1
     assert [e.reason for e in server.events] == ["ECONNRESET" if reset else "closed by peer"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from tests.harness.tls13 import Records
 from tests.unit.tls.conftest import Serve
+from tests.unit.tls.last_words import last_words
 from tests.unit.tls.rig import Reader, Server, plain, request, secured, tls
 
 MANY = 500
@@ -60,11 +60,5 @@ def test_they_are_no_request(serve: Serve, tmp_path: Path) -> None:
 def test_a_reset_behind_one_is_noticed(serve: Serve, tmp_path: Path) -> None:
     server = serve(idle_s=3600)
     with updating(server, tmp_path) as (client, records):
-
-        def both() -> None:
-            client.sendall(records.key_update())
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            client.close()
-
-        server.do(both)
+        last_words(server, client, lambda: client.sendall(records.key_update()))
     server.until(lambda: server.counters_now().open == 0)

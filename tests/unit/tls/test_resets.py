@@ -5,14 +5,11 @@ The loop is kept busy meanwhile, so that data and reset are there together when 
 
 from __future__ import annotations
 
-import socket
-import struct
-from collections.abc import Callable
-
 import pytest
 
 from certctl.tls.limits import READ_SIZE, READS_PER_WAKE
 from tests.unit.tls.conftest import Serve
+from tests.unit.tls.last_words import last_words
 from tests.unit.tls.rig import Reader, Server, plain, request, secured
 
 FOREVER = {"header_s": 3600, "body_s": 3600, "idle_s": 3600, "drain_s": 3600, "handshake_s": 3600}
@@ -23,17 +20,6 @@ HALF = request("/echo", b"x" * 50)[:-20]
 def patient(serve: Serve) -> Server:
     """Its time limits end nothing while a test waits."""
     return serve(**FOREVER)
-
-
-def last_words(server: Server, client: socket.socket, say: Callable[[], object]) -> None:
-    """``say``, then reset the connection, before the server looks at either."""
-
-    def both() -> None:
-        say()
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        client.close()
-
-    server.do(both)
 
 
 def gone(server: Server) -> None:
